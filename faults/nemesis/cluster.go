@@ -1,0 +1,176 @@
+package nemesis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Options says which cluster to make.
+type Options struct {
+	// Binary is the path of a server that takes etcd's flags.
+	Binary string
+	// Members is the size of the cluster; 0 means 1.
+	Members int
+	// Dir holds data directories and logs. It is made when missing and never removed.
+	Dir string
+	// Args are further flags for every member, after those that the cluster itself sets.
+	Args []string
+	// Env are further NAME=value settings for every member, after those of this process.
+	Env []string
+}
+
+// Cluster is a set of members that know each other. Its methods may be called from any goroutine.
+type Cluster struct {
+	members []*Member
+}
+
+// New chooses ports and names and makes the directory. It starts nothing.
+func New(options Options) (*Cluster, error) {
+	count := max(options.Members, 1)
+	binary, err := filepath.Abs(options.Binary)
+	if err != nil {
+		return nil, fmt.Errorf("nemesis: binary: %w", err)
+	}
+	if info, err := os.Stat(binary); err != nil {
+		return nil, fmt.Errorf("nemesis: binary: %w", err)
+	} else if info.IsDir() || info.Mode()&0o111 == 0 {
+		return nil, fmt.Errorf("nemesis: binary %s is not an executable file", options.Binary)
+	}
+	if err := os.MkdirAll(options.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("nemesis: directory: %w", err)
+	}
+	ports, err := freePorts(2 * count)
+	if err != nil {
+		return nil, err
+	}
+	var peers []string
+	cluster := &Cluster{}
+	for i := range count {
+		m := &Member{
+			name:     fmt.Sprintf("m%d", i+1),
+			binary:   binary,
+			endpoint: fmt.Sprintf("127.0.0.1:%d", ports[2*i]),
+			peer:     fmt.Sprintf("127.0.0.1:%d", ports[2*i+1]),
+			env:      options.Env,
+		}
+		m.dataDir = filepath.Join(options.Dir, m.name+".etcd")
+		m.logPath = filepath.Join(options.Dir, m.name+".log")
+		peers = append(peers, m.name+"=http://"+m.peer)
+		cluster.members = append(cluster.members, m)
+	}
+	for _, m := range cluster.members {
+		m.args = append(m.flags(strings.Join(peers, ",")), options.Args...)
+	}
+	return cluster, nil
+}
+
+// Launch makes a cluster, starts every member and waits until all of them serve. On an error nothing
+// is left running.
+func Launch(ctx context.Context, options Options) (*Cluster, error) {
+	cluster, err := New(options)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range cluster.members {
+		if err := m.Start(); err != nil {
+			return nil, errors.Join(err, cluster.Close())
+		}
+	}
+	if err := cluster.WaitReady(ctx); err != nil {
+		return nil, errors.Join(err, cluster.Close())
+	}
+	return cluster, nil
+}
+
+// Members returns the members in the order of their names. The slice is the caller's.
+func (c *Cluster) Members() []*Member {
+	return append([]*Member(nil), c.members...)
+}
+
+// Endpoints returns the host:port at which each member serves clients, in the order of Members.
+func (c *Cluster) Endpoints() []string {
+	var all []string
+	for _, m := range c.members {
+		all = append(all, m.endpoint)
+	}
+	return all
+}
+
+// WaitReady waits until every member answers a linearizable read. It fails when ctx ends or when a
+// member exits by itself.
+func (c *Cluster) WaitReady(ctx context.Context) error {
+	var group errgroup.Group
+	for _, m := range c.members {
+		group.Go(func() error { return m.WaitReady(ctx) })
+	}
+	return group.Wait()
+}
+
+// Exited returns the error of the first member whose process ended without having been asked to, nil
+// when there is none.
+func (c *Cluster) Exited() error {
+	for _, m := range c.members {
+		if err := m.Exited(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Leader returns the member that says it leads, in the highest term that any reachable member
+// knows. It asks until there is one or ctx ends.
+func (c *Cluster) Leader(ctx context.Context) (*Member, error) {
+	for {
+		var leader *Member
+		var term uint64
+		for _, m := range c.members {
+			status, err := m.Status(ctx)
+			if err != nil {
+				continue
+			}
+			if status.RaftTerm > term {
+				term, leader = status.RaftTerm, nil
+			}
+			if status.RaftTerm == term && status.Leader == status.Header.MemberId {
+				leader = m
+			}
+		}
+		if leader != nil {
+			return leader, nil
+		}
+		if err := sleep(ctx, pollInterval); err != nil {
+			return nil, fmt.Errorf("nemesis: no leader: %w", err)
+		}
+	}
+}
+
+// Close kills what still runs and closes the connections. It is idempotent and removes no files.
+func (c *Cluster) Close() error {
+	var all []error
+	for _, m := range c.members {
+		all = append(all, m.close())
+	}
+	return errors.Join(all...)
+}
+
+// pollInterval is how often a wait asks again.
+const pollInterval = 25 * time.Millisecond
+
+// sleep waits for d or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,11 @@
+//go:build !linux
+
+package nemesis
+
+import "syscall"
+
+// processAttributes puts a child into a process group of its own, so that Ctrl-C at the terminal
+// reaches only this process, which then ends its children in order.
+func processAttributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true}
+}
