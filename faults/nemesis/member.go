@@ -86,9 +86,12 @@ func (m *Member) Start() error {
 }
 
 // Kill ends the process with SIGKILL and returns when it is gone. A member without a process is left
-// as it is.
+// as it is. When the process had ended by itself before, that is returned as an ExitError.
 func (m *Member) Kill() error {
-	return m.end(syscall.SIGKILL, killWait)
+	if err := m.end(syscall.SIGKILL, killWait); err != nil {
+		return err
+	}
+	return m.Exited()
 }
 
 // Stop asks the process to end with SIGTERM and returns when it is gone. A process that is still there
@@ -208,7 +211,7 @@ func (m *Member) end(s syscall.Signal, wait time.Duration) error {
 }
 
 func (m *Member) close() error {
-	err := m.Kill()
+	err := m.end(syscall.SIGKILL, killWait)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.conn != nil {

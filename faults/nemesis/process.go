@@ -58,12 +58,13 @@ func (p *process) asked() bool { return p.wanted.Load() }
 func (p *process) signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
 
 // end sends a signal that ends the process and waits for the end. A process that had ended by itself
-// before stays one that nobody asked.
+// before stays one that nobody asked; so does one that should have died of SIGKILL and was found to
+// have ended in another way: it came first, by a breath.
 func (p *process) end(s syscall.Signal, wait time.Duration) error {
 	if p.ended() {
 		return nil
 	}
-	p.wanted.Store(true)
+	first := !p.wanted.Swap(true)
 	if err := p.signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
@@ -71,8 +72,17 @@ func (p *process) end(s syscall.Signal, wait time.Duration) error {
 	defer timer.Stop()
 	select {
 	case <-p.done:
+		if first && s == syscall.SIGKILL && !p.killed() {
+			p.wanted.Store(false)
+		}
 		return nil
 	case <-timer.C:
 		return fmt.Errorf("%w (pid %d)", errStillRuns, p.id())
 	}
+}
+
+// killed says whether the process, which has ended, died of SIGKILL.
+func (p *process) killed() bool {
+	status, known := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return !known || status.Signaled() && status.Signal() == syscall.SIGKILL
 }
