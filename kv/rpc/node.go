@@ -1,0 +1,62 @@
+package rpc
+
+import (
+	"context"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+)
+
+// Node is what the services need of the member that they speak for.
+//
+// Its errors reach the client: a gRPC status (rpctypes.ErrGRPCNoLeader, ErrGRPCLeaderChanged,
+// ErrGRPCStopped, ErrGRPCNoSpace …) goes out as it is; the error of ctx becomes one of etcd's
+// time-outs; any other error is codes.Unknown with its text. All methods may be called from any
+// goroutine.
+//
+// Many methods: each is one of the ways in which a request can touch a member (write it, read it
+// with or without an agreement, ask the leader, wait for it, describe it, list its cluster), and
+// kv/server implements all of them in one short adapter.
+type Node interface {
+	// Submit proposes a command and gives what its application answered. When ctx ends first the
+	// command may still be applied.
+	Submit(ctx context.Context, command []byte) (answer any, err error)
+	// Barrier gives a view that includes everything that any member had answered when Barrier was
+	// called: a linearizable read.
+	Barrier(ctx context.Context) (view any, err error)
+	// View gives a view of what is applied here. It includes everything that this member answered
+	// before.
+	View(ctx context.Context) (view any, err error)
+	// Ask puts a question that only the leader may answer, wherever the leader is.
+	Ask(ctx context.Context, question []byte) ([]byte, error)
+	// Changed gives a channel that is closed once the applied state has moved on since the call, and
+	// when the member stops.
+	Changed() <-chan struct{}
+	// Status describes the member. It is called for every request: it must be cheap.
+	Status() Status
+	// Members lists the cluster in ascending order of ID, as this member knows it, or, when
+	// linearizable, after a barrier.
+	Members(ctx context.Context, linearizable bool) ([]*pb.Member, error)
+}
+
+// Status is what a member says of itself at one moment. The two times are read on this process's
+// clock and serve to say why a proposal timed out.
+type Status struct {
+	ClusterID uint64
+	MemberID  uint64
+	Leader    uint64 // 0: none is known
+	Learner   bool   // this member is one
+
+	RaftTerm    uint64
+	RaftIndex   uint64 // committed
+	RaftApplied uint64
+
+	DBSize         int64  // bytes on disk
+	DBSizeInUse    int64  // bytes of it that are not dead
+	DBSizeQuota    int64  // bytes that DBSize may reach
+	StorageVersion string // "3.7.0"
+	Alarms         []*pb.AlarmMember
+
+	LeaderSince    time.Time // when the present leader became known
+	ConnectedSince time.Time // since when its leader (of a leader: a quorum) is heard; zero: it is not
+}
