@@ -1,0 +1,2 @@
+// Package kv is the etcd data model as a deterministic machine.
+package kv
