@@ -1,0 +1,10 @@
+package archive
+
+import "errors"
+
+// ErrNotFound says that the archive has no record with the ID that was asked for: it never had, or a
+// merge dropped it after Kill.
+var ErrNotFound = errors.New("archive: no such record")
+
+// ErrVersion says that a file was written by a newer program. Nothing of it was read or changed.
+var ErrVersion = errors.New("archive: the format is newer than this program knows")
