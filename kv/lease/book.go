@@ -1,0 +1,239 @@
+package lease
+
+import (
+	"container/heap"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/tidwall/btree"
+)
+
+// Due gives out at most revokesBurst leases at once and revokesPerSecond in the long run; what is
+// over it waits for a later Due. A cluster whose leases all end together goes on serving.
+const (
+	revokesPerSecond = 1000
+	revokesBurst     = 500
+)
+
+// Book knows the leases of a cluster: which were granted and which keys they own, the same on every
+// member; and on the leader their deadlines. The zero Book is empty and does not lead.
+type Book struct {
+	leases  btree.Map[ID, *lease]
+	owners  map[string]*lease // of every key that has one
+	agenda  agenda
+	fresh   []*lease // in the order of their grants; revoked ones stay until the next Due
+	last    Serial   // of the newest grant
+	leading bool
+	next    Instant // when the next lease may be given out, as far as the rate is concerned
+	listed  *Listing
+}
+
+// Listing is the set of leases of one moment. It never changes and any goroutine may read it.
+type Listing struct {
+	leases *btree.Map[ID, *lease]
+}
+
+// Len is the number of leases.
+func (l *Listing) Len() int { return l.leases.Len() }
+
+// IDs are all leases in ascending order.
+func (l *Listing) IDs() []ID { return l.leases.Keys() }
+
+// Listing is the present set of leases. It costs little when no lease came or went since the last.
+func (b *Book) Listing() *Listing {
+	if b.listed == nil {
+		b.listed = &Listing{b.leases.Copy()}
+	}
+	return b.listed
+}
+
+// Has tells whether there is such a lease.
+func (b *Book) Has(id ID) bool {
+	_, found := b.leases.Get(id)
+	return found
+}
+
+// Grant adds a lease. It refuses with ErrTooLong or ErrExists. The lease lives ttl from the next
+// Due at least, or from the next Promote.
+func (b *Book) Grant(id ID, ttl Seconds) (Grant, error) {
+	if ttl > TTLMax {
+		return Grant{}, ErrTooLong
+	}
+	if b.Has(id) {
+		return Grant{}, ErrExists
+	}
+	b.last++
+	l := &lease{Grant: Grant{id, b.last}, ttl: ttl}
+	if b.leading {
+		l.phase = fresh
+		b.fresh = append(b.fresh, l)
+	}
+	b.leases.Set(id, l)
+	b.listed = nil
+	return l.Grant, nil
+}
+
+// Find gives the present grant of an ID.
+func (b *Book) Find(id ID) (Grant, bool) {
+	l, found := b.leases.Get(id)
+	if !found {
+		return Grant{}, false
+	}
+	return l.Grant, true
+}
+
+// Revoke removes a lease and gives the keys that it owned, sorted. They are nobody's now. It is
+// false when there is no such lease.
+func (b *Book) Revoke(id ID) (keys []string, found bool) {
+	l, found := b.leases.Delete(id)
+	if !found {
+		return nil, false
+	}
+	if l.phase == ticking {
+		heap.Remove(&b.agenda, l.place)
+	}
+	l.phase = resting // and if it was fresh, Due passes over it
+	b.listed = nil
+	keys = slices.Sorted(maps.Keys(l.keys))
+	for _, key := range keys {
+		delete(b.owners, key)
+	}
+	return keys, true
+}
+
+// Attach makes a lease, or None, the owner of a key. The lease must be there.
+func (b *Book) Attach(key []byte, id ID) {
+	old := b.owners[string(key)]
+	if old == nil && id == None || old != nil && old.ID == id {
+		return
+	}
+	if old != nil {
+		delete(old.keys, string(key))
+	}
+	if id == None {
+		delete(b.owners, string(key))
+		return
+	}
+	l, found := b.leases.Get(id)
+	if !found {
+		panic(fmt.Sprintf("lease: a key is attached to lease %x, which is not there", uint64(id)))
+	}
+	if l.keys == nil {
+		l.keys = make(map[string]struct{})
+	}
+	if b.owners == nil {
+		b.owners = make(map[string]*lease)
+	}
+	name := string(key)
+	l.keys[name] = struct{}{}
+	b.owners[name] = l
+}
+
+// Attached is the number of keys that have an owner.
+func (b *Book) Attached() int { return len(b.owners) }
+
+// Owner is the lease that owns a key, or None.
+func (b *Book) Owner(key []byte) ID {
+	if l := b.owners[string(key)]; l != nil {
+		return l.ID
+	}
+	return None
+}
+
+// Promote makes this member the one that watches the deadlines. Every lease gets its whole time to
+// live and extend besides.
+func (b *Book) Promote(now Instant, extend time.Duration) {
+	b.Demote()
+	b.leading, b.next = true, now
+	b.agenda = make(agenda, 0, b.leases.Len())
+	b.leases.Scan(func(_ ID, l *lease) bool {
+		l.phase, l.deadline, l.place = ticking, now.after(l.ttl, extend), len(b.agenda)
+		b.agenda = append(b.agenda, l)
+		return true
+	})
+	heap.Init(&b.agenda)
+}
+
+// Demote forgets all deadlines: another member watches them.
+func (b *Book) Demote() {
+	if !b.leading {
+		return
+	}
+	b.leading, b.agenda, b.fresh = false, nil, nil
+	b.leases.Scan(func(_ ID, l *lease) bool {
+		l.phase = resting
+		return true
+	})
+}
+
+// Due gives out the leases whose time is over, the earliest first; each once in a leadership. From
+// now on nothing but Revoke, or Demote, changes their fate. A book that does not lead has none.
+func (b *Book) Due(now Instant) []Grant {
+	for _, l := range b.fresh {
+		if l.phase == fresh {
+			l.phase, l.deadline = ticking, now.after(l.ttl, 0)
+			heap.Push(&b.agenda, l)
+		}
+	}
+	clear(b.fresh)
+	b.fresh = b.fresh[:0]
+	const interval = Instant(time.Second) / revokesPerSecond
+	b.next = max(b.next, now-(revokesBurst-1)*interval)
+	var due []Grant
+	for len(b.agenda) > 0 && b.agenda[0].deadline <= now && b.next <= now {
+		l := heap.Pop(&b.agenda).(*lease)
+		l.phase = revoking
+		due = append(due, l.Grant)
+		b.next += interval
+	}
+	return due
+}
+
+// Renew gives a lease its whole time to live, counted from since, which may lie in the past. It
+// never brings a deadline forward.
+func (b *Book) Renew(id ID, since Instant) (ttl Seconds, fate Fate) {
+	l, found := b.leases.Get(id)
+	switch {
+	case !b.leading:
+		return 0, Undecided
+	case !found:
+		return 0, Unknown
+	case l.phase == revoking:
+		return 0, Undecided
+	case l.phase == ticking:
+		l.deadline = max(l.deadline, since.after(l.ttl, 0))
+		heap.Fix(&b.agenda, l.place)
+	}
+	return l.ttl, Alive
+}
+
+// Status is what is known of one lease.
+type Status struct {
+	TTL       Seconds // as granted
+	Remaining Seconds // whole ones
+	Keys      []string
+}
+
+// Status describes a lease at a time; its keys, sorted, on request.
+func (b *Book) Status(id ID, now Instant, keys bool) (Status, Fate) {
+	l, found := b.leases.Get(id)
+	switch {
+	case !b.leading:
+		return Status{}, Undecided
+	case !found:
+		return Status{}, Unknown
+	}
+	status := Status{TTL: l.ttl}
+	switch l.phase {
+	case fresh: // some of its time is over, nobody knows how much
+		status.Remaining = l.ttl - 1
+	case ticking:
+		status.Remaining = Seconds(max(0, l.deadline-now) / Instant(time.Second))
+	}
+	if keys {
+		status.Keys = slices.Sorted(maps.Keys(l.keys))
+	}
+	return status, Alive
+}
