@@ -1,0 +1,2 @@
+// Package mvcc keeps every revision of every key.
+package mvcc
