@@ -1,0 +1,72 @@
+package main
+
+import (
+	"go/ast"
+	"go/token"
+	"go/types"
+)
+
+// checkState reports what outlives a call without anybody holding it: init functions, and
+// variables of a package that are declared empty or assigned to.
+func checkState(t *tree, report report) {
+	for _, p := range t.packages {
+		for _, file := range p.shipped() {
+			if exempt(file.path) {
+				continue
+			}
+			ast.Inspect(file.syntax, func(node ast.Node) bool {
+				switch node := node.(type) {
+				case *ast.FuncDecl:
+					if node.Recv == nil && node.Name.Name == "init" {
+						report(file.path, t.line(node.Pos()), "an init function runs unasked")
+					}
+				case *ast.AssignStmt:
+					for _, target := range node.Lhs {
+						checkTarget(t, p, file, target, node.Tok, report)
+					}
+				case *ast.IncDecStmt:
+					checkTarget(t, p, file, node.X, node.Tok, report)
+				}
+				return true
+			})
+		}
+	}
+}
+
+// checkTarget reports an assignment whose target is, or lies in, a variable of the package.
+func checkTarget(t *tree, p *pkg, file *goFile, target ast.Expr, how token.Token, report report) {
+	if how == token.DEFINE || p.info == nil {
+		return
+	}
+	name := root(p.info, target)
+	if name == nil {
+		return
+	}
+	variable, ok := p.info.Uses[name].(*types.Var)
+	if !ok || variable.IsField() || variable.Pkg() == nil {
+		return
+	}
+	if variable.Parent() == variable.Pkg().Scope() {
+		report(file.path, t.line(target.Pos()), "%s is state of a package: "+
+			"put it into a value that somebody owns", name.Name)
+	}
+}
+
+// root returns the variable that an assignable expression lies in; nil when it is reached through a
+// pointer or a call.
+func root(info *types.Info, target ast.Expr) *ast.Ident {
+	switch target := target.(type) {
+	case *ast.Ident:
+		return target
+	case *ast.SelectorExpr:
+		if name, ok := target.X.(*ast.Ident); ok {
+			if _, imported := info.Uses[name].(*types.PkgName); imported {
+				return target.Sel
+			}
+		}
+		return root(info, target.X)
+	case *ast.IndexExpr:
+		return root(info, target.X)
+	}
+	return nil
+}
