@@ -1,0 +1,152 @@
+package replica
+
+import (
+	"detcd/storage/archive"
+)
+
+// Bulk is one piece of background storage work, executed by Disk.DoBulk. It never delays a Write.
+// Its parts are executed in the order of the fields.
+type Bulk struct {
+	Remove     []string          // segments that were received for nothing
+	Stage      *Stage            // write a piece of a received snapshot
+	Step       *archive.Step     // a step of the archive
+	Verify     []archive.Segment // make received segments durable and audit them
+	Checkpoint []byte            // save, under Number
+	Number     uint64
+	Damage     error // set by Disk.DoBulk: what Verify found
+
+	checkpoint *checkpoint
+	receiver   *receiver
+}
+
+// Stage is a piece of a received segment.
+type Stage struct {
+	Name   string
+	Offset int64
+	Data   []byte
+}
+
+// bulks decide what background work is next, one at a time: a received snapshot first, then a
+// checkpoint if it is time, then what the machine wants.
+type bulks struct {
+	current *Bulk
+	number  uint64      // of the last checkpoint
+	latest  *image // the last durable one
+	unsaved bool        // the machine was not yet told of latest
+
+	wanted bool // a checkpoint is wanted now
+	bytes  int  // of log written since the last checkpoint was begun
+	dirty  bool // an entry was applied since
+	quiet  int  // ticks since an entry was applied
+}
+
+func (b *bulks) entryApplied(int) {
+	b.dirty = true
+	b.quiet = 0
+}
+
+func (b *bulks) logBytes(records [][]byte) {
+	for _, record := range records {
+		b.bytes += len(record)
+	}
+}
+
+// quietElections is how many election time-outs without an entry ask for a checkpoint, which lets
+// the log shrink and a restart replay nothing.
+const quietElections = 5
+
+func (r *Replica) tickCheckpoint() {
+	b := &r.bulks
+	b.quiet++
+	if b.dirty && b.quiet >= quietElections*r.options.ElectionTicks {
+		b.wanted = true
+	}
+}
+
+func (r *Replica) startBulk() {
+	b := &r.bulks
+	if b.current != nil {
+		return
+	}
+	switch {
+	case r.snapshots.install != nil:
+		b.current = r.installBulk()
+	case r.snapshots.receiver != nil && r.snapshots.receiver.next != nil:
+		b.current, r.snapshots.receiver.next = r.snapshots.receiver.next, nil
+	case b.dirty && (b.wanted || b.bytes >= r.options.CheckpointBytes):
+		b.current = r.checkpointBulk()
+	default:
+		if step := r.machine.Bulk(); step != nil {
+			b.current = &Bulk{Step: step}
+		}
+	}
+	r.out.Bulk = b.current
+}
+
+// checkpointBulk captures the state as of now. The log is needed from the first entry that is not
+// in it.
+func (r *Replica) checkpointBulk() *Bulk {
+	b := &r.bulks
+	b.wanted, b.dirty, b.bytes, b.quiet = false, false, 0, 0
+	c := &image{identity: r.identity, applied: r.applied, term: r.appliedTerm,
+		hard: r.writes.durable, conf: r.log.conf, membership: r.membership,
+		changedAt: r.log.changedAt, walFrom: r.writes.next}
+	if sequence, ok := r.log.sequence(r.applied + 1); ok {
+		c.walFrom = sequence
+	}
+	bulk := &Bulk{checkpoint: c}
+	c.state, c.segments, bulk.Step = r.machine.Checkpoint()
+	b.number++
+	bulk.Number, bulk.Checkpoint = b.number, c.encode()
+	return bulk
+}
+
+// BulkDone says that a Bulk was executed.
+func (r *Replica) BulkDone(bulk *Bulk) {
+	b := &r.bulks
+	assert(bulk == b.current, "a bulk is done that was not under way")
+	b.current = nil
+	install := r.snapshots.install
+	if bulk.Step != nil {
+		r.machine.BulkDone(bulk.Step)
+	}
+	switch {
+	case install != nil && bulk.checkpoint == install.checkpoint:
+		r.installed()
+	case bulk.checkpoint != nil:
+		r.checkpointed(bulk.checkpoint)
+	case bulk.Stage != nil:
+		r.staged(bulk)
+	case bulk.Verify != nil:
+		r.verified(bulk)
+	}
+}
+
+// checkpointed lets go of what only the checkpoint before needed. The log on disk is released with
+// the next Write.
+func (r *Replica) checkpointed(c *image) {
+	b := &r.bulks
+	b.latest, b.unsaved = c, true
+	r.log.snapshot = c.metadata()
+	r.writes.release = c.walFrom
+	r.event(Event{Kind: EventCheckpoint, Index: c.applied})
+	r.letGo()
+}
+
+// letGo drops entries that no follower should need, and segments that no checkpoint names. While a
+// snapshot is being sent, its segments stay and so do the entries behind it, within a bound.
+func (r *Replica) letGo() {
+	b := &r.bulks
+	compactTo, bytesMax := b.latest.applied, r.options.LogBytesMax
+	// order-free: a minimum
+	for _, sender := range r.snapshots.senders {
+		if sender.checkpoint.applied < compactTo && r.log.bytes < 2*bytesMax {
+			compactTo = sender.checkpoint.applied
+		}
+	}
+	r.log.compact(compactTo, bytesMax)
+	if b.unsaved && len(r.snapshots.senders) == 0 {
+		b.unsaved = false
+		r.machine.Saved(b.latest.segments)
+	}
+}

@@ -1,0 +1,122 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"detcd/storage/archive"
+	"detcd/storage/checkpoint"
+	"detcd/storage/vfs"
+	"detcd/storage/wal"
+)
+
+// The directories of a member, below the roots of their file systems.
+const (
+	archiveDir    = "archive"
+	checkpointDir = "checkpoint"
+	walDir        = "wal"
+)
+
+// Disk does what a Replica wants done to storage. It is the only thing that writes after Open. Its
+// two lanes (Do; DoBulk) may run at the same time, each in one goroutine.
+type Disk struct {
+	fs  vfs.FS
+	log *wal.Log
+}
+
+// Do makes a Write durable. After an error nothing on this disk may be trusted: the member ends.
+func (d *Disk) Do(w *Write) error {
+	if len(w.Records) > 0 {
+		if err := d.log.Append(w.Records); err != nil {
+			return fmt.Errorf("write the log: %w", err)
+		}
+	}
+	if w.Release > 0 {
+		if err := d.log.Release(w.Release); err != nil {
+			return fmt.Errorf("release the log: %w", err)
+		}
+	}
+	w.Roomy = d.log.Roomy()
+	return nil
+}
+
+// DoBulk executes a Bulk. An error ends the member; damage in what Verify names does not.
+func (d *Disk) DoBulk(b *Bulk) error {
+	for _, name := range b.Remove {
+		err := d.fs.Remove(archiveDir + "/" + name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove a part of a snapshot: %w", err)
+		}
+	}
+	if b.Stage != nil {
+		if err := d.stage(b.Stage); err != nil {
+			return fmt.Errorf("store a part of a snapshot: %w", err)
+		}
+	}
+	if b.Step != nil {
+		if err := archive.Execute(d.fs, archiveDir, b.Step); err != nil {
+			return fmt.Errorf("write the archive: %w", err)
+		}
+	}
+	if b.Verify != nil {
+		if err := d.verify(b); err != nil {
+			return fmt.Errorf("store a snapshot: %w", err)
+		}
+	}
+	if b.Checkpoint != nil {
+		if err := checkpoint.Save(d.fs, checkpointDir, b.Number, b.Checkpoint); err != nil {
+			return fmt.Errorf("save a checkpoint: %w", err)
+		}
+	}
+	return nil
+}
+
+func (d *Disk) stage(s *Stage) (err error) {
+	name := archiveDir + "/" + s.Name
+	file, err := d.fs.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		file, err = d.fs.Create(name)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if _, err := file.WriteAt(s.Data, s.Offset); err != nil {
+		return err
+	}
+	return file.Truncate(s.Offset + int64(len(s.Data)))
+}
+
+// verify makes received segments durable and then audits every byte of them.
+func (d *Disk) verify(b *Bulk) error {
+	for _, s := range b.Verify {
+		file, err := d.fs.Open(archiveDir + "/" + s.Name)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(file.Sync(), file.Close()); err != nil {
+			return err
+		}
+	}
+	if err := d.fs.SyncDir(archiveDir); err != nil {
+		return err
+	}
+	_, b.Damage = archive.Check(d.fs, archiveDir, b.Verify)
+	return nil
+}
+
+// Read appends the bytes of a chunk to buffer. It may be called from any goroutine.
+func (d *Disk) Read(c *Chunk, buffer []byte) ([]byte, error) {
+	file, err := d.fs.Open(archiveDir + "/" + c.Name)
+	if err != nil {
+		return nil, err
+	}
+	start := len(buffer)
+	buffer = append(buffer, make([]byte, c.Length)...)
+	_, err = file.ReadAt(buffer[start:], c.Offset)
+	return buffer, errors.Join(err, file.Close())
+}
+
+// Close releases the files.
+func (d *Disk) Close() error { return d.log.Close() }

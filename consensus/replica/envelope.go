@@ -1,0 +1,152 @@
+package replica
+
+import (
+	"fmt"
+
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+// What the data of a raft entry begins with. The numbers are in the log and never change.
+const (
+	entryCommands = 1 // commands of clients: boot, origin, then request and command of each
+	entryDue      = 2 // commands that a leader proposed on its own: its term, then the commands
+	entryChange   = 3 // changes of the membership: boot, origin, request, changes
+)
+
+// envelope is the data of one raft entry, decoded. Commands keep parts of the entry.
+type envelope struct {
+	kind     byte
+	boot     uint64 // the run of the origin in which the commands were submitted
+	origin   MemberID
+	term     Term // entryDue: the commands are void under any other
+	requests []RequestID
+	commands [][]byte
+	changes  []Change
+}
+
+func (e *envelope) encode() []byte {
+	size := 32
+	for _, command := range e.commands {
+		size += len(command) + 20
+	}
+	w := writer{make([]byte, 0, size)}
+	w.byte(e.kind)
+	switch e.kind {
+	case entryDue:
+		w.uvarint(uint64(e.term))
+		w.uvarint(uint64(len(e.commands)))
+		for _, command := range e.commands {
+			w.string(command)
+		}
+		return w.bytes
+	case entryCommands:
+		w.fixed(e.boot)
+		w.fixed(uint64(e.origin))
+		w.uvarint(uint64(len(e.commands)))
+		for i, command := range e.commands {
+			w.uvarint(uint64(e.requests[i]))
+			w.string(command)
+		}
+		return w.bytes
+	}
+	w.fixed(e.boot)
+	w.fixed(uint64(e.origin))
+	w.uvarint(uint64(e.requests[0]))
+	w.uvarint(uint64(len(e.changes)))
+	for i := range e.changes {
+		w.byte(byte(e.changes[i].Kind))
+		w.member(&e.changes[i].Member)
+	}
+	return w.bytes
+}
+
+// decodeEnvelope reads what encode wrote, into an envelope whose slices are used again.
+func decodeEnvelope(data []byte, e *envelope) error {
+	r := reader{bytes: data}
+	e.kind = r.byte()
+	e.requests, e.commands, e.changes = e.requests[:0], e.commands[:0], e.changes[:0]
+	switch e.kind {
+	case entryDue:
+		e.term = Term(r.uvarint())
+		for range r.count() {
+			e.commands = append(e.commands, r.string())
+		}
+	case entryCommands:
+		e.boot, e.origin = r.fixed(), MemberID(r.fixed())
+		for range r.count() {
+			e.requests = append(e.requests, RequestID(r.uvarint()))
+			e.commands = append(e.commands, r.string())
+		}
+	case entryChange:
+		e.boot, e.origin = r.fixed(), MemberID(r.fixed())
+		e.requests = append(e.requests, RequestID(r.uvarint()))
+		for range r.count() {
+			kind := ChangeKind(r.byte())
+			e.changes = append(e.changes, Change{kind, r.member()})
+		}
+	default:
+		return fmt.Errorf("%w: entry of kind %d", ErrVersion, e.kind)
+	}
+	if r.bad || len(r.bytes) > 0 {
+		return fmt.Errorf("replica: malformed entry of kind %d", e.kind)
+	}
+	return nil
+}
+
+// What a record of the log on disk is. The numbers are on disk and never change.
+const (
+	recordHard  = 1 // term, vote, commit
+	recordEntry = 2 // term, index, type, data
+)
+
+func encodeHard(hard *raftpb.HardState) []byte {
+	w := writer{make([]byte, 0, 24)}
+	w.byte(recordHard)
+	w.hard(hard)
+	return w.bytes
+}
+
+func encodeEntry(entry *raftpb.Entry) []byte {
+	w := writer{make([]byte, 0, len(entry.GetData())+24)}
+	w.byte(recordEntry)
+	w.uvarint(entry.GetTerm())
+	w.uvarint(entry.GetIndex())
+	w.byte(byte(entry.GetType()))
+	w.bytes = append(w.bytes, entry.GetData()...)
+	return w.bytes
+}
+
+func (w *writer) hard(hard *raftpb.HardState) {
+	w.uvarint(hard.GetTerm())
+	w.uvarint(hard.GetVote())
+	w.uvarint(hard.GetCommit())
+}
+
+func (r *reader) hard() *raftpb.HardState {
+	return &raftpb.HardState{
+		Term: new(r.uvarint()), Vote: new(r.uvarint()), Commit: new(r.uvarint()),
+	}
+}
+
+// decodeRecord reads a record of the log: one of its results is nil, or both and the record is bad.
+func decodeRecord(data []byte) (*raftpb.HardState, *raftpb.Entry) {
+	r := reader{bytes: data}
+	switch r.byte() {
+	case recordHard:
+		hard := r.hard()
+		if !r.bad && len(r.bytes) == 0 {
+			return hard, nil
+		}
+	case recordEntry:
+		entry := &raftpb.Entry{Term: new(r.uvarint()), Index: new(r.uvarint())}
+		kind := r.byte()
+		entry.Type = raftpb.EntryType(kind).Enum()
+		if len(r.bytes) > 0 {
+			entry.Data = r.bytes
+		}
+		if !r.bad && kind <= byte(raftpb.EntryConfChangeV2) && entry.GetIndex() > 0 {
+			return nil, entry
+		}
+	}
+	return nil, nil
+}

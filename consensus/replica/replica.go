@@ -1,0 +1,346 @@
+package replica
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+// Replica is one member, whole but for its input and output. It is not safe for concurrent use.
+//
+// Many fields: a member is its raft node and six concerns, each with a type of its own.
+type Replica struct {
+	options  Options
+	machine  Machine
+	identity identity
+	node     *raft.RawNode
+	log      memoryLog
+
+	now      Time
+	ticked   Time // when raft's clock was last moved
+	ticks    int  // of raft's clock since the start
+	leader   MemberID
+	term     Term
+	role     raft.StateType
+	leadTerm Term // the term in which the machine was told to lead; 0: it does not
+
+	applied     Index
+	appliedTerm Term
+	membership  Membership
+	pinned      map[MemberID]uint64 // incarnations seen of members that published none yet
+	scratch     envelope
+
+	proposals proposals
+	reads     reads
+	writes    writes
+	bulks     bulks
+	snapshots snapshots
+	out       Effects
+}
+
+// assert panics when an invariant of this package does not hold: the member must not go on.
+func assert(holds bool, text string) {
+	if !holds {
+		panic("replica: assertion failed: " + text)
+	}
+}
+
+// raftConfig returns how raft is to run here.
+func (o *Options) raftConfig(storage raft.Storage, applied Index) *raft.Config {
+	return &raft.Config{
+		ID:                        uint64(o.ID),
+		ElectionTick:              o.ElectionTicks,
+		HeartbeatTick:             o.HeartbeatTicks,
+		Storage:                   storage,
+		Applied:                   uint64(applied),
+		AsyncStorageWrites:        true,
+		MaxSizePerMsg:             uint64(o.EntryBytesMax),
+		MaxCommittedSizePerReady:  uint64(o.EntryBytesMax) * 4,
+		MaxUncommittedEntriesSize: uint64(o.LogBytesMax),
+		MaxInflightMsgs:           inflightMax,
+		CheckQuorum:               true,
+		PreVote:                   true,
+		StepDownOnRemoval:         true,
+		Logger:                    silent{},
+	}
+}
+
+// inflightMax bounds the appends that were sent to one follower and not yet answered.
+const inflightMax = 256
+
+// Tick tells the time. It may be called at any moment and must be called before other inputs
+// whenever the member may have slept. One tick of raft's clock passes per call and Options.Tick, so
+// a long sleep counts as one tick: elections wait for messages that the sleep has delayed.
+func (r *Replica) Tick(now Time) {
+	assert(now >= r.now, "time went back")
+	r.now = now
+	if now-r.ticked < Time(r.options.Tick) {
+		return
+	}
+	r.ticked += Time(r.options.Tick)
+	if now-r.ticked >= Time(r.options.Tick) {
+		r.ticked = now
+	}
+	r.ticks++
+	r.node.Tick()
+	r.look()
+	r.proposeDue()
+	r.publish()
+	r.retryReads()
+	r.tickSnapshots()
+	r.tickCheckpoint()
+}
+
+// Receive takes a message of another member.
+func (r *Replica) Receive(m Message) {
+	if !r.admit(&m) {
+		return
+	}
+	switch m.Kind {
+	case MessageRaft:
+		r.receiveRaft(m)
+	case MessageAsk:
+		r.receiveAsk(m)
+	case MessageReply:
+		r.receiveReply(m)
+	case MessageOffer:
+		r.receiveOffer(m)
+	case MessageFetch:
+		r.receiveFetch(m)
+	case MessageChunk:
+		r.receiveChunk(m)
+	case MessageRefused:
+		r.event(Event{Kind: EventRefused, Member: m.From, Text: string(m.Data)})
+	}
+}
+
+// admit says whether the sender is who it was. A wiped disk has forgotten what its member voted and
+// acknowledged, so it may not speak for that member again:
+//
+//  1. A votes for B in term 5 and loses its disk.
+//  2. A starts again, empty, and is asked by C for its vote in term 5.
+//  3. Were it given, B and C would both lead in term 5.
+//
+// The incarnation of its first data directory is in the membership; until it is there, the first
+// one that is seen counts.
+func (r *Replica) admit(m *Message) bool {
+	if m.From == r.options.ID || m.Kind == MessageRefused {
+		return m.From != r.options.ID
+	}
+	if r.membership.wasRemoved(m.From) {
+		r.refuse(m.From, "this member was removed from the cluster")
+		return false
+	}
+	known := r.pinned[m.From]
+	if member, ok := r.membership.Find(m.From); ok && member.Incarnation != 0 {
+		known = member.Incarnation
+	}
+	if known == 0 {
+		r.pinned[m.From] = m.Incarnation
+	} else if known != m.Incarnation {
+		r.event(Event{Kind: EventStranger, Member: m.From})
+		r.refuse(m.From, "the cluster knows this member with another data directory: "+
+			"remove it from the cluster and add it again")
+		return false
+	}
+	return true
+}
+
+func (r *Replica) refuse(to MemberID, reason string) {
+	r.send(Message{Kind: MessageRefused, To: to, Data: []byte(reason)})
+}
+
+func (r *Replica) receiveRaft(m Message) {
+	message := m.Raft
+	if MemberID(message.GetFrom()) != m.From || MemberID(message.GetTo()) != r.options.ID {
+		return
+	}
+	switch message.GetType() {
+	case raftpb.MsgSnap:
+		return // snapshots come as offers
+	case raftpb.MsgAppResp:
+		r.snapshotAcknowledged(m.From, Index(message.GetIndex()))
+	}
+	r.step(message)
+}
+
+// step hands a message to raft. What raft refuses (an answer of a member that was removed, a
+// proposal without a leader) is not an error of this member.
+func (r *Replica) step(m *raftpb.Message) {
+	_ = r.node.Step(m)
+	r.look()
+}
+
+// Unreachable says that the driver could not reach a member; raft then sends it less.
+func (r *Replica) Unreachable(id MemberID) { r.node.ReportUnreachable(uint64(id)) }
+
+// Transfer asks the leader to let another member lead. Nothing happens when it cannot.
+func (r *Replica) Transfer(to MemberID) {
+	if member, ok := r.membership.Find(to); ok && !member.Learner {
+		r.node.TransferLeader(uint64(to))
+	}
+}
+
+// View returns the machine's view of the applied state.
+func (r *Replica) View() any { return r.machine.View() }
+
+// Members returns who is in the cluster as far as this member has applied the log.
+func (r *Replica) Members() Membership { return r.membership.clone() }
+
+// Status returns a look at this member.
+func (r *Replica) Status() Status {
+	status := r.node.BasicStatus()
+	member, _ := r.membership.Find(r.options.ID)
+	return Status{
+		ID: r.options.ID, Cluster: r.identity.cluster, Incarnation: r.identity.incarnation,
+		Leader: r.leader, Term: r.term, Leading: r.leading(), Learner: member.Learner,
+		Committed: Index(status.HardState.GetCommit()), Applied: r.applied, Last: r.writes.last,
+	}
+}
+
+func (r *Replica) leading() bool { return r.role == raft.StateLeader }
+
+// Take returns what the world owes the replica, and forgets it.
+func (r *Replica) Take() Effects {
+	r.propose()
+	r.startReads()
+	applied := 0
+	for r.node.HasReady() && applied < entriesPerTake {
+		applied += r.ready(r.node.Ready())
+		r.propose()
+		r.startReads()
+	}
+	r.startWrite()
+	r.startBulk()
+	out := r.out
+	out.More = r.node.HasReady()
+	r.out = Effects{}
+	return out
+}
+
+// entriesPerTake bounds the entries that one Take applies, so that inputs are looked at in between.
+const entriesPerTake = 512
+
+// ready carries out what raft has decided and returns how many entries were applied.
+func (r *Replica) ready(rd raft.Ready) int {
+	applied := 0
+	for _, m := range rd.Messages {
+		switch {
+		case m.GetTo() == raft.LocalAppendThread:
+			r.queueAppend(m)
+		case m.GetTo() == raft.LocalApplyThread:
+			r.apply(m.GetEntries())
+			applied += len(m.GetEntries())
+			for _, response := range m.GetResponses() {
+				r.step(response)
+			}
+		case m.GetType() == raftpb.MsgSnap:
+			r.offerSnapshot(m)
+		default:
+			r.sendRaft(m)
+		}
+	}
+	for _, state := range rd.ReadStates {
+		r.readConfirmed(state)
+	}
+	r.look()
+	r.finishReads()
+	return applied
+}
+
+func (r *Replica) sendRaft(m *raftpb.Message) {
+	r.send(Message{Kind: MessageRaft, To: MemberID(m.GetTo()), Raft: m})
+}
+
+func (r *Replica) send(m Message) {
+	m.From, m.Incarnation = r.options.ID, r.identity.incarnation
+	r.out.Send = append(r.out.Send, m)
+}
+
+func (r *Replica) event(e Event) { r.out.Events = append(r.out.Events, e) }
+
+func (r *Replica) answer(a Answer) {
+	a.Index = r.applied
+	r.out.Answers = append(r.out.Answers, a)
+}
+
+// look notices that the role, the term or the leader has changed. It is called after everything
+// that may change them, so a leadership is never confused with the one before it.
+func (r *Replica) look() {
+	status := r.node.BasicStatus()
+	term, leader, role := Term(status.HardState.GetTerm()), MemberID(status.Lead), status.RaftState
+	if term == r.term && leader == r.leader && role == r.role {
+		return
+	}
+	changed := leader != r.leader || term != r.term
+	if role != r.role {
+		r.event(Event{Kind: EventRole, Term: term, Text: roleName(role)})
+	}
+	if leader != r.leader {
+		r.event(Event{Kind: EventLeader, Term: term, Member: leader})
+	}
+	r.term, r.leader, r.role = term, leader, role
+	if r.leadTerm != 0 && (role != raft.StateLeader || r.leadTerm != term) {
+		r.leadTerm = 0
+		r.machine.Lead(int64(r.now), false)
+		r.leadershipLost()
+	}
+	if role == raft.StateLeader && r.leadTerm == 0 {
+		r.leadTerm = term
+		r.machine.Lead(int64(r.now), true)
+	}
+	if changed && leader != 0 {
+		r.leaderChanged()
+	}
+}
+
+// leadershipLost drops what only a leader does.
+func (r *Replica) leadershipLost() {
+	r.proposals.due = nil
+	for _, id := range sortedKeys(r.snapshots.senders) {
+		r.endSender(id, "this member no longer leads")
+	}
+}
+
+func roleName(role raft.StateType) string {
+	switch role {
+	case raft.StateLeader:
+		return "leader"
+	case raft.StateCandidate:
+		return "candidate"
+	case raft.StatePreCandidate:
+		return "pre-candidate"
+	}
+	return "follower"
+}
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
+	keys := make([]K, 0, len(m))
+	// order-free: the keys are sorted below
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// silent takes raft's log lines: the events of this package tell the same, in order. Only what
+// raft calls fatal or a panic is heard, and ends the member.
+type silent struct{}
+
+func (silent) Debug(...any)            {}
+func (silent) Debugf(string, ...any)   {}
+func (silent) Error(...any)            {}
+func (silent) Errorf(string, ...any)   {}
+func (silent) Info(...any)             {}
+func (silent) Infof(string, ...any)    {}
+func (silent) Warning(...any)          {}
+func (silent) Warningf(string, ...any) {}
+func (silent) Fatal(v ...any)          { panic("replica: raft: " + fmt.Sprint(v...)) }
+func (silent) Panic(v ...any)          { panic("replica: raft: " + fmt.Sprint(v...)) }
+
+func (silent) Fatalf(format string, v ...any) { panic("replica: raft: " + fmt.Sprintf(format, v...)) }
+func (silent) Panicf(format string, v ...any) { panic("replica: raft: " + fmt.Sprintf(format, v...)) }

@@ -1,0 +1,144 @@
+package replica
+
+import (
+	"go.etcd.io/raft/v3/raftpb"
+
+	"detcd/storage/wal"
+)
+
+// Write is one batch of the log: Disk.Do makes it durable, all or nothing, with one sync.
+type Write struct {
+	Records [][]byte     // empty: nothing to write, only Release
+	Release wal.Sequence // records before it are not needed any more; 0: no change
+	Roomy   bool         // set by Disk.Do: false when the device is full
+
+	entries   []*raftpb.Entry
+	hard      *raftpb.HardState
+	responses []*raftpb.Message // what may be said once the batch is durable
+}
+
+// writes turn what raft wants to be stored into batches, one outstanding at a time. What arrives
+// meanwhile joins the next.
+//
+// Invariant: a response that raft attached to an append leaves this member only after the Write
+// that holds the append, and every Write before it, is done.
+type writes struct {
+	queue   []*raftpb.Message // MsgStorageAppend, in order
+	current *Write
+	next    wal.Sequence      // of the next record
+	asked   *raftpb.HardState // the latest that raft wants stored
+	written *raftpb.HardState // the latest that a Write carries
+	durable *raftpb.HardState // the latest whose Write is done
+	last    Index             // of the log, durable or on its way
+	release wal.Sequence      // to be passed on with the next Write
+}
+
+func (r *Replica) queueAppend(m *raftpb.Message) {
+	w := &r.writes
+	w.queue = append(w.queue, m)
+	if entries := m.GetEntries(); len(entries) > 0 {
+		w.last = Index(entries[len(entries)-1].GetIndex())
+	}
+	if m.GetSnapshot() != nil {
+		w.last = Index(m.GetSnapshot().GetMetadata().GetIndex())
+	}
+}
+
+// startWrite makes a batch of everything that waits. A sync is owed only for entries, a term or a
+// vote; where there is none of these, the responses may go at once, and a commit index alone joins
+// the next batch.
+func (r *Replica) startWrite() {
+	w := &r.writes
+	if w.current != nil || r.snapshots.install != nil {
+		return
+	}
+	write := &Write{Release: w.release}
+	w.release = 0
+	for len(w.queue) > 0 {
+		m := w.queue[0]
+		if m.GetSnapshot() != nil {
+			if len(write.entries)+len(write.responses) == 0 {
+				r.beginInstall(m)
+				w.queue = w.queue[1:]
+			}
+			break
+		}
+		w.queue = w.queue[1:]
+		w.note(m)
+		write.entries = append(write.entries, m.GetEntries()...)
+		write.responses = append(write.responses, m.GetResponses()...)
+	}
+	if len(w.queue) == 0 {
+		w.queue = nil
+	}
+	promised := w.asked.GetTerm() != w.written.GetTerm() || w.asked.GetVote() != w.written.GetVote()
+	if len(write.entries) == 0 && !promised {
+		r.respond(write.responses)
+		write.responses = nil
+		if write.Release == 0 {
+			return
+		}
+	} else {
+		write.encode(w)
+	}
+	w.current = write
+	r.out.Write = write
+}
+
+// note keeps the term, vote and commit index that an append carries, if it does.
+func (w *writes) note(m *raftpb.Message) {
+	if m.Term != nil || m.Vote != nil || m.Commit != nil {
+		w.asked = &raftpb.HardState{Term: m.Term, Vote: m.Vote, Commit: m.Commit}
+	}
+}
+
+func (write *Write) encode(w *writes) {
+	write.Records = make([][]byte, 0, len(write.entries)+1)
+	for _, entry := range write.entries {
+		write.Records = append(write.Records, encodeEntry(entry))
+	}
+	write.hard = w.asked
+	w.written = w.asked
+	write.Records = append(write.Records, encodeHard(write.hard))
+}
+
+// Done says that a Write is durable.
+func (r *Replica) Done(write *Write) {
+	w := &r.writes
+	assert(write == w.current, "a write is done that was not under way")
+	w.current = nil
+	for i, entry := range write.entries {
+		ok := r.log.append(entry, w.next+wal.Sequence(i))
+		assert(ok, "a gap in the log")
+	}
+	w.next += wal.Sequence(len(write.Records))
+	if write.hard != nil {
+		w.durable = write.hard
+	}
+	r.bulks.logBytes(write.Records)
+	r.setFull(!write.Roomy)
+	r.respond(write.responses)
+	r.finishReads()
+}
+
+func (r *Replica) respond(responses []*raftpb.Message) {
+	for _, m := range responses {
+		if MemberID(m.GetTo()) == r.options.ID {
+			r.step(m)
+		} else {
+			r.sendRaft(m)
+		}
+	}
+}
+
+func (r *Replica) setFull(full bool) {
+	if full == r.proposals.full {
+		return
+	}
+	r.proposals.full = full
+	e := Event{Kind: EventSpace}
+	if full {
+		e.Index = 1
+	}
+	r.event(e)
+}
