@@ -21,9 +21,8 @@ const (
 // member; and on the leader their deadlines. The zero Book is empty and does not lead.
 type Book struct {
 	leases  btree.Map[ID, *lease]
-	owners  map[string]*lease // of every key that has one
-	agenda  agenda
-	fresh   []*lease // in the order of their grants; revoked ones stay until the next Due
+	agenda  agenda   // on the leader: the ticking leases
+	fresh   []*lease // on the leader, as granted; revoked ones stay until the next Due
 	last    Serial   // of the newest grant
 	leading bool
 	next    Instant // when the next lease may be given out, as far as the rate is concerned
@@ -84,8 +83,8 @@ func (b *Book) Find(id ID) (Grant, bool) {
 	return l.Grant, true
 }
 
-// Revoke removes a lease and gives the keys that it owned, sorted. They are nobody's now. It is
-// false when there is no such lease.
+// Revoke removes a lease and gives the keys that it owned, sorted. It is false when there is no
+// such lease.
 func (b *Book) Revoke(id ID) (keys []string, found bool) {
 	l, found := b.leases.Delete(id)
 	if !found {
@@ -96,26 +95,11 @@ func (b *Book) Revoke(id ID) (keys []string, found bool) {
 	}
 	l.phase = resting // and if it was fresh, Due passes over it
 	b.listed = nil
-	keys = slices.Sorted(maps.Keys(l.keys))
-	for _, key := range keys {
-		delete(b.owners, key)
-	}
-	return keys, true
+	return slices.Sorted(maps.Keys(l.keys)), true
 }
 
-// Attach makes a lease, or None, the owner of a key. The lease must be there.
-func (b *Book) Attach(key []byte, id ID) {
-	old := b.owners[string(key)]
-	if old == nil && id == None || old != nil && old.ID == id {
-		return
-	}
-	if old != nil {
-		delete(old.keys, string(key))
-	}
-	if id == None {
-		delete(b.owners, string(key))
-		return
-	}
+// Attach makes a lease, which must be there, the owner of a key that has none.
+func (b *Book) Attach(id ID, key []byte) {
 	l, found := b.leases.Get(id)
 	if !found {
 		panic(fmt.Sprintf("lease: a key is attached to lease %x, which is not there", uint64(id)))
@@ -123,23 +107,14 @@ func (b *Book) Attach(key []byte, id ID) {
 	if l.keys == nil {
 		l.keys = make(map[string]struct{})
 	}
-	if b.owners == nil {
-		b.owners = make(map[string]*lease)
-	}
-	name := string(key)
-	l.keys[name] = struct{}{}
-	b.owners[name] = l
+	l.keys[string(key)] = struct{}{}
 }
 
-// Attached is the number of keys that have an owner.
-func (b *Book) Attached() int { return len(b.owners) }
-
-// Owner is the lease that owns a key, or None.
-func (b *Book) Owner(key []byte) ID {
-	if l := b.owners[string(key)]; l != nil {
-		return l.ID
+// Detach takes a key from its owner. One that was revoked has let go of it already.
+func (b *Book) Detach(id ID, key []byte) {
+	if l, found := b.leases.Get(id); found {
+		delete(l.keys, string(key))
 	}
-	return None
 }
 
 // Promote makes this member the one that watches the deadlines. Every lease gets its whole time to
@@ -207,6 +182,14 @@ func (b *Book) Renew(id ID, since Instant) (ttl Seconds, fate Fate) {
 		heap.Fix(&b.agenda, l.place)
 	}
 	return l.ttl, Alive
+}
+
+// Each calls each for every lease with its keys, in ascending order.
+func (b *Book) Each(each func(id ID, keys []string)) {
+	b.leases.Scan(func(id ID, l *lease) bool {
+		each(id, slices.Sorted(maps.Keys(l.keys)))
+		return true
+	})
 }
 
 // Status is what is known of one lease.

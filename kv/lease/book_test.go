@@ -108,14 +108,14 @@ func TestCheckFindsEveryBrokenInvariant(t *testing.T) {
 	for number, damage := range map[int]func(b *Book, l *lease){
 		1: func(b *Book, l *lease) { l.ID = 8 },
 		2: func(b *Book, l *lease) { l.Serial = 3 },
-		3: func(b *Book, l *lease) { b.owners["k"] = other },
+		3: func(b *Book, l *lease) { b.Attach(6, []byte("k")) },
 		4: func(b *Book, l *lease) { l.phase = resting },
 		5: func(b *Book, l *lease) { b.agenda[l.place] = other },
 	} {
 		b := &Book{}
 		granted(t, b, 6, 5)
 		granted(t, b, 7, 5)
-		b.Attach([]byte("k"), 7)
+		b.Attach(7, []byte("k"))
 		b.Promote(0, 0)
 		if err := b.Check(); err != nil {
 			t.Fatal(err)
@@ -126,21 +126,5 @@ func TestCheckFindsEveryBrokenInvariant(t *testing.T) {
 		if err := b.Check(); err == nil || err.Error()[:len(want)] != want {
 			t.Errorf("damage %d: %v", number, err)
 		}
-	}
-}
-
-func BenchmarkAttach(b *testing.B) {
-	var book Book
-	grant := func(id ID) {
-		if _, err := book.Grant(id, 60); err != nil {
-			b.Fatal(err)
-		}
-	}
-	grant(1)
-	grant(2)
-	key := []byte("registry/services/a/00000001")
-	b.ReportAllocs()
-	for n := range b.N {
-		book.Attach(key, ID(1+n&1))
 	}
 }

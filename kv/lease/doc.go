@@ -58,7 +58,7 @@
 //
 //  1. A lease is filed under its own ID.
 //  2. Serials are between 1 and that of the newest grant, and no two leases share one.
-//  3. A key has at most one owner; the owners and the keys of the leases say the same.
+//  3. A key has at most one owner.
 //  4. On a book that does not lead every lease rests. On one that leads none does: it is fresh (and
 //     listed so), ticking, or given out by Due.
 //  5. The agenda is a heap of exactly the ticking leases, and each knows its place in it.
