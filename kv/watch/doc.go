@@ -1,0 +1,2 @@
+// Package watch is history told to those who asked for it.
+package watch
