@@ -1,0 +1,78 @@
+package transport
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A peer is another member and the connections to it.
+type peer struct {
+	id        uint64
+	addresses []string // never changed: a peer that moves is a new one
+	senders   [laneCount]*sender
+	cancel    context.CancelFunc
+
+	mu    sync.Mutex
+	up    bool
+	since time.Time
+
+	roundTrip      atomic.Int64
+	sentBytes      atomic.Uint64
+	sentFrames     atomic.Uint64
+	receivedBytes  atomic.Uint64
+	receivedFrames atomic.Uint64
+	dropped        atomic.Uint64
+}
+
+func newPeer(t *Transport, id uint64, addresses []string) *peer {
+	p := &peer{id: id, addresses: slices.Clone(addresses), since: time.Now()}
+	for i := range p.senders {
+		p.senders[i] = newSender(t, p, Lane(i+1))
+	}
+	return p
+}
+
+func (p *peer) start(ctx context.Context, group *sync.WaitGroup) {
+	ctx, p.cancel = context.WithCancel(ctx)
+	for _, s := range p.senders {
+		group.Go(func() { s.run(ctx) })
+	}
+}
+
+// kick lets waiting attempts to connect happen now: the peer was just heard of.
+func (p *peer) kick() {
+	for _, s := range p.senders {
+		select {
+		case s.kick <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (p *peer) setUp(up bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.up != up {
+		p.up, p.since = up, time.Now()
+	}
+}
+
+func (p *peer) stats() PeerStats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return PeerStats{
+		ID: p.id, Up: p.up, Since: p.since,
+		RoundTrip:      time.Duration(p.roundTrip.Load()),
+		SentBytes:      p.sentBytes.Load(),
+		SentFrames:     p.sentFrames.Load(),
+		ReceivedBytes:  p.receivedBytes.Load(),
+		ReceivedFrames: p.receivedFrames.Load(),
+		Dropped:        p.dropped.Load(),
+	}
+}
+
+func hex(id uint64) string { return strconv.FormatUint(id, 16) }
