@@ -8,3 +8,6 @@ var ErrNotFound = errors.New("archive: no such record")
 
 // ErrVersion says that a file was written by a newer program. Nothing of it was read or changed.
 var ErrVersion = errors.New("archive: the format is newer than this program knows")
+
+// errStop ends a walk early; it never leaves the package.
+var errStop = errors.New("archive: stop")

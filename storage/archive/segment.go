@@ -1,0 +1,78 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"detcd/storage/vfs"
+)
+
+// segment is one file of records. Once sealed only its dead change, and those are the owner's alone:
+// views share segments and never look at them.
+type segment struct {
+	name     string // base name
+	path     string // below the root of the file system
+	file     vfs.File
+	table    table
+	length   int64  // of the file, once its footer is known
+	checksum uint32 // of the footer
+	dead     graves
+}
+
+func (s *segment) records() *table { return &s.table }
+
+func (s *segment) live() int64 { return s.table.data() - s.dead.bytes }
+
+func (s *segment) listed() Segment {
+	return Segment{Name: s.name, Length: s.length, Sealed: true, Checksum: s.checksum}
+}
+
+// buffer is memory that blocks are read into, again and again.
+type buffer struct {
+	bytes []byte
+	size  int64 // what is read at a time; more only if one record has more
+}
+
+// block reads whole records from the file into the buffer: from..to-1 or as many of the first of them
+// as fit, but at least one.
+func (s *segment) block(from, to int, b *buffer) ([]byte, error) {
+	to = s.table.upTo(from, to, b.size)
+	offset := s.table.offset(from)
+	size := s.table.offset(to) - offset
+	if int64(cap(b.bytes)) < size {
+		b.bytes = make([]byte, max(size, b.size))
+	}
+	data := b.bytes[:size]
+	return data, readAt(s.file, s.path, data, offset)
+}
+
+// decode takes record i from the front of data, which was read from the file, and verifies it. It
+// returns the checksum too.
+func (s *segment) decode(data []byte, i int) (Record, uint32, error) {
+	r, size, sum, reason := verifyRecord(data[:s.table.size(i)])
+	if reason == "" && (r.ID != s.table.id(i) || int64(size) != s.table.size(i)) {
+		reason = "it is not the record that the footer names"
+	}
+	if reason != "" {
+		return Record{}, 0, s.damaged(s.table.offset(i), reason)
+	}
+	return r, sum, nil
+}
+
+func (s *segment) damaged(offset int64, reason string) error {
+	return &vfs.CorruptionError{File: s.path, Offset: offset, Reason: reason}
+}
+
+// readAt fills data; a file that ends too early is damaged.
+func readAt(file vfs.File, path string, data []byte, offset int64) error {
+	n, err := file.ReadAt(data, offset)
+	if n == len(data) {
+		return nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		return &vfs.CorruptionError{File: path, Offset: offset + int64(n),
+			Reason: "the file ends too early"}
+	}
+	return fmt.Errorf("archive: read %s: %w", path, err)
+}

@@ -1,0 +1,54 @@
+package archive
+
+// Stats are sizes in bytes, and counts. Live and Dead count whole records.
+type Stats struct {
+	Segments  int   // in the present list, the unsealed one included
+	Records   int   // live and dead
+	Live      int64 // bytes of records that were not killed
+	Dead      int64 // bytes of killed records that no merge has dropped yet
+	Unwritten int64 // bytes that are only in memory
+	Memory    int64 // bytes of records and tables in memory
+	Disk      int64 // bytes of files, including those that wait for removal
+}
+
+const entrySize = 12
+
+// Stats returns the sizes as they are now.
+func (a *Archive) Stats() Stats {
+	var out Stats
+	for _, s := range a.sealed {
+		out.add(&s.table, &s.dead)
+		out.Disk += s.length
+	}
+	for _, d := range append(a.full[:len(a.full):len(a.full)], a.active) {
+		if d.table.length() > 0 {
+			out.add(&d.table, &d.dead)
+		}
+		out.addDraft(d)
+		out.Unwritten += d.unwritten()
+	}
+	if a.merge != nil {
+		out.addDraft(a.merge.draft)
+		out.Memory += int64(a.merge.draft.table.length()) * entrySize
+	}
+	for _, s := range a.retired {
+		out.Disk += s.Length
+	}
+	return out
+}
+
+func (s *Stats) add(t *table, dead *graves) {
+	s.Segments++
+	s.Records += t.length()
+	s.Live += t.data() - dead.bytes
+	s.Dead += dead.bytes
+	s.Memory += int64(t.length())*entrySize + int64(len(dead.bits))*8
+}
+
+func (s *Stats) addDraft(d *draft) {
+	for _, c := range d.chunks {
+		s.Memory += int64(len(c.data))
+	}
+	s.Memory += int64(len(d.footer.bytes))
+	s.Disk += d.written
+}
