@@ -15,7 +15,7 @@ type Bulk struct {
 	Number     uint64
 	Damage     error // set by Disk.DoBulk: what Verify found
 
-	checkpoint *checkpoint
+	checkpoint *image
 	receiver   *receiver
 }
 
@@ -30,9 +30,9 @@ type Stage struct {
 // checkpoint if it is time, then what the machine wants.
 type bulks struct {
 	current *Bulk
-	number  uint64      // of the last checkpoint
+	number  uint64 // of the last checkpoint
 	latest  *image // the last durable one
-	unsaved bool        // the machine was not yet told of latest
+	unsaved bool   // the machine was not yet told of latest
 
 	wanted bool // a checkpoint is wanted now
 	bytes  int  // of log written since the last checkpoint was begun

@@ -14,7 +14,7 @@ import (
 // round is never joined late: its index speaks only for what came before it. RequestsMax bounds
 // what waits.
 type reads struct {
-	waiting   []waiter            // join the next round
+	waiting   []waiter             // join the next round
 	round     *round               // under way
 	confirmed []*round             // whose index is not applied yet, in order
 	rounds    uint64               // counter

@@ -32,7 +32,7 @@ type snapshots struct {
 }
 
 type sender struct {
-	checkpoint *checkpoint
+	checkpoint *image
 	number     uint64
 	message    *raftpb.Message
 	idle       int // ticks since the follower was heard
@@ -56,7 +56,7 @@ type receiver struct {
 
 type install struct {
 	message    *raftpb.Message // MsgStorageAppend
-	checkpoint *checkpoint
+	checkpoint *image
 }
 
 // The patience of both sides, in election time-outs without a sign of the other.

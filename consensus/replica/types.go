@@ -106,22 +106,22 @@ type EventKind int
 
 // The kinds of event.
 const (
-	EventNone          EventKind = iota
-	EventRole                    // this member became what Text says, in Term
-	EventLeader                  // Member leads in Term, 0: nobody is known to
-	EventMembers                 // the membership changed, at Index
-	EventCheckpoint              // a checkpoint at Index is durable
-	EventTorn                    // recovery cut a torn end off the log; Text says where
-	EventRecovered               // the member recovered; Index is the last entry of its log
-	EventSnapshotSend            // a snapshot at Index is offered to Member
-	EventSnapshotRecv            // a snapshot at Index from Member begins to arrive
-	EventInstalled               // a snapshot at Index replaced the state
-	EventRefused                 // this data directory may not take part; Text says why. Fatal
-	EventRemoved                 // this member was removed from the cluster. Fatal
-	EventStranger                // a message of Member was dropped: it has another incarnation
-	EventSpace                   // the log's device is full (Index 1) or has room again (Index 0)
-	EventSnapshotFailed          // a snapshot for or of Member was given up; Text says why
-	EventFailed                  // the member cannot go on; Text says why. Fatal
+	EventNone           EventKind = iota
+	EventRole                     // this member became what Text says, in Term
+	EventLeader                   // Member leads in Term, 0: nobody is known to
+	EventMembers                  // the membership changed, at Index
+	EventCheckpoint               // a checkpoint at Index is durable
+	EventTorn                     // recovery cut a torn end off the log; Text says where
+	EventRecovered                // the member recovered; Index is the last entry of its log
+	EventSnapshotSend             // a snapshot at Index is offered to Member
+	EventSnapshotRecv             // a snapshot at Index from Member begins to arrive
+	EventInstalled                // a snapshot at Index replaced the state
+	EventRefused                  // this data directory may not take part; Text says why. Fatal
+	EventRemoved                  // this member was removed from the cluster. Fatal
+	EventStranger                 // a message of Member was dropped: it has another incarnation
+	EventSpace                    // the log's device is full (Index 1) or has room again (Index 0)
+	EventSnapshotFailed           // a snapshot for or of Member was given up; Text says why
+	EventFailed                   // the member cannot go on; Text says why. Fatal
 )
 
 // Event is something that happened inside the replica.
