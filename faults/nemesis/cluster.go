@@ -71,8 +71,8 @@ func New(options Options) (*Cluster, error) {
 	return cluster, nil
 }
 
-// Launch makes a cluster, starts every member and waits until all of them serve. On an error nothing
-// is left running.
+// Launch makes a cluster, starts every member and waits until all of them serve. On an error
+// nothing is left running.
 func Launch(ctx context.Context, options Options) (*Cluster, error) {
 	cluster, err := New(options)
 	if err != nil {
@@ -113,8 +113,8 @@ func (c *Cluster) WaitReady(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Exited returns the error of the first member whose process ended without having been asked to, nil
-// when there is none.
+// Exited returns the error of the first member whose process ended without having been asked to,
+// nil when there is none.
 func (c *Cluster) Exited() error {
 	for _, m := range c.members {
 		if err := m.Exited(); err != nil {

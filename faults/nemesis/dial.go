@@ -31,16 +31,16 @@ func Dial(endpoint string) (*grpc.ClientConn, error) {
 	return conn, nil
 }
 
-// The ports are drawn below 32768, where the range of outgoing connections begins on Linux. A member
-// whose port lay inside that range could lose it while it is down: to any client of the machine, or
-// to a client that, by connecting again and again, ends up connected to itself.
+// The ports are drawn below 32768, where the range of outgoing connections begins on Linux. A
+// member whose port lay inside that range could lose it while it is down: to any client of the
+// machine, or to a client that, by connecting again and again, ends up connected to itself.
 const (
 	portMin = 12000
 	portMax = 32000
 )
 
-// freePorts returns ports that nobody listened on a moment ago. They start at a random place so that
-// several test processes seldom meet.
+// freePorts returns ports that nobody listened on a moment ago. They start at a random place so
+// that several test processes seldom meet.
 func freePorts(count int) ([]int, error) {
 	var ports []int
 	start := rand.IntN(portMax - portMin)

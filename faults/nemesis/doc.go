@@ -3,22 +3,23 @@
 //
 // # Problem
 //
-// A simulated crash proves the protocol. It does not prove that the file descriptor was synced, that
-// the lock of the data directory is freed by the kernel, or that the binary starts again at all. For
-// that a real process must die at a real moment, and it must be easy to write down what happens to
-// whom.
+// A simulated crash proves the protocol. It does not prove that the file descriptor was synced,
+// that the lock of the data directory is freed by the kernel, or that the binary starts again at
+// all. For that a real process must die at a real moment, and it must be easy to write down what
+// happens to whom.
 //
 // # Picture
 //
 //	test, demo, torture, bench
 //	        │ Kill, Pause, Start                 Status, Leader
 //	        ▼                                        ▲
-//	     Cluster ── Member m1 ── process ── 127.0.0.1:client, :peer ── m1.etcd/  m1.log
+//	     Cluster ── Member m1 ── process ── client port, peer port ── m1.etcd/  m1.log
 //	             ├─ Member m2 ── process ── ...
 //	             └─ Member m3 ── process ── ...
 //
-// Everything lies in one directory that the caller chose: a data directory and a log for each member.
-// The package speaks only etcd's flags and etcd's wire protocol, so it drives detcd and etcd alike.
+// Everything lies in one directory that the caller chose: a data directory and a log for each
+// member. The package speaks only etcd's flags and etcd's wire protocol, so it drives detcd and
+// etcd alike.
 //
 // # Example
 //
@@ -39,8 +40,8 @@
 //  2. A process that ends without having been asked to is told apart from one that was: Exited
 //     returns an error with the end of its log.
 //  3. No process outlives this one, not even after SIGKILL of this one (Linux).
-//  4. The ports are outside the range that the kernel gives to outgoing connections, so that no client
-//     takes the port of a member while the member is down.
+//  4. The ports are outside the range that the kernel gives to outgoing connections, so that no
+//     client takes the port of a member while the member is down.
 //
 // # What it does not do
 //

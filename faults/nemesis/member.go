@@ -85,8 +85,8 @@ func (m *Member) Start() error {
 	return nil
 }
 
-// Kill ends the process with SIGKILL and returns when it is gone. A member without a process is left
-// as it is. When the process had ended by itself before, that is returned as an ExitError.
+// Kill ends the process with SIGKILL and returns when it is gone. A member without a process is
+// left as it is. When the process had ended by itself before, that is returned as an ExitError.
 func (m *Member) Kill() error {
 	if err := m.end(syscall.SIGKILL, killWait); err != nil {
 		return err
@@ -94,8 +94,8 @@ func (m *Member) Kill() error {
 	return m.Exited()
 }
 
-// Stop asks the process to end with SIGTERM and returns when it is gone. A process that is still there
-// after grace is killed, and that is an error.
+// Stop asks the process to end with SIGTERM and returns when it is gone. A process that is still
+// there after grace is killed, and that is an error.
 func (m *Member) Stop(grace time.Duration) error {
 	err := m.end(syscall.SIGTERM, grace)
 	if !errors.Is(err, errStillRuns) {
@@ -166,8 +166,8 @@ func (m *Member) Status(ctx context.Context) (*etcdserverpb.StatusResponse, erro
 	return status, nil
 }
 
-// Conn returns a connection to the client endpoint that is kept for the life of the cluster and finds
-// a restarted process again within a fraction of a second. Do not close it.
+// Conn returns a connection to the client endpoint that is kept for the life of the cluster and
+// finds a restarted process again within a fraction of a second. Do not close it.
 func (m *Member) Conn() (*grpc.ClientConn, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

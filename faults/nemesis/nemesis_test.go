@@ -18,8 +18,8 @@ import (
 	"detcd/faults/nemesis"
 )
 
-// TestMain lets the test binary play the server as well: nemesis starts any binary that takes etcd's
-// flags, and this one takes those that it needs.
+// TestMain lets the test binary play the server as well: nemesis starts any binary that takes
+// etcd's flags, and this one takes those that it needs.
 func TestMain(m *testing.M) {
 	if os.Getenv("NEMESIS_FAKE") != "" {
 		os.Exit(serve(os.Args[1:]))

@@ -57,9 +57,9 @@ func (p *process) asked() bool { return p.wanted.Load() }
 
 func (p *process) signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
 
-// end sends a signal that ends the process and waits for the end. A process that had ended by itself
-// before stays one that nobody asked; so does one that should have died of SIGKILL and was found to
-// have ended in another way: it came first, by a breath.
+// end sends a signal that ends the process and waits for the end. A process that had ended by
+// itself before stays one that nobody asked; so does one that should have died of SIGKILL and was
+// found to have ended in another way: it came first, by a breath.
 func (p *process) end(s syscall.Signal, wait time.Duration) error {
 	if p.ended() {
 		return nil

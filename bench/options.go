@@ -1,0 +1,98 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Workload names the kind of request that is sent.
+type Workload string
+
+// The workloads.
+const (
+	// Put writes a value to a key.
+	Put Workload = "put"
+	// Range reads one key.
+	Range Workload = "range"
+)
+
+// Transport names the client that carries the requests.
+type Transport string
+
+// The transports.
+const (
+	// Wire is HTTP/2 written and read by this package: the cheapest client.
+	Wire Transport = "wire"
+	// GRPC is the ordinary stub of gRPC.
+	GRPC Transport = "grpc"
+)
+
+// Options says what to measure. The zero values of numbers mean the defaults that are named.
+//
+// Many fields: they are the flags of the command, and each changes what is measured.
+type Options struct {
+	Endpoints []string // host:port; connections are spread over them in turn
+	Workload  Workload
+	Transport Transport // Wire
+
+	Clients      int  // requests under way at once; 1
+	Connections  int  // TCP connections that the clients share; 1, at most Clients
+	KeySize      int  // bytes; 8
+	ValueSize    int  // bytes; 0 is an empty value
+	Keys         int  // distinct keys; 100,000
+	Sequential   bool // keys in order instead of at random
+	Serializable bool // reads from the member asked, without asking the others
+	SkipLoad     bool // Range: the keys are there already
+
+	Total    int64         // operations; or
+	Duration time.Duration // how long to send; exactly one of both
+	WarmUp   time.Duration // load before the measurement
+	Rate     float64       // operations a second over all clients; 0 is as fast as answers come
+	Seed     uint64        // of keys and values
+
+	PIDs     []int          // processes whose use of processor and memory is read
+	Progress func(Progress) // called several times a second, from one goroutine; may be nil
+}
+
+// Progress is how far a run is.
+type Progress struct {
+	Phase      string        // load, warm-up or measure
+	Elapsed    time.Duration // since the phase began
+	Operations int64         // done in this phase
+	PerSecond  float64       // since the last call
+	Fraction   float64       // of the phase; 0..1
+}
+
+// ErrOptions is wrapped by every error about an option.
+var ErrOptions = errors.New("bench: bad option")
+
+// normalize fills in the defaults and returns what cannot be run.
+func (o *Options) normalize() error {
+	o.Clients = max(o.Clients, 1)
+	o.Connections = min(max(o.Connections, 1), o.Clients)
+	if o.Transport == "" {
+		o.Transport = Wire
+	}
+	if o.KeySize == 0 {
+		o.KeySize = 8
+	}
+	if o.Keys == 0 {
+		o.Keys = 100_000
+	}
+	switch {
+	case len(o.Endpoints) == 0:
+		return fmt.Errorf("%w: no endpoint", ErrOptions)
+	case o.Workload != Put && o.Workload != Range:
+		return fmt.Errorf("%w: workload %q is none of put, range", ErrOptions, o.Workload)
+	case o.Transport != Wire && o.Transport != GRPC:
+		return fmt.Errorf("%w: transport %q is none of wire, grpc", ErrOptions, o.Transport)
+	case o.KeySize < 1 || o.ValueSize < 0 || o.Keys < 1 || o.Rate < 0:
+		return fmt.Errorf("%w: sizes, keys and rate must not be negative", ErrOptions)
+	case len(fmt.Sprint(o.Keys-1)) > o.KeySize:
+		return fmt.Errorf("%w: %d keys need more than %d bytes each", ErrOptions, o.Keys, o.KeySize)
+	case (o.Total > 0) == (o.Duration > 0):
+		return fmt.Errorf("%w: give either a total or a duration", ErrOptions)
+	}
+	return nil
+}
