@@ -1,7 +1,15 @@
 package kv
 
 import (
+	"fmt"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	"detcd/kv/lease"
 )
 
 // Need is what a Call wants of its driver next.
@@ -15,40 +23,182 @@ const (
 	NeedBarrier             // a *View, with all that was answered anywhere before the need arose
 	NeedCommand             // to submit Command, and the answer of Apply
 	NeedAnswer              // to put Question to the leader's machine, behind a barrier
-	NeedPause               // to wait some milliseconds, then as NeedView
+	NeedPause               // to wait some ten milliseconds, then as NeedView
 )
 
 // Limits bound what one request may ask.
 type Limits struct {
 	RequestBytesMax int   // of a request in the log, with etcd's envelope; etcd: 1.5 MiB
 	TxnOpsMax       int   // operations in one branch, nested ones share it; etcd: 128
-	LeaseTTLMin     int64 // seconds; shorter leases are granted this much
+	LeaseTTLMin     int64 // seconds; shorter leases are granted this much, at least 1
 }
 
 // Call is one client request on its way: a state machine that does no I/O. Its driver looks at
 // Next, does that, tells the outcome to Give, and repeats until Done.
 type Call struct {
-	need Need
+	request  proto.Message
+	need     Need
+	bytes    []byte // the command, or the question
+	revision int64  // for the header of the response to a question
+	response proto.Message
+	err      error
 }
 
-// NewCall begins a request of the KV or Lease service, or HashKV. It keeps the request and may
-// not be given it changed. random is asked for a lease ID when the client gave none.
+// NewCall begins a request of the KV or Lease service, or HashKV. It keeps the request, which must
+// not be changed any more. random is asked for a lease ID when the client gave none.
 func NewCall(request proto.Message, limits Limits, random func() uint64) *Call {
-	panic("kv: not yet")
+	c := &Call{request: request}
+	switch r := request.(type) {
+	case *pb.RangeRequest:
+		c.read(checkRange(r), r.GetSerializable())
+	case *pb.PutRequest:
+		c.submit(checkPut(r), r, limits)
+	case *pb.DeleteRangeRequest:
+		c.submit(checkDelete(r), r, limits)
+	case *pb.TxnRequest:
+		err := checkTxn(r, limits)
+		if only, serializable := readOnly(r); only {
+			c.read(err, serializable)
+		} else {
+			c.submit(err, r, limits)
+		}
+	case *pb.CompactionRequest, *pb.LeaseRevokeRequest:
+		c.submit(nil, r, limits)
+	case *pb.LeaseGrantRequest:
+		c.submit(nil, grantOf(r, limits, random), limits)
+	case *pb.LeaseKeepAliveRequest, *pb.LeaseTimeToLiveRequest, *pb.HashKVRequest:
+		c.need = NeedView
+	case *pb.LeaseLeasesRequest:
+		c.need = NeedBarrier
+	default:
+		c.finish(nil, status.Error(codes.Unimplemented, fmt.Sprintf("kv: no such request: %T", r)))
+	}
+	return c
+}
+
+// read begins a request that is answered from a view, if it is valid.
+func (c *Call) read(invalid error, serializable bool) {
+	switch {
+	case invalid != nil:
+		c.finish(nil, invalid)
+	case serializable:
+		c.need = NeedView
+	default:
+		c.need = NeedBarrier
+	}
+}
+
+// submit begins a request that goes through the log, if it is valid and not too large.
+func (c *Call) submit(invalid error, request proto.Message, limits Limits) {
+	if invalid == nil {
+		invalid = checkSize(request, limits)
+	}
+	if invalid != nil {
+		c.finish(nil, invalid)
+		return
+	}
+	c.need, c.bytes = NeedCommand, encode(request)
+}
+
+// grantOf is the request as it is committed: no member may decide for itself what ID the lease gets
+// or how long it lives.
+func grantOf(r *pb.LeaseGrantRequest, limits Limits, random func() uint64) *pb.LeaseGrantRequest {
+	grant := &pb.LeaseGrantRequest{ID: r.ID, TTL: max(r.TTL, limits.LeaseTTLMin, 1)}
+	for grant.ID == int64(lease.None) {
+		grant.ID = int64(random() >> 1)
+	}
+	return grant
 }
 
 // Next is what the Call needs now.
 func (c *Call) Next() Need { return c.need }
 
-// Command is what NeedCommand is to submit.
-func (c *Call) Command() []byte { panic("kv: not yet") }
+// Command is what to submit for NeedCommand.
+func (c *Call) Command() []byte { return c.bytes }
 
-// Question is what NeedAnswer is to ask.
-func (c *Call) Question() []byte { panic("kv: not yet") }
+// Question is what to ask for NeedAnswer.
+func (c *Call) Question() []byte { return c.bytes }
 
 // Give hands over what Next asked for: a *View, what Apply answered, or the []byte that Ask gave.
-func (c *Call) Give(value any) { panic("kv: not yet") }
+func (c *Call) Give(value any) {
+	switch value := value.(type) {
+	case *View:
+		c.look(value)
+	case []byte:
+		c.hear(value)
+	case error:
+		c.finish(nil, value)
+	case proto.Message:
+		c.finish(value, nil)
+	default:
+		panic(fmt.Sprintf("kv: a call of %T is given a %T", c.request, value))
+	}
+}
+
+// look takes a view.
+func (c *Call) look(view *View) {
+	switch r := c.request.(type) {
+	case *pb.RangeRequest:
+		response, err := view.Read(r)
+		c.finish(response, err)
+	case *pb.TxnRequest:
+		response, err := readTxn(view, r)
+		c.finish(response, err)
+	case *pb.HashKVRequest:
+		hash, compacted, revision, err := view.Hash(r.Revision)
+		c.finish(&pb.HashKVResponse{Header: header(view.Revision()), Hash: hash,
+			CompactRevision: compacted, HashRevision: revision}, err)
+	case *pb.LeaseLeasesRequest:
+		response := &pb.LeaseLeasesResponse{Header: header(view.Revision())}
+		for _, id := range view.Leases() {
+			response.Leases = append(response.Leases, &pb.LeaseStatus{ID: int64(id)})
+		}
+		c.finish(response, nil)
+	case *pb.LeaseKeepAliveRequest, *pb.LeaseTimeToLiveRequest:
+		// The header gets a revision from before the leader is asked. A later one could be that of
+		// the lease's own revocation, and say that it was alive after it.
+		c.need, c.bytes, c.revision = NeedAnswer, question(r), view.Revision()
+	case *pb.CompactionRequest:
+		if view.trimmed >= r.Revision {
+			c.need = Done
+		}
+	}
+}
+
+// hear takes the leader's answer. A lease whose fate is undecided is asked for again.
+func (c *Call) hear(answer []byte) {
+	if len(answer) > 0 && lease.Fate(answer[0]) == lease.Undecided {
+		c.need = NeedPause
+		return
+	}
+	keepAlive, timeToLive := pb.LeaseKeepAliveResponse{}, pb.LeaseTimeToLiveResponse{}
+	var response proto.Message = &keepAlive
+	if _, ok := c.request.(*pb.LeaseTimeToLiveRequest); ok {
+		response = &timeToLive
+	}
+	if len(answer) == 0 || proto.Unmarshal(answer[1:], response) != nil {
+		c.finish(nil, status.Error(codes.Internal, "etcdserver: the leader's answer is unreadable"))
+		return
+	}
+	keepAlive.Header, timeToLive.Header = header(c.revision), header(c.revision)
+	c.finish(response, nil)
+}
+
+// finish ends the Call; but a physical compaction still waits for what it began to be done, or, when
+// somebody else began it, for that.
+func (c *Call) finish(response proto.Message, err error) {
+	c.need = Done
+	if err != nil {
+		c.err = outward(err)
+	} else {
+		c.response = response
+	}
+	r, ok := c.request.(*pb.CompactionRequest)
+	if ok && r.Physical && c.err != rpctypes.ErrGRPCFutureRev {
+		c.need = NeedPause
+	}
+}
 
 // Response is the outcome of a Call that is Done: the response, whose header has only the
 // revision, or an error of etcd's, code and text.
-func (c *Call) Response() (proto.Message, error) { panic("kv: not yet") }
+func (c *Call) Response() (proto.Message, error) { return c.response, c.err }

@@ -1,0 +1,121 @@
+package kv
+
+import (
+	"fmt"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
+
+	"detcd/kv/lease"
+)
+
+// Lead says that this member began or ceased to lead.
+func (s *Store) Lead(now int64, leading bool) {
+	if leading {
+		s.leases.Promote(lease.Instant(now), s.options.ElectionTimeout)
+	} else {
+		s.leases.Demote()
+	}
+}
+
+// Due gives the commands that revoke the leases whose time is over, each once in a leadership.
+func (s *Store) Due(now int64) (commands [][]byte) {
+	for _, grant := range s.leases.Due(lease.Instant(now)) {
+		commands = append(commands, appendExpire(nil, grant))
+	}
+	return commands
+}
+
+func (s *Store) applyGrant(r *pb.LeaseGrantRequest) (proto.Message, error) {
+	grant, err := s.leases.Grant(lease.ID(r.ID), lease.Seconds(r.TTL))
+	if err != nil {
+		return nil, err
+	}
+	s.digest.word(uint64(grant.ID))
+	s.digest.word(uint64(grant.Serial))
+	s.digest.word(uint64(r.TTL))
+	return &pb.LeaseGrantResponse{Header: header(s.mvcc.Revision()), ID: r.ID, TTL: r.TTL}, nil
+}
+
+// expire revokes a lease whose time was over when the leader looked; unless it is gone by now, or
+// another one has its ID.
+func (s *Store) expire(grant lease.Grant) {
+	if now, found := s.leases.Find(grant.ID); found && now == grant {
+		s.revoke(grant.ID)
+	}
+}
+
+// revoke removes a lease, and its keys in one revision.
+func (s *Store) revoke(id lease.ID) (found bool) {
+	keys, found := s.leases.Revoke(id)
+	if !found {
+		return false
+	}
+	s.digest.word(uint64(id))
+	e := s.begin(false)
+	for _, key := range keys {
+		e.delete(&pb.DeleteRangeRequest{Key: []byte(key)})
+	}
+	e.txn.End()
+	return true
+}
+
+// attach moves a key from one lease to another; 0 is none.
+func (s *Store) attach(key []byte, from, to int64) {
+	if from != 0 {
+		s.leases.Detach(lease.ID(from), key)
+	}
+	if to != 0 {
+		s.leases.Attach(lease.ID(to), key)
+	}
+}
+
+// The first byte of a question to the leader: what the request behind it is.
+const (
+	askKeepAlive  = 1 // pb.LeaseKeepAliveRequest
+	askTimeToLive = 2 // pb.LeaseTimeToLiveRequest
+)
+
+// Ask answers a question that only the leader can answer, after a barrier that was begun at since:
+// how a lease is, or that it may live on. The answer is the lease's fate in a byte, and behind it
+// the response of the Lease service, without a header. There is none to what is no question.
+func (s *Store) Ask(since int64, question []byte) (answer []byte) {
+	if len(question) == 0 {
+		return nil
+	}
+	switch question[0] {
+	case askKeepAlive:
+		var r pb.LeaseKeepAliveRequest
+		if proto.Unmarshal(question[1:], &r) != nil {
+			return nil
+		}
+		ttl, fate := s.leases.Renew(lease.ID(r.ID), lease.Instant(since))
+		return encodeAs(byte(fate), &pb.LeaseKeepAliveResponse{ID: r.ID, TTL: int64(ttl)})
+	case askTimeToLive:
+		var r pb.LeaseTimeToLiveRequest
+		if proto.Unmarshal(question[1:], &r) != nil {
+			return nil
+		}
+		status, fate := s.leases.Status(lease.ID(r.ID), lease.Instant(since), r.Keys)
+		response := &pb.LeaseTimeToLiveResponse{ID: r.ID, TTL: -1}
+		if fate == lease.Alive {
+			response.TTL, response.GrantedTTL = int64(status.Remaining), int64(status.TTL)
+		}
+		for _, key := range status.Keys {
+			response.Keys = append(response.Keys, []byte(key))
+		}
+		return encodeAs(byte(fate), response)
+	}
+	return nil
+}
+
+// question gives what to ask the leader for a request.
+func question(request proto.Message) []byte {
+	switch request.(type) {
+	case *pb.LeaseKeepAliveRequest:
+		return encodeAs(askKeepAlive, request)
+	case *pb.LeaseTimeToLiveRequest:
+		return encodeAs(askTimeToLive, request)
+	}
+	panic(fmt.Sprintf("kv: %T is no question", request))
+}

@@ -1,0 +1,131 @@
+package kv
+
+import (
+	"fmt"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/protobuf/proto"
+
+	"detcd/kv/lease"
+	"detcd/kv/mvcc"
+	"detcd/storage/archive"
+)
+
+// Options configure a Store. The zero value serves, but for a time-out.
+type Options struct {
+	ElectionTimeout time.Duration // what every lease gets besides when this member begins to lead
+	Archive         archive.Options
+}
+
+// Store is the replicated state of one member. It does nothing before Restore was called. All its
+// methods are called from one goroutine; readers use its views.
+type Store struct {
+	options Options
+	mvcc    *mvcc.Store
+	leases  *lease.Book
+	digest  digest
+	trimmed int64 // as in View
+	view    *View
+	put     pb.PutRequest // the one being applied
+}
+
+// New gives a store that waits for Restore.
+func New(options Options) *Store {
+	return &Store{options: options, mvcc: mvcc.New(mvcc.Options{Archive: options.Archive})}
+}
+
+// Hash is a running hash of all that was done to the store: equal on all members that have applied
+// the same commands, whether one by one or by way of a checkpoint.
+func (s *Store) Hash() uint64 { return uint64(s.digest) }
+
+// Stats are the sizes of the archive.
+func (s *Store) Stats() archive.Stats { return s.mvcc.Stats() }
+
+// Apply executes a command. The answer is a response (a proto.Message) or an error for the client;
+// Call.Give understands it. The index does not matter. A command that cannot be read, and a value
+// that cannot be read from the archive, end the member: Apply panics.
+func (s *Store) Apply(_ uint64, command []byte, local bool) (answer any) {
+	if len(command) == 0 {
+		panic("kv: an empty command")
+	}
+	var response proto.Message
+	var err error
+	s.digest.word(uint64(command[0]))
+	switch kind(command[0]) {
+	case kindPut:
+		must(decodePut(command, &s.put))
+		response, err = s.applyPut(&s.put, local)
+	case kindExpire:
+		grant, err := decodeExpire(command)
+		must(err)
+		s.expire(grant)
+		return nil
+	default:
+		request, err2 := decode(command)
+		must(err2)
+		response, err = s.execute(request, local)
+	}
+	s.digest.word(uint64(s.mvcc.Revision()))
+	if err != nil {
+		s.digest.bytes([]byte(err.Error()))
+		return outward(err)
+	}
+	if !local {
+		return nil
+	}
+	return response
+}
+
+func (s *Store) execute(request proto.Message, local bool) (proto.Message, error) {
+	switch r := request.(type) {
+	case *pb.DeleteRangeRequest:
+		e := s.begin(local)
+		response := e.delete(r)
+		e.txn.End()
+		return response, nil
+	case *pb.TxnRequest:
+		return s.applyTxn(r, local)
+	case *pb.CompactionRequest:
+		if err := s.mvcc.Compact(r.Revision); err != nil {
+			return nil, err
+		}
+		return &pb.CompactionResponse{Header: header(s.mvcc.Revision())}, nil
+	case *pb.LeaseGrantRequest:
+		return s.applyGrant(r)
+	case *pb.LeaseRevokeRequest:
+		if !s.revoke(lease.ID(r.ID)) {
+			return nil, rpctypes.ErrGRPCLeaseNotFound
+		}
+		return &pb.LeaseRevokeResponse{Header: header(s.mvcc.Revision())}, nil
+	}
+	panic(fmt.Sprintf("kv: %T is no command", request))
+}
+
+func (s *Store) begin(local bool) execution {
+	return execution{store: s, txn: s.mvcc.Begin(), local: local}
+}
+
+func (s *Store) applyPut(r *pb.PutRequest, local bool) (proto.Message, error) {
+	e := s.begin(local)
+	defer e.txn.End()
+	if err := (grounds{from: e.txn, leases: s.leases}).checkPut(r); err != nil {
+		return nil, err
+	}
+	return e.put(r), nil
+}
+
+func (s *Store) applyTxn(r *pb.TxnRequest, local bool) (proto.Message, error) {
+	e := s.begin(local)
+	defer e.txn.End()
+	b, err := decide(r, e.txn)
+	must(err)
+	g := grounds{from: e.txn, compacted: s.mvcc.Compacted(), leases: s.leases}
+	if err := g.check(b); err != nil {
+		return nil, err
+	}
+	responses := e.run(b)
+	return &pb.TxnResponse{Header: header(e.txn.Revision()), Succeeded: b.succeeded,
+		Responses: responses}, nil
+}

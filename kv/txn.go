@@ -1,0 +1,305 @@
+package kv
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
+	"detcd/kv/lease"
+	"detcd/kv/mvcc"
+)
+
+// branch is what of a transaction is executed, once its comparisons are decided.
+type branch struct {
+	succeeded bool
+	ops       []*pb.RequestOp
+	nested    []branch // of those ops that are transactions, in order
+}
+
+// decide makes all comparisons, at all depths that can be reached, before anything is written.
+func decide(r *pb.TxnRequest, from reader) (b branch, err error) {
+	b.succeeded, b.ops = true, r.Success
+	for _, c := range r.Compare {
+		holds, err := compare(c, from)
+		if err != nil {
+			return b, err
+		}
+		if !holds {
+			b.succeeded, b.ops = false, r.Failure
+			break
+		}
+	}
+	for _, op := range b.ops {
+		if inner := op.GetRequestTxn(); inner != nil {
+			nested, err := decide(inner, from)
+			if err != nil {
+				return b, err
+			}
+			b.nested = append(b.nested, nested)
+		}
+	}
+	return b, nil
+}
+
+// compare tells whether a comparison holds for every key that it names. When there is none, it
+// is made with a key of version 0; but a value that is not there equals and differs from nothing.
+func compare(c *pb.Compare, from reader) (bool, error) {
+	if len(c.RangeEnd) == 0 && c.Target != pb.Compare_VALUE {
+		return holds(c, from.Meta(c.Key), nil), nil
+	}
+	result, err := from.Range(mvcc.RangeOptions{Key: c.Key, End: c.RangeEnd})
+	if err != nil {
+		return false, err
+	}
+	if len(result.KVs) == 0 {
+		return c.Target != pb.Compare_VALUE && holds(c, mvcc.Meta{}, nil), nil
+	}
+	for _, kv := range result.KVs {
+		meta := mvcc.Meta{CreateRevision: kv.CreateRevision, ModRevision: kv.ModRevision,
+			Version: kv.Version, Lease: kv.Lease}
+		if !holds(c, meta, kv.Value) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// holds compares one key. What it does not know it takes for equal, as etcd does.
+func holds(c *pb.Compare, meta mvcc.Meta, value []byte) bool {
+	order := 0
+	switch c.Target {
+	case pb.Compare_VERSION:
+		order = cmp.Compare(meta.Version, c.GetVersion())
+	case pb.Compare_CREATE:
+		order = cmp.Compare(meta.CreateRevision, c.GetCreateRevision())
+	case pb.Compare_MOD:
+		order = cmp.Compare(meta.ModRevision, c.GetModRevision())
+	case pb.Compare_LEASE:
+		order = cmp.Compare(meta.Lease, c.GetLease())
+	case pb.Compare_VALUE:
+		order = bytes.Compare(value, c.GetValue())
+	}
+	switch c.Result {
+	case pb.Compare_EQUAL:
+		return order == 0
+	case pb.Compare_NOT_EQUAL:
+		return order != 0
+	case pb.Compare_GREATER:
+		return order > 0
+	case pb.Compare_LESS:
+		return order < 0
+	}
+	return true
+}
+
+// grounds are what a transaction's operations are checked against before the first is executed.
+type grounds struct {
+	from      reader
+	compacted int64
+	leases    *lease.Book // nil: nothing is put
+}
+
+// check finds the first operation of a branch, at any depth, that cannot be executed.
+func (g grounds) check(b branch) error {
+	nested := b.nested
+	for _, op := range b.ops {
+		var err error
+		switch op := op.Request.(type) {
+		case *pb.RequestOp_RequestRange:
+			err = g.checkRange(op.RequestRange.Revision)
+		case *pb.RequestOp_RequestPut:
+			err = g.checkPut(op.RequestPut)
+		case *pb.RequestOp_RequestTxn:
+			err = g.check(nested[0])
+			nested = nested[1:]
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkRange is stricter than a range outside of a transaction, where a revision below zero means
+// the present.
+func (g grounds) checkRange(revision int64) error {
+	switch {
+	case revision == 0:
+		return nil
+	case revision > g.from.Revision():
+		return rpctypes.ErrGRPCFutureRev
+	case revision < g.compacted:
+		return rpctypes.ErrGRPCCompacted
+	}
+	return nil
+}
+
+func (g grounds) checkPut(r *pb.PutRequest) error {
+	if r.Lease != 0 && !g.leases.Has(lease.ID(r.Lease)) {
+		return rpctypes.ErrGRPCLeaseNotFound
+	}
+	if (r.IgnoreValue || r.IgnoreLease) && !g.from.Meta(r.Key).Exists() {
+		return rpctypes.ErrGRPCKeyNotFound
+	}
+	return nil
+}
+
+// readOnly tells whether a transaction needs no entry in the log: all its operations are ranges.
+// It is serializable, too, when each of them is; so one without operations asks nobody.
+func readOnly(r *pb.TxnRequest) (readOnly, serializable bool) {
+	serializable = true
+	for _, ops := range [...][]*pb.RequestOp{r.Success, r.Failure} {
+		for _, op := range ops {
+			inner := op.GetRequestRange()
+			if inner == nil {
+				return false, false
+			}
+			serializable = serializable && inner.Serializable
+		}
+	}
+	return true, serializable
+}
+
+// readTxn answers a transaction that only reads.
+func readTxn(from *View, r *pb.TxnRequest) (*pb.TxnResponse, error) {
+	b, err := decide(r, from)
+	if err != nil {
+		return nil, err
+	}
+	if err := (grounds{from: from, compacted: from.Compacted()}).check(b); err != nil {
+		return nil, err
+	}
+	response := &pb.TxnResponse{Header: header(from.Revision()), Succeeded: b.succeeded}
+	for _, op := range b.ops {
+		inner, err := from.Read(op.GetRequestRange())
+		if err != nil {
+			return nil, err
+		}
+		response.Responses = append(response.Responses, rangeOp(inner))
+	}
+	return response, nil
+}
+
+func rangeOp(r *pb.RangeResponse) *pb.ResponseOp {
+	return &pb.ResponseOp{Response: &pb.ResponseOp_ResponseRange{ResponseRange: r}}
+}
+
+// execution is a write transaction under way. It has no way back: all that can be refused was.
+type execution struct {
+	store *Store
+	txn   *mvcc.Txn
+	local bool // somebody waits for the responses
+}
+
+// run executes a branch; without somebody who waits there are no responses.
+func (e execution) run(b branch) (responses []*pb.ResponseOp) {
+	nested := b.nested
+	for _, op := range b.ops {
+		var response *pb.ResponseOp
+		switch op := op.Request.(type) {
+		case *pb.RequestOp_RequestRange:
+			response = e.read(op.RequestRange)
+		case *pb.RequestOp_RequestPut:
+			response = &pb.ResponseOp{Response: &pb.ResponseOp_ResponsePut{
+				ResponsePut: e.put(op.RequestPut)}}
+		case *pb.RequestOp_RequestDeleteRange:
+			response = &pb.ResponseOp{Response: &pb.ResponseOp_ResponseDeleteRange{
+				ResponseDeleteRange: e.delete(op.RequestDeleteRange)}}
+		case *pb.RequestOp_RequestTxn:
+			inner := &pb.TxnResponse{Header: header(0), Succeeded: nested[0].succeeded,
+				Responses: e.run(nested[0])}
+			nested = nested[1:]
+			response = &pb.ResponseOp{Response: &pb.ResponseOp_ResponseTxn{ResponseTxn: inner}}
+		}
+		if e.local {
+			responses = append(responses, response)
+		}
+	}
+	return responses
+}
+
+func (e execution) read(r *pb.RangeRequest) *pb.ResponseOp {
+	if !e.local {
+		return nil
+	}
+	response, err := read(e.txn, r)
+	must(err)
+	return rangeOp(response)
+}
+
+// put writes one key. Its lease exists, and the key too, if the request takes something over.
+func (e execution) put(r *pb.PutRequest) *pb.PutResponse {
+	value, owner := r.Value, r.Lease
+	var previous *mvccpb.KeyValue
+	if r.IgnoreValue || r.PrevKv && e.local {
+		previous = e.get(r.Key)
+	}
+	if r.IgnoreValue {
+		value = previous.Value
+	}
+	if r.IgnoreLease {
+		owner = e.txn.Meta(r.Key).Lease
+	}
+	was := e.txn.Put(r.Key, value, owner)
+	if was.Lease != owner {
+		e.store.attach(r.Key, was.Lease, owner)
+	}
+	d := &e.store.digest
+	d.bytes(r.Key)
+	d.bytes(value)
+	d.word(uint64(owner))
+	d.word(uint64(was.ModRevision))
+	if !e.local {
+		return nil
+	}
+	response := &pb.PutResponse{Header: header(e.txn.Revision())}
+	if r.PrevKv {
+		response.PrevKv = previous
+	}
+	return response
+}
+
+// get reads one key that may be absent.
+func (e execution) get(key []byte) *mvccpb.KeyValue {
+	result, err := e.txn.Range(mvcc.RangeOptions{Key: key})
+	must(err)
+	if len(result.KVs) == 0 {
+		return nil
+	}
+	return result.KVs[0]
+}
+
+func (e execution) delete(r *pb.DeleteRangeRequest) *pb.DeleteRangeResponse {
+	response := &pb.DeleteRangeResponse{}
+	if r.PrevKv && e.local {
+		result, err := e.txn.Range(mvcc.RangeOptions{Key: r.Key, End: r.RangeEnd})
+		must(err)
+		response.PrevKvs = result.KVs
+	}
+	deleted := e.txn.DeleteRange(r.Key, r.RangeEnd)
+	d := &e.store.digest
+	for _, was := range deleted {
+		if was.Lease != 0 {
+			e.store.attach(was.Key, was.Lease, 0)
+		}
+		d.bytes(was.Key)
+		d.word(uint64(was.ModRevision))
+	}
+	if !e.local {
+		return nil
+	}
+	response.Deleted, response.Header = int64(len(deleted)), header(e.txn.Revision())
+	return response
+}
+
+// must ends the member: what the archive holds could not be read, or was damaged. To go on would be
+// to apply something else than the others.
+func must(err error) {
+	if err != nil {
+		panic(fmt.Errorf("kv: a command cannot be applied: %w", err))
+	}
+}

@@ -1,0 +1,73 @@
+package kv
+
+import (
+	"errors"
+	"fmt"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"detcd/kv/lease"
+	"detcd/kv/mvcc"
+)
+
+// View is the applied state of one member at one moment. It never changes, and any goroutine may
+// read it.
+type View struct {
+	*mvcc.View
+	leases  *lease.Listing
+	trimmed int64 // the last compaction of which nothing is left to be done
+}
+
+// Leases are the IDs of all leases, ascending.
+func (v *View) Leases() []lease.ID { return v.leases.IDs() }
+
+// Read answers a range request that was found valid, from this view.
+func (v *View) Read(r *pb.RangeRequest) (*pb.RangeResponse, error) { return read(v.View, r) }
+
+// reader is what a range or a comparison reads from: a view, or a transaction that has begun.
+type reader interface {
+	Range(o mvcc.RangeOptions) (*mvcc.Result, error)
+	Meta(key []byte) mvcc.Meta
+	Revision() int64
+}
+
+func read(from reader, r *pb.RangeRequest) (*pb.RangeResponse, error) {
+	result, err := from.Range(mvcc.RangeOptions{
+		Key: r.Key, End: r.RangeEnd,
+		Revision: r.Revision, Limit: r.Limit,
+		Order: mvcc.Order(r.SortOrder), Target: mvcc.Target(r.SortTarget),
+		KeysOnly: r.KeysOnly, CountOnly: r.CountOnly,
+		MinModRevision: r.MinModRevision, MaxModRevision: r.MaxModRevision,
+		MinCreateRevision: r.MinCreateRevision, MaxCreateRevision: r.MaxCreateRevision,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.RangeResponse{
+		Header: header(result.Revision),
+		Kvs:    result.KVs, Count: result.Count, More: result.More,
+	}, nil
+}
+
+func header(revision int64) *pb.ResponseHeader { return &pb.ResponseHeader{Revision: revision} }
+
+// outward gives the error that a client is told for one of ours.
+func outward(err error) error {
+	switch {
+	case errors.Is(err, mvcc.ErrCompacted):
+		return rpctypes.ErrGRPCCompacted
+	case errors.Is(err, mvcc.ErrFutureRevision):
+		return rpctypes.ErrGRPCFutureRev
+	case errors.Is(err, lease.ErrExists):
+		return rpctypes.ErrGRPCLeaseExist
+	case errors.Is(err, lease.ErrTooLong):
+		return rpctypes.ErrGRPCLeaseTTLTooLarge
+	}
+	if _, known := status.FromError(err); known {
+		return err
+	}
+	return status.Error(codes.Unknown, fmt.Sprintf("etcdserver: %v", err))
+}
