@@ -1,0 +1,126 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fakeSystem is the test's server under a name, counting what runs.
+func fakeSystem(t *testing.T, name string, order *[]string, running *int) System {
+	return System{Name: name, Start: func(_ context.Context, members int) (Running, error) {
+		*order = append(*order, fmt.Sprintf("%s/%d", name, members))
+		*running++
+		_, o := serve(t)
+		return Running{Endpoints: o.Endpoints, Stop: func() error {
+			*running--
+			return nil
+		}}, nil
+	}}
+}
+
+func TestAComparisonTakesTheSystemsInTurnAndStopsEachCluster(t *testing.T) {
+	var order []string
+	var running int
+	put := Case{Name: "A", What: "put", Members: 1, Load: Options{Workload: Put, Clients: 4}}
+	get := Case{Name: "B", What: "get", Members: 3, Load: Options{Workload: Range, Keys: 20}}
+	result, err := Compare(t.Context(), Comparing{
+		Peer:      fakeSystem(t, "etcd", &order, &running),
+		Candidate: fakeSystem(t, "detcd", &order, &running),
+		Cases:     []Case{put, get}, Rounds: 2, Duration: 20 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "etcd/1 detcd/1 etcd/3 detcd/3 detcd/1 etcd/1 detcd/3 etcd/3"
+	if got := strings.Join(order, " "); got != want {
+		t.Errorf("order %s, want %s", got, want)
+	}
+	if running != 0 {
+		t.Errorf("%d clusters were left running", running)
+	}
+	for _, one := range result.Cases {
+		if len(one.Peer) != 2 || len(one.Candidate) != 2 {
+			t.Errorf("%s: %d and %d reports", one.Name, len(one.Peer), len(one.Candidate))
+		}
+	}
+}
+
+func TestAComparisonEndsAtTheFirstErrorAndNamesTheRun(t *testing.T) {
+	var order []string
+	var running int
+	bad := errors.New("no such binary")
+	_, err := Compare(t.Context(), Comparing{
+		Peer: fakeSystem(t, "etcd", &order, &running),
+		Candidate: System{Name: "detcd", Start: func(context.Context, int) (Running, error) {
+			return Running{}, bad
+		}},
+		Cases:    []Case{{Name: "A", What: "put", Members: 3, Load: Options{Workload: Put}}},
+		Duration: time.Millisecond,
+	})
+	if !errors.Is(err, bad) || !strings.Contains(err.Error(), "detcd, A put, 3 members") {
+		t.Errorf("%v", err)
+	}
+	if running != 0 {
+		t.Errorf("%d clusters were left running", running)
+	}
+}
+
+// drifting is a machine whose second half is twice as slow for both, and a candidate that is three
+// times as fast as the peer all the time.
+func drifting() *Comparison {
+	report := func(perSecond, cpu float64) *Report {
+		return &Report{PerSecond: perSecond, ServerCPUMicros: cpu, Latency: Latency{P50: 1, P99: 2},
+			Servers: []ProcessUse{{ResidentBytes: 5e7}}}
+	}
+	return &Comparison{Peer: "etcd", Candidate: "detcd", Cases: []CaseResult{{
+		Name: "P1", What: "put, 100 clients", Members: 1,
+		Case: Case{Claims: []Claim{{Throughput, 2.5, true}, {ServerCPU, 0.35, false}}},
+		Peer: []*Report{report(20000, 40), report(10000, 80), report(10000, 80)},
+		Candidate: []*Report{
+			report(60000, 20), report(30000, 40), report(32000, 40),
+		},
+	}}}
+}
+
+func TestARatioIsThatOfNeighboursAndClaimsAreJudged(t *testing.T) {
+	comparison := drifting()
+	ratios := comparison.Cases[0].Ratios()
+	if r := ratios[0]; r.Median != 3 || r.Low != 3 || r.High != 3.2 || !r.Met() {
+		t.Errorf("throughput %+v", r)
+	}
+	if r := ratios[1]; r.Median != 0.5 || r.Met() {
+		t.Errorf("a processor use of half of it passes for 0.35: %+v", r)
+	}
+	if comparison.Missed() != 1 {
+		t.Errorf("%d claims missed, want 1", comparison.Missed())
+	}
+}
+
+func TestTheGoalsCanBeRun(t *testing.T) {
+	for _, one := range Goals() {
+		o := one.Load
+		o.Endpoints, o.Duration = []string{"h:1"}, time.Second
+		if err := o.normalize(); err != nil {
+			t.Errorf("%s %s: %v", one.Name, one.What, err)
+		}
+		if len(one.Claims) == 0 {
+			t.Errorf("%s %s claims nothing", one.Name, one.What)
+		}
+	}
+}
+
+func ExampleComparison_String() {
+	fmt.Print(drifting())
+	// Output:
+	// P1  put, 100 clients, 1 member
+	//                        etcd      detcd    ratio  rounds          goal
+	//   operations/s        10000      32000   3.00 ×  3.00 to 3.20  ≥ 2.50  met
+	//   server µs/op         80.0       40.0   0.50 ×  0.50 to 0.50  ≤ 0.35  MISSED
+	//   p50 ms              1.000      1.000   1.00 ×  1.00 to 1.00
+	//   p99 ms              2.000      2.000   1.00 ×  1.00 to 1.00
+	//   resident MB          50.0       50.0   1.00 ×  1.00 to 1.00
+}
