@@ -1,30 +1,104 @@
 package rpc
 
 import (
+	"cmp"
+	"math"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+
+	"detcd/kv"
 )
 
-// Options are the settings of the services. Zero values mean etcd's defaults.
-type Options struct {
-	RequestBytesMax  int           // largest command: 1.5 MiB
-	TxnOpsMax        int           // operations in a transaction: 128
-	ElectionTimeout  time.Duration // of the cluster, for the time limits that derive from it: 1 s
-	ProgressInterval time.Duration // between progress notifications of a watch: 10 min, at least 100 ms
+// What etcd does unless it is told otherwise (server/v3/embed/config.go).
+const (
+	requestBytesMax  = 3 << 19
+	txnOpsMax        = 128
+	electionTimeout  = time.Second
+	progressInterval = 10 * time.Minute
 
-	ConcurrentStreamsMax uint32        // of one connection: no limit
-	KeepaliveMinTime     time.Duration // a client that pings more often is disconnected: 5 s
-	KeepaliveInterval    time.Duration // a silent client is pinged after it: 2 h; negative: never
-	KeepaliveTimeout     time.Duration // and disconnected when it does not answer in it: 20 s
+	keepaliveMinTime  = 5 * time.Second
+	keepaliveInterval = 2 * time.Hour
+	keepaliveTimeout  = 20 * time.Second
+)
+
+const (
+	// progressIntervalMin is the shortest interval that etcd lets an operator choose.
+	progressIntervalMin = 100 * time.Millisecond
+	// overheadBytes is by how much a gRPC message may exceed what a command may have, so that a
+	// request which is somewhat too large gets etcd's error and not gRPC's.
+	overheadBytes = 512 << 10
+)
+
+// Options are the settings of the services. A zero means what etcd does by default.
+type Options struct {
+	Limits           kv.Limits
+	ElectionTimeout  time.Duration // of the cluster; the time limit of a request derives from it
+	ProgressInterval time.Duration // between progress notifications of a watch
+
+	ConcurrentStreamsMax uint32        // on one connection
+	KeepaliveMinTime     time.Duration // a client that pings more often is disconnected
+	KeepaliveInterval    time.Duration // a silent client is pinged after it; negative: never
+	KeepaliveTimeout     time.Duration // and disconnected when it does not answer within it
 }
+
+func (o Options) withDefaults() Options {
+	o.Limits.RequestBytesMax = cmp.Or(o.Limits.RequestBytesMax, requestBytesMax)
+	o.Limits.TxnOpsMax = cmp.Or(o.Limits.TxnOpsMax, txnOpsMax)
+	o.ElectionTimeout = cmp.Or(o.ElectionTimeout, electionTimeout)
+	o.ProgressInterval = max(cmp.Or(o.ProgressInterval, progressInterval), progressIntervalMin)
+	o.ConcurrentStreamsMax = cmp.Or(o.ConcurrentStreamsMax, math.MaxUint32)
+	o.KeepaliveMinTime = cmp.Or(o.KeepaliveMinTime, keepaliveMinTime)
+	o.KeepaliveInterval = cmp.Or(o.KeepaliveInterval, keepaliveInterval)
+	o.KeepaliveTimeout = cmp.Or(o.KeepaliveTimeout, keepaliveTimeout)
+	return o
+}
+
+// messageBytesMax is the largest message that a client may send.
+func (o Options) messageBytesMax() int { return o.Limits.RequestBytesMax + overheadBytes }
 
 // ServerOptions are what a gRPC server must be made with to serve node as etcd would.
 func ServerOptions(node Node, options Options) []grpc.ServerOption {
-	panic("not written yet")
+	options = options.withDefaults()
+	gate := newGate(node, options.ElectionTimeout)
+	all := []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(options.messageBytesMax()),
+		grpc.MaxSendMsgSize(math.MaxInt32),
+		grpc.MaxConcurrentStreams(options.ConcurrentStreamsMax),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
+			MinTime: options.KeepaliveMinTime,
+		}),
+		grpc.ChainUnaryInterceptor(gate.unary),
+		grpc.ChainStreamInterceptor(gate.stream),
+	}
+	if options.KeepaliveInterval > 0 {
+		all = append(all, grpc.KeepaliveParams(keepalive.ServerParameters{
+			Time:    options.KeepaliveInterval,
+			Timeout: options.KeepaliveTimeout,
+		}))
+	}
+	return all
 }
 
-// Register adds every service to a server that was made with ServerOptions of the same arguments.
+// Register adds the services to a server that was made with ServerOptions of the same arguments.
+// A method that no file here serves answers codes.Unimplemented and its name.
 func Register(server *grpc.Server, node Node, options Options) {
-	panic("not written yet")
+	options = options.withDefaults()
+	c := &carrier{
+		node:    node,
+		limits:  options.Limits,
+		timeout: 5*time.Second + 2*options.ElectionTimeout,
+		lead:    2 * options.ElectionTimeout,
+	}
+	pb.RegisterKVServer(server, &kvService{carrier: c})
+	pb.RegisterWatchServer(server, newWatchService(c, options))
+	pb.RegisterLeaseServer(server, &leaseService{carrier: c})
+	pb.RegisterClusterServer(server, &clusterService{carrier: c})
+	pb.RegisterMaintenanceServer(server, &maintenanceService{carrier: c})
+	pb.RegisterAuthServer(server, &authService{})
+	grpc_health_v1.RegisterHealthServer(server, health.NewServer())
 }

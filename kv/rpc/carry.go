@@ -1,0 +1,131 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"detcd/kv"
+	"detcd/kv/mvcc"
+)
+
+// pause is how long a call waits that asks for it.
+const pause = 10 * time.Millisecond
+
+// A carrier brings requests to the member and its answers back.
+type carrier struct {
+	node    Node
+	limits  kv.Limits
+	timeout time.Duration // of one need of a call
+	lead    time.Duration // a new leader was sought for about so long when it becomes known
+}
+
+// A response of etcd has a header.
+type response interface {
+	proto.Message
+	GetHeader() *pb.ResponseHeader
+}
+
+// carry takes a request through its Call: whatever the call needs is got from the member.
+func carry[R response](ctx context.Context, c *carrier, request proto.Message) (R, error) {
+	var none R
+	call := kv.NewCall(request, c.limits, rand.Uint64)
+	for need := call.Next(); need != kv.Done; need = call.Next() {
+		value, err := c.fetch(ctx, call, need)
+		if err != nil {
+			return none, err
+		}
+		call.Give(value)
+	}
+	answer, err := call.Response()
+	if err != nil {
+		return none, err
+	}
+	r := answer.(R)
+	c.sign(r.GetHeader())
+	return r, nil
+}
+
+// fetch gets what a call needs, within the time limit.
+func (c *carrier) fetch(ctx context.Context, call *kv.Call, need kv.Need) (value any, err error) {
+	begun := time.Now()
+	limited, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	switch need {
+	case kv.NeedView:
+		value, err = c.node.View(limited)
+	case kv.NeedBarrier:
+		value, err = c.node.Barrier(limited)
+	case kv.NeedCommand:
+		value, err = c.node.Submit(limited, call.Command())
+	case kv.NeedAnswer:
+		value, err = c.node.Ask(limited, call.Question())
+	case kv.NeedPause:
+		select {
+		case <-time.After(pause):
+		case <-limited.Done():
+			err = limited.Err()
+		}
+	}
+	if err != nil {
+		return nil, c.failure(ctx, err, begun)
+	}
+	return value, nil
+}
+
+// history is what this member has applied, for reading. It comes at once.
+func (c *carrier) history(ctx context.Context) (*mvcc.View, error) {
+	view, err := c.node.View(ctx)
+	if err != nil {
+		return nil, c.failure(ctx, err, time.Now())
+	}
+	return view.(*kv.View).View, nil
+}
+
+// sign fills in who answers.
+func (c *carrier) sign(header *pb.ResponseHeader) {
+	now := c.node.Status()
+	header.ClusterId, header.MemberId, header.RaftTerm = now.ClusterID, now.MemberID, now.RaftTerm
+}
+
+// failure is what a client is told when the member did not do what it was asked at begun.
+func (c *carrier) failure(ctx context.Context, err error, begun time.Time) error {
+	if _, ok := status.FromError(err); ok {
+		return err
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return canceled(ctx, rpctypes.ErrGRPCCanceled)
+	case errors.Is(err, context.DeadlineExceeded):
+		return c.timedOut(begun)
+	}
+	return status.Error(codes.Unknown, err.Error())
+}
+
+// canceled is why ctx was: because its stream was ended by us, or else what the client did.
+func canceled(ctx context.Context, byClient error) error {
+	cause := context.Cause(ctx)
+	if _, ok := status.FromError(cause); ok && cause != nil {
+		return cause
+	}
+	return byClient
+}
+
+// timedOut says why nothing came in time, as well as the member knows.
+func (c *carrier) timedOut(begun time.Time) error {
+	now := c.node.Status()
+	switch {
+	case begun.After(now.LeaderSince.Add(-c.lead)) && begun.Before(now.LeaderSince):
+		return rpctypes.ErrGRPCTimeoutDueToLeaderFail
+	case now.Leader != 0 && (now.ConnectedSince.IsZero() || now.ConnectedSince.After(begun)):
+		return rpctypes.ErrGRPCTimeoutDueToConnectionLost
+	}
+	return rpctypes.ErrGRPCTimeout
+}

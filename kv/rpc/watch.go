@@ -1,0 +1,144 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
+	"detcd/kv/watch"
+)
+
+// A watchService is etcd's Watch service.
+type watchService struct {
+	*carrier
+	pb.UnimplementedWatchServer
+	options watch.Options
+	birth   time.Time // when the clock of all streams was at 0
+}
+
+func newWatchService(c *carrier, options Options) *watchService {
+	return &watchService{
+		carrier: c,
+		birth:   time.Now(),
+		options: watch.Options{
+			ProgressInterval: options.ProgressInterval,
+			FragmentBytes:    options.messageBytesMax(),
+		},
+	}
+}
+
+// Watch serves a stream until the client leaves it. A client that has sent its last request goes on
+// to get events.
+func (s *watchService) Watch(stream pb.Watch_WatchServer) error {
+	ctx := stream.Context()
+	options := s.options
+	// Clients that come back together, as after a restart, are not to be notified together, too.
+	options.ProgressInterval += rand.N(options.ProgressInterval / 10)
+	w := &watching{
+		watchService: s,
+		client:       stream,
+		requests:     receive(ctx, stream.Recv),
+		stream:       watch.NewStream(options),
+		alarm:        time.NewTimer(0),
+	}
+	defer w.alarm.Stop()
+	err := w.run(ctx)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return canceled(ctx, rpctypes.ErrGRPCWatchCanceled)
+	}
+	return err
+}
+
+// A watching is one stream that is served. Its memory is bounded however slowly the client reads:
+// gRPC takes a response only when there is room for it, until then the stream goes no further, and
+// its watches are no more than places in history.
+type watching struct {
+	*watchService
+	client   pb.Watch_WatchServer
+	requests <-chan received[*pb.WatchRequest] // nil: there are no more
+	woken    *received[*pb.WatchRequest]       // was taken out of requests already
+	stream   *watch.Stream
+	alarm    *time.Timer
+}
+
+// run goes from step to step while there is something to do, and sleeps until there is again.
+func (w *watching) run(ctx context.Context) error {
+	for {
+		changed := w.node.Changed() // before the step's view, so that no change is missed
+		more, err := w.step(ctx)
+		if err != nil {
+			return err
+		}
+		if err := w.send(); err != nil {
+			return err
+		}
+		if more {
+			continue
+		}
+		if next := w.stream.NextWake(); next != 0 {
+			w.alarm.Reset(time.Duration(next) - time.Since(w.birth))
+		}
+		select {
+		case r := <-w.requests:
+			w.woken = &r
+		case <-changed:
+		case <-w.alarm.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// step takes in the requests that are there and goes one step through history. It leaves the view
+// behind: a client that does not read must not keep an old one alive.
+func (w *watching) step(ctx context.Context) (more bool, err error) {
+	view, err := w.history(ctx)
+	if err != nil {
+		return false, err
+	}
+	now := int64(time.Since(w.birth))
+	for {
+		if r := w.nextRequest(); r == nil {
+			break
+		} else if errors.Is(r.err, io.EOF) {
+			w.requests = nil
+		} else if r.err != nil {
+			return false, r.err
+		} else {
+			w.stream.Request(r.message, view, now)
+		}
+	}
+	if more, err = w.stream.Step(view, now); err != nil {
+		return false, w.failure(ctx, err, w.birth)
+	}
+	return more && ctx.Err() == nil, nil
+}
+
+// nextRequest is a request that waits; nil: none does.
+func (w *watching) nextRequest() *received[*pb.WatchRequest] {
+	if r := w.woken; r != nil {
+		w.woken = nil
+		return r
+	}
+	select {
+	case r := <-w.requests:
+		return &r
+	default:
+		return nil
+	}
+}
+
+func (w *watching) send() error {
+	for _, r := range w.stream.Take() {
+		w.sign(r.Header)
+		if err := w.client.Send(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
