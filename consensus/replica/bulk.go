@@ -1,6 +1,9 @@
 package replica
 
 import (
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/tracker"
+
 	"detcd/storage/archive"
 )
 
@@ -122,7 +125,7 @@ func (r *Replica) BulkDone(bulk *Bulk) {
 	}
 }
 
-// checkpointed lets go of what only the checkpoint before needed. The log on disk is released with
+// checkpointed lets go of what only the checkpoint before it needed. The log on disk is released with
 // the next Write.
 func (r *Replica) checkpointed(c *image) {
 	b := &r.bulks
@@ -130,21 +133,34 @@ func (r *Replica) checkpointed(c *image) {
 	r.log.snapshot = c.metadata()
 	r.writes.release = c.walFrom
 	r.event(Event{Kind: EventCheckpoint, Index: c.applied})
-	r.letGo()
+	r.log.compact(r.neededFrom(), r.options.LogBytesMax)
+	r.releaseSegments()
 }
 
-// letGo drops entries that no follower should need, and segments that no checkpoint names. While a
-// snapshot is being sent, its segments stay and so do the entries behind it, within a bound.
-func (r *Replica) letGo() {
-	b := &r.bulks
-	compactTo, bytesMax := b.latest.applied, r.options.LogBytesMax
+// neededFrom returns up to where entries may be dropped: all that are in the checkpoint, but while
+// the log is not much too long, none that a follower will ask for soon. That is one who receives a
+// snapshot now, or who is being served from the log.
+func (r *Replica) neededFrom() Index {
+	needed := r.bulks.latest.applied
+	if !r.leading() || r.log.bytes >= 2*r.options.LogBytesMax {
+		return needed
+	}
 	// order-free: a minimum
 	for _, sender := range r.snapshots.senders {
-		if sender.checkpoint.applied < compactTo && r.log.bytes < 2*bytesMax {
-			compactTo = sender.checkpoint.applied
-		}
+		needed = min(needed, sender.checkpoint.applied)
 	}
-	r.log.compact(compactTo, bytesMax)
+	r.node.WithProgress(func(_ uint64, _ raft.ProgressType, progress tracker.Progress) {
+		if progress.RecentActive && progress.State != tracker.StateSnapshot {
+			needed = min(needed, Index(progress.Match))
+		}
+	})
+	return needed
+}
+
+// releaseSegments tells the machine which segments are named, unless one that is not may still be
+// fetched by a follower.
+func (r *Replica) releaseSegments() {
+	b := &r.bulks
 	if b.unsaved && len(r.snapshots.senders) == 0 {
 		b.unsaved = false
 		r.machine.Saved(b.latest.segments)

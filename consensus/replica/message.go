@@ -27,6 +27,7 @@ type Message struct {
 	Kind        MessageKind
 	From, To    MemberID
 	Incarnation uint64 // of the sender's data directory
+	Expected    uint64 // incarnation of the receiver, as far as the sender knows; 0: it does not
 	Raft        *raftpb.Message
 	ID          uint64
 	Data        []byte
@@ -48,29 +49,29 @@ var errMessage = errors.New("replica: malformed message")
 
 // Encode appends the message as it goes over the wire; From, To and Incarnation are the transport's.
 func (m *Message) Encode(buffer []byte) ([]byte, error) {
-	buffer = append(buffer, byte(m.Kind))
+	w := writer{append(buffer, byte(m.Kind))}
+	w.fixed(m.Expected)
 	if m.Kind == MessageRaft {
-		return proto.MarshalOptions{}.MarshalAppend(buffer, m.Raft)
+		return proto.MarshalOptions{}.MarshalAppend(w.bytes, m.Raft)
 	}
-	w := writer{buffer}
 	w.uvarint(m.ID)
 	return append(w.bytes, m.Data...), nil
 }
 
 // DecodeMessage reads what Encode wrote. The message keeps parts of the buffer.
 func DecodeMessage(buffer []byte) (Message, error) {
-	if len(buffer) == 0 {
+	r := reader{bytes: buffer}
+	m := Message{Kind: MessageKind(r.byte()), Expected: r.fixed()}
+	if r.bad {
 		return Message{}, errMessage
 	}
-	m := Message{Kind: MessageKind(buffer[0])}
 	switch {
 	case m.Kind == MessageRaft:
 		m.Raft = new(raftpb.Message)
-		if err := proto.Unmarshal(buffer[1:], m.Raft); err != nil {
+		if err := proto.Unmarshal(r.bytes, m.Raft); err != nil {
 			return Message{}, fmt.Errorf("%w: %w", errMessage, err)
 		}
 	case m.Kind <= MessageRefused && m.Kind != 0:
-		r := reader{bytes: buffer[1:]}
 		m.ID = r.uvarint()
 		if r.bad {
 			return Message{}, errMessage

@@ -125,28 +125,40 @@ func (r *Replica) Receive(m Message) {
 //  3. Were it given, B and C would both lead in term 5.
 //
 // The incarnation of its first data directory is in the membership; until it is there, the first
-// one that is seen counts.
+// one that is seen counts. Each message also names the incarnation that its receiver should have,
+// so the wiped member learns at the first heartbeat that it is not the one that is meant.
 func (r *Replica) admit(m *Message) bool {
 	if m.From == r.options.ID || m.Kind == MessageRefused {
 		return m.From != r.options.ID
+	}
+	if m.Expected != 0 && m.Expected != r.identity.incarnation {
+		r.event(Event{Kind: EventRefused, Member: m.From, Text: strangerText})
+		return false
 	}
 	if r.membership.wasRemoved(m.From) {
 		r.refuse(m.From, "this member was removed from the cluster")
 		return false
 	}
-	known := r.pinned[m.From]
-	if member, ok := r.membership.Find(m.From); ok && member.Incarnation != 0 {
-		known = member.Incarnation
-	}
+	known := r.incarnationOf(m.From)
 	if known == 0 {
 		r.pinned[m.From] = m.Incarnation
 	} else if known != m.Incarnation {
 		r.event(Event{Kind: EventStranger, Member: m.From})
-		r.refuse(m.From, "the cluster knows this member with another data directory: "+
-			"remove it from the cluster and add it again")
+		r.refuse(m.From, strangerText)
 		return false
 	}
 	return true
+}
+
+const strangerText = "the cluster knows this member with another data directory: " +
+	"remove it from the cluster and add it again"
+
+// incarnationOf returns the incarnation that a member should have; 0 when it is not known.
+func (r *Replica) incarnationOf(id MemberID) uint64 {
+	if member, ok := r.membership.Find(id); ok && member.Incarnation != 0 {
+		return member.Incarnation
+	}
+	return r.pinned[id]
 }
 
 func (r *Replica) refuse(to MemberID, reason string) {
@@ -158,13 +170,13 @@ func (r *Replica) receiveRaft(m Message) {
 	if MemberID(message.GetFrom()) != m.From || MemberID(message.GetTo()) != r.options.ID {
 		return
 	}
-	switch message.GetType() {
-	case raftpb.MsgSnap:
+	if message.GetType() == raftpb.MsgSnap {
 		return // snapshots come as offers
-	case raftpb.MsgAppResp:
-		r.snapshotAcknowledged(m.From, Index(message.GetIndex()))
 	}
 	r.step(message)
+	if message.GetType() == raftpb.MsgAppResp && !message.GetReject() {
+		r.snapshotAcknowledged(m.From, Index(message.GetIndex()))
+	}
 }
 
 // step hands a message to raft. What raft refuses (an answer of a member that was removed, a
@@ -257,6 +269,9 @@ func (r *Replica) sendRaft(m *raftpb.Message) {
 
 func (r *Replica) send(m Message) {
 	m.From, m.Incarnation = r.options.ID, r.identity.incarnation
+	if m.Kind != MessageRefused {
+		m.Expected = r.incarnationOf(m.To)
+	}
 	r.out.Send = append(r.out.Send, m)
 }
 

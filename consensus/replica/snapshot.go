@@ -122,7 +122,8 @@ func (r *Replica) receiveFetch(m Message) {
 func (r *Replica) snapshotAcknowledged(from MemberID, index Index) {
 	if s := r.snapshots.senders[from]; s != nil && index >= s.checkpoint.applied {
 		delete(r.snapshots.senders, from)
-		r.letGo()
+		r.node.ReportSnapshot(uint64(from), raft.SnapshotFinish)
+		r.releaseSegments()
 	}
 }
 
@@ -130,7 +131,7 @@ func (r *Replica) endSender(id MemberID, reason string) {
 	delete(r.snapshots.senders, id)
 	r.node.ReportSnapshot(uint64(id), raft.SnapshotFailure)
 	r.event(Event{Kind: EventSnapshotFailed, Member: id, Text: reason})
-	r.letGo()
+	r.releaseSegments()
 }
 
 func (r *Replica) receiveOffer(m Message) {

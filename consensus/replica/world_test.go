@@ -1,0 +1,346 @@
+package replica
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"io"
+	mathrand "math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"detcd/storage/archive"
+	"detcd/storage/vfs"
+	"detcd/storage/wal"
+)
+
+// ledger is a machine whose state is the list of all commands: the answer to a command is its
+// place. A command that is lost, repeated or moved is seen at once. It keeps its list in an archive,
+// so snapshots carry real segments.
+type ledger struct {
+	archive *archive.Archive
+	count   uint64
+	sum     uint64
+	due     [][]byte
+	leading bool
+	asked   int
+}
+
+type ledgerView struct{ count, sum uint64 }
+
+func (l *ledger) Apply(_ uint64, command []byte, _ bool) any {
+	l.count++
+	l.add(command)
+	l.archive.Append(archive.ID{Major: l.count}, nil, command)
+	return l.count
+}
+
+func (l *ledger) add(command []byte) {
+	h := fnv.New64a()
+	_ = binary.Write(h, binary.LittleEndian, l.sum)
+	h.Write(command)
+	l.sum = h.Sum64()
+}
+
+func (l *ledger) Due(int64) [][]byte {
+	due := l.due
+	l.due = nil
+	return due
+}
+
+func (l *ledger) Lead(_ int64, leading bool)       { l.leading = leading }
+func (l *ledger) Ask(since int64, q []byte) []byte { l.asked++; return append([]byte("re:"), q...) }
+func (l *ledger) View() any                        { return ledgerView{l.count, l.sum} }
+func (l *ledger) Bulk() *archive.Step              { return l.archive.Step() }
+func (l *ledger) BulkDone(s *archive.Step)         { l.archive.Done(s) }
+func (l *ledger) Saved(s []archive.Segment)        { l.archive.Saved(s) }
+func (l *ledger) Restore(fs vfs.FS, dir string, state []byte, s []archive.Segment) error {
+	options := archive.Options{SegmentSize: 4 << 10, StepSize: 1 << 10, FlushSize: 512}
+	a, err := archive.Open(fs, dir, s, options, func(archive.ID, []byte, int) error { return nil })
+	if err != nil {
+		return err
+	}
+	l.archive, l.count, l.sum = a, 0, 0
+	if len(state) > 0 {
+		l.count, l.sum = binary.LittleEndian.Uint64(state), binary.LittleEndian.Uint64(state[8:])
+	}
+	return nil
+}
+
+func (l *ledger) Checkpoint() ([]byte, []archive.Segment, *archive.Step) {
+	state := binary.LittleEndian.AppendUint64(nil, l.count)
+	state = binary.LittleEndian.AppendUint64(state, l.sum)
+	segments, step := l.archive.Flush()
+	return state, segments, step
+}
+
+// commands reads the whole ledger back from the archive.
+func (l *ledger) commands(t *testing.T) []string {
+	var list []string
+	err := l.archive.View().Scan(archive.ID{}, archive.ID{Major: l.count + 1},
+		func(r archive.Record) bool {
+			list = append(list, string(r.Body))
+			return true
+		})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// world is a cluster in one loop: messages and disk operations take a random time, are lost when
+// the test says so, and members crash with what their disks then hold. It is the simulator's little
+// sister, just enough to test this package from below.
+type world struct {
+	t       *testing.T
+	random  *mathrand.Rand
+	seed    uint64
+	now     Time
+	members []*actor
+	events  []happening
+	order   int
+	loss    int // percent of messages
+	cut     func(from, to MemberID) bool
+	request RequestID
+
+	acked  map[string]uint64 // command to place
+	sent   map[string]bool
+	sums   map[Index]uint64 // applied state at an index
+	leader map[Term]MemberID
+	slow   time.Duration // of a disk operation at most
+}
+
+type actor struct {
+	id          MemberID
+	fs          *vfs.Memory
+	machine     *ledger
+	replica     *Replica
+	disk        *Disk
+	life        int
+	incarnation uint64
+	members     []Member
+	random      *mathrand.ChaCha8
+	answers     map[RequestID]func(Answer)
+	refused     string
+	removed     bool
+	events      []Event
+}
+
+type happening struct {
+	at    Time
+	order int
+	do    func()
+}
+
+func newWorld(t *testing.T, seed uint64, size int) *world {
+	w := &world{t: t, random: mathrand.New(mathrand.NewPCG(seed, 1)), seed: seed,
+		cut: func(MemberID, MemberID) bool { return false }, acked: map[string]uint64{},
+		sent: map[string]bool{}, sums: map[Index]uint64{}, leader: map[Term]MemberID{},
+		slow: 5 * time.Millisecond}
+	original := rand.Reader
+	rand.Reader = w
+	t.Cleanup(func() { rand.Reader = original })
+	var members []Member
+	for i := range size {
+		id := MemberID(i + 1)
+		members = append(members, Member{ID: id, PeerURLs: []string{fmt.Sprint("http://", id)}})
+	}
+	for i := range size {
+		w.add(MemberID(i+1), members)
+	}
+	return w
+}
+
+// Read serves raft's one hidden input, the choice of election time-outs.
+func (w *world) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(w.random.Uint32())
+	}
+	return len(p), nil
+}
+
+var _ io.Reader = (*world)(nil)
+
+func (w *world) add(id MemberID, members []Member) *actor {
+	a := &actor{id: id, fs: vfs.NewMemory(), members: members,
+		answers: map[RequestID]func(Answer){}}
+	w.members = append(w.members, a)
+	a.incarnation = w.random.Uint64()
+	w.start(a)
+	return a
+}
+
+func (w *world) start(a *actor) {
+	a.life++
+	a.machine = &ledger{}
+	options := Options{ID: a.id, Cluster: 7, Incarnation: a.incarnation, Boot: w.random.Uint64(),
+		Self: Member{Name: fmt.Sprint("m", a.id)}, Members: a.members, Machine: a.machine,
+		FS: a.fs, EntryBytesMax: 300, LogBytesMax: 1 << 10, CheckpointBytes: 4 << 10,
+		ChunkBytes: 700, WALOptions: wal.Options{SegmentSize: 8 << 10}}
+	var err error
+	if a.replica, a.disk, err = Open(options); err != nil {
+		w.t.Fatalf("seed %d: member %d does not recover: %v", w.seed, a.id, err)
+	}
+	a.replica.Tick(w.now)
+	w.tick(a, a.life)
+	w.take(a)
+}
+
+func (w *world) tick(a *actor, life int) {
+	w.after(10*time.Millisecond, func() {
+		if a.life == life {
+			a.replica.Tick(w.now)
+			w.take(a)
+			w.tick(a, life)
+		}
+	})
+}
+
+func (w *world) after(d time.Duration, do func()) {
+	w.order++
+	w.events = append(w.events, happening{w.now + Time(d), w.order, do})
+}
+
+// run lets time pass.
+func (w *world) run(d time.Duration) {
+	w.after(d, func() {})
+	for end := w.now + Time(d); w.now < end; {
+		next := slices.MinFunc(w.events, func(a, b happening) int {
+			if a.at != b.at {
+				return int(a.at - b.at)
+			}
+			return a.order - b.order
+		})
+		w.events = slices.DeleteFunc(w.events, func(h happening) bool { return h.order == next.order })
+		w.now = max(w.now, next.at)
+		next.do()
+	}
+}
+
+func (w *world) crash(a *actor) {
+	a.life++
+	a.replica = nil
+	clear(a.answers)
+	a.fs = a.fs.CrashClone(w.random)
+}
+
+func (w *world) delay(most time.Duration) time.Duration {
+	return time.Duration(w.random.Int64N(int64(most)) + 1)
+}
+
+func (w *world) take(a *actor) {
+	for more := true; more && a.replica != nil; {
+		effects := a.replica.Take()
+		more = effects.More
+		w.check(a)
+		for _, m := range effects.Send {
+			w.send(a, m)
+		}
+		life := a.life
+		if effects.Write != nil {
+			w.after(w.delay(w.slow), func() { w.write(a, life, effects.Write) })
+		}
+		if effects.Bulk != nil {
+			w.after(w.delay(3*w.slow), func() { w.bulk(a, life, effects.Bulk) })
+		}
+		for _, answer := range effects.Answers {
+			if done := a.answers[answer.ID]; done != nil {
+				delete(a.answers, answer.ID)
+				done(answer)
+			}
+		}
+		for _, e := range effects.Events {
+			w.note(a, e)
+		}
+	}
+}
+
+func (w *world) note(a *actor, e Event) {
+	a.events = append(a.events, e)
+	switch e.Kind {
+	case EventRefused:
+		a.refused = e.Text
+	case EventRemoved:
+		a.removed = true
+	case EventFailed:
+		w.t.Fatalf("seed %d: member %d failed: %s", w.seed, a.id, e.Text)
+	case EventRole:
+		if e.Text == "leader" {
+			if other, ok := w.leader[e.Term]; ok && other != a.id {
+				w.t.Fatalf("seed %d: %d and %d both lead in term %d", w.seed, other, a.id, e.Term)
+			}
+			w.leader[e.Term] = a.id
+		}
+	}
+}
+
+// check compares the applied state of all members at equal index.
+func (w *world) check(a *actor) {
+	sum, known := w.sums[a.replica.applied]
+	if known && sum != a.machine.sum {
+		w.t.Fatalf("seed %d: member %d differs at index %d", w.seed, a.id, a.replica.applied)
+	}
+	w.sums[a.replica.applied] = a.machine.sum
+}
+
+func (w *world) write(a *actor, life int, write *Write) {
+	if a.life != life {
+		return
+	}
+	if err := a.disk.Do(write); err != nil {
+		w.t.Fatalf("seed %d: %v", w.seed, err)
+	}
+	a.replica.Done(write)
+	w.take(a)
+}
+
+func (w *world) bulk(a *actor, life int, bulk *Bulk) {
+	if a.life != life {
+		return
+	}
+	if err := a.disk.DoBulk(bulk); err != nil {
+		w.t.Fatalf("seed %d: %v", w.seed, err)
+	}
+	a.replica.BulkDone(bulk)
+	w.take(a)
+}
+
+// send carries a message as bytes, as a real network would.
+func (w *world) send(a *actor, m Message) {
+	if m.Chunk != nil {
+		data, err := a.disk.Read(m.Chunk, bytes.Clone(m.Data))
+		if err != nil {
+			w.t.Fatalf("seed %d: a chunk that is promised cannot be read: %v", w.seed, err)
+		}
+		m.Data, m.Chunk = data, nil
+	}
+	encoded, err := m.Encode(nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if m.Raft != nil && proto.Size(m.Raft) == 0 {
+		w.t.Fatalf("seed %d: an empty message", w.seed)
+	}
+	if w.random.IntN(100) < w.loss || w.cut(m.From, m.To) {
+		return
+	}
+	w.after(w.delay(5*time.Millisecond), func() {
+		received, err := DecodeMessage(encoded)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		received.From, received.To, received.Incarnation = m.From, m.To, m.Incarnation
+		for _, to := range w.members {
+			if to.id == m.To && to.replica != nil && to.refused == "" && !to.removed {
+				to.replica.Tick(w.now)
+				to.replica.Receive(received)
+				w.take(to)
+			}
+		}
+	})
+}
