@@ -125,8 +125,8 @@ func (r *Replica) BulkDone(bulk *Bulk) {
 	}
 }
 
-// checkpointed lets go of what only the checkpoint before it needed. The log on disk is released with
-// the next Write.
+// checkpointed lets go of what only the checkpoint before it needed. The log on disk is released
+// with the next Write.
 func (r *Replica) checkpointed(c *image) {
 	b := &r.bulks
 	b.latest, b.unsaved = c, true

@@ -47,7 +47,8 @@ func (m *Message) Bulky() bool { return m.Kind == MessageChunk }
 
 var errMessage = errors.New("replica: malformed message")
 
-// Encode appends the message as it goes over the wire; From, To and Incarnation are the transport's.
+// Encode appends the message as it goes over the wire. From, To and Incarnation are not in it: the
+// transport knows them.
 func (m *Message) Encode(buffer []byte) ([]byte, error) {
 	w := writer{append(buffer, byte(m.Kind))}
 	w.fixed(m.Expected)

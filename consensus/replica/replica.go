@@ -346,16 +346,17 @@ func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
 // raft calls fatal or a panic is heard, and ends the member.
 type silent struct{}
 
-func (silent) Debug(...any)            {}
-func (silent) Debugf(string, ...any)   {}
-func (silent) Error(...any)            {}
-func (silent) Errorf(string, ...any)   {}
-func (silent) Info(...any)             {}
-func (silent) Infof(string, ...any)    {}
-func (silent) Warning(...any)          {}
-func (silent) Warningf(string, ...any) {}
-func (silent) Fatal(v ...any)          { panic("replica: raft: " + fmt.Sprint(v...)) }
-func (silent) Panic(v ...any)          { panic("replica: raft: " + fmt.Sprint(v...)) }
+func (silent) Debug(...any)              {}
+func (silent) Debugf(string, ...any)     {}
+func (silent) Error(...any)              {}
+func (silent) Errorf(string, ...any)     {}
+func (silent) Info(...any)               {}
+func (silent) Infof(string, ...any)      {}
+func (silent) Warning(...any)            {}
+func (silent) Warningf(string, ...any)   {}
+func (silent) Fatal(v ...any)            { broken("%s", fmt.Sprint(v...)) }
+func (silent) Fatalf(f string, v ...any) { broken(f, v...) }
+func (silent) Panic(v ...any)            { broken("%s", fmt.Sprint(v...)) }
+func (silent) Panicf(f string, v ...any) { broken(f, v...) }
 
-func (silent) Fatalf(format string, v ...any) { panic("replica: raft: " + fmt.Sprintf(format, v...)) }
-func (silent) Panicf(format string, v ...any) { panic("replica: raft: " + fmt.Sprintf(format, v...)) }
+func broken(format string, v ...any) { panic("replica: raft: " + fmt.Sprintf(format, v...)) }

@@ -175,7 +175,7 @@ func (r *Replica) dropReceiver() {
 	}
 }
 
-// advanceReceiver asks for the next chunk, passing over what is complete, or has everything audited.
+// advanceReceiver asks for the next chunk, passing over what is complete, or has all of it audited.
 func (r *Replica) advanceReceiver() {
 	v := r.snapshots.receiver
 	segments := v.checkpoint.segments

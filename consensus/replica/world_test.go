@@ -20,8 +20,8 @@ import (
 )
 
 // ledger is a machine whose state is the list of all commands: the answer to a command is its
-// place. A command that is lost, repeated or moved is seen at once. It keeps its list in an archive,
-// so snapshots carry real segments.
+// place. A command that is lost, repeated or moved is seen at once. The list is in an archive, so
+// snapshots carry real segments.
 type ledger struct {
 	archive *archive.Archive
 	count   uint64
