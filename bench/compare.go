@@ -131,8 +131,9 @@ func (r *Ratio) Met() bool {
 	return r.Median <= r.Claim.Bound
 }
 
-// Ratios returns a ratio for each measure of a case. The ratio is the median of those of the rounds,
-// not the ratio of the medians: the two runs of a round are neighbours, and the machine drifts.
+// Ratios returns a ratio for each measure of a case. The ratio is the median of those of the
+// rounds, not the ratio of the medians: the two runs of a round are neighbours, and the machine
+// drifts.
 func (c *CaseResult) Ratios() []Ratio {
 	rounds := min(len(c.Peer), len(c.Candidate))
 	if rounds == 0 {

@@ -54,8 +54,8 @@ func measures() []Measure {
 	return []Measure{Throughput, ServerCPU, P50, P99, Resident}
 }
 
-// Goals returns the cases P1 to P5 with what is claimed of them: 8-byte keys and 256-byte values, as
-// the published figures of etcd have them, and connections a tenth of the clients.
+// Goals returns the cases P1 to P5 with what is claimed of them: 8-byte keys and 256-byte values,
+// as the published figures of etcd have them, and connections a tenth of the clients.
 func Goals() []Case {
 	load := func(workload Workload, clients int) Options {
 		return Options{

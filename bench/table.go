@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// String returns the comparison as a table, one block for each case. The ratio is the candidate's
-// figure divided by the peer's: the median of the rounds, and behind it the smallest and the largest.
+// String returns the comparison as a table, one block for each case. A ratio is the candidate's
+// figure divided by the peer's: the median of the rounds, and behind it the smallest and the
+// largest.
 func (c *Comparison) String() string {
 	var text strings.Builder
 	row := func(cells ...any) {
