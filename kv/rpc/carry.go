@@ -71,8 +71,8 @@ func (c *carrier) fetch(ctx context.Context, call *kv.Call, need kv.Need) (value
 		select {
 		case <-time.After(pause):
 		case <-limited.Done():
-			err = limited.Err()
 		}
+		value, err = c.node.View(limited)
 	}
 	if err != nil {
 		return nil, c.failure(ctx, err, begun)

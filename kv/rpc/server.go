@@ -50,6 +50,8 @@ func (o Options) withDefaults() Options {
 	o.Limits.RequestBytesMax = cmp.Or(o.Limits.RequestBytesMax, requestBytesMax)
 	o.Limits.TxnOpsMax = cmp.Or(o.Limits.TxnOpsMax, txnOpsMax)
 	o.ElectionTimeout = cmp.Or(o.ElectionTimeout, electionTimeout)
+	leaseMin := (o.ElectionTimeout*3/2 + time.Second - 1) / time.Second
+	o.Limits.LeaseTTLMin = cmp.Or(o.Limits.LeaseTTLMin, int64(leaseMin))
 	o.ProgressInterval = max(cmp.Or(o.ProgressInterval, progressInterval), progressIntervalMin)
 	o.ConcurrentStreamsMax = cmp.Or(o.ConcurrentStreamsMax, math.MaxUint32)
 	o.KeepaliveMinTime = cmp.Or(o.KeepaliveMinTime, keepaliveMinTime)

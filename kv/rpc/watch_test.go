@@ -1,0 +1,312 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+
+	"detcd/kv"
+)
+
+func createWatch(r *pb.WatchCreateRequest) *pb.WatchRequest {
+	return &pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: r}}
+}
+
+// etcd's client sees the past, then the present, as it happened.
+func TestClientWatchesPastAndPresent(t *testing.T) {
+	s := serve(t, Options{})
+	c, ctx := s.client(t), soon(t)
+	put := func(key, value string) {
+		t.Helper()
+		if _, err := c.Put(ctx, key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 5 {
+		put("a", fmt.Sprint(i))
+	}
+	events := c.Watch(ctx, "a", clientv3.WithRev(4), clientv3.WithPrevKV())
+	put("b", "other")
+	put("a", "5")
+	if _, err := c.Delete(ctx, "a"); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"PUT a=2 was 1 @4", "PUT a=3 was 2 @5", "PUT a=4 was 3 @6", "PUT a=5 was 4 @8",
+		"DELETE a= was 5 @9"}
+	for got := 0; got < len(want); {
+		r := <-events
+		if r.Err() != nil || r.Header.ClusterId != 0xc0ffee || r.Header.RaftTerm != 3 {
+			t.Fatalf("%v, %v", r, r.Err())
+		}
+		for _, e := range r.Events {
+			text := fmt.Sprintf("%s %s=%s was %s @%d",
+				e.Type, e.Kv.Key, e.Kv.Value, e.PrevKv.Value, e.Kv.ModRevision)
+			if text != want[got] {
+				t.Errorf("event %d: %s, want %s", got, text, want[got])
+			}
+			got++
+		}
+	}
+}
+
+// A watch that begins in compacted history is told from where it may begin.
+func TestClientWatchesCompactedPast(t *testing.T) {
+	s := serve(t, Options{})
+	c, ctx := s.client(t), soon(t)
+	for range 5 {
+		if _, err := c.Put(ctx, "a", "v"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.Compact(ctx, 4); err != nil {
+		t.Fatal(err)
+	}
+	r := <-c.Watch(ctx, "a", clientv3.WithRev(2))
+	if !errors.Is(r.Err(), rpctypes.ErrCompacted) || r.CompactRevision != 4 {
+		t.Errorf("got %v, %v", r, r.Err())
+	}
+}
+
+// A watch that asks for it hears how far it is although nothing happens to its keys; and a client
+// that asks by hand is answered.
+func TestClientHearsOfProgress(t *testing.T) {
+	s := serve(t, Options{ProgressInterval: time.Nanosecond}) // the shortest there is
+	c, ctx := s.client(t), soon(t)
+	quiet := c.Watch(ctx, "a", clientv3.WithProgressNotify(), clientv3.WithCreatedNotify())
+	if r := <-quiet; !r.Created {
+		t.Fatalf("got %v, want created", r)
+	}
+	if _, err := c.Put(ctx, "b", "v"); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	for range 3 {
+		if r := <-quiet; !r.IsProgressNotify() || r.Header.Revision != 2 {
+			t.Fatalf("got %v, want progress", r)
+		}
+	}
+	if took := time.Since(begun); took < 2*progressIntervalMin {
+		t.Errorf("three notifications in %v", took)
+	}
+
+	asking := clientv3.WithRequireLeader(ctx)
+	events := c.Watch(asking, "c", clientv3.WithCreatedNotify())
+	<-events
+	if err := c.RequestProgress(asking); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-events; !r.IsProgressNotify() || r.Header.Revision != 2 {
+		t.Errorf("got %v, want progress", r)
+	}
+}
+
+// Events that are too much for one response come in several where the client allows it, and etcd's
+// client joins them again.
+func TestClientGetsFragments(t *testing.T) {
+	s := serve(t, Options{})
+	c, ctx := s.client(t), soon(t)
+	value := strings.Repeat("v", 1<<20)
+	events := c.Watch(ctx, "k", clientv3.WithPrefix(), clientv3.WithFragment(), clientv3.WithPrevKV(),
+		clientv3.WithCreatedNotify())
+	<-events
+	for _, key := range []string{"k1", "k2", "k3"} {
+		if _, err := c.Put(ctx, key, value); err != nil {
+			t.Fatal(err)
+		}
+		if r := <-events; len(r.Events) != 1 {
+			t.Fatalf("%d events", len(r.Events))
+		}
+	}
+	_, err := c.Txn(ctx).Then(clientv3.OpPut("k1", ""), clientv3.OpPut("k2", ""),
+		clientv3.OpPut("k3", "")).Commit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := <-events
+	if len(r.Events) != 3 || len(r.Events[2].PrevKv.Value) != len(value) {
+		t.Errorf("%d events, of 3 with what was before", len(r.Events))
+	}
+}
+
+// A client that has sent its last request goes on to get events; one that leaves ends the stream and
+// all that served it.
+func TestHalfClosedStreamGoesOnUntilTheClientLeaves(t *testing.T) {
+	s := serve(t, Options{})
+	c := s.client(t)
+	if _, err := c.Put(soon(t), "a", "v"); err != nil {
+		t.Fatal(err)
+	}
+	before := runtime.NumGoroutine()
+	ctx, leave := context.WithCancel(soon(t))
+	stream, err := pb.NewWatchClient(s.conn).Watch(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Send(createWatch(&pb.WatchCreateRequest{Key: []byte("a")})); err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		r, err := stream.Recv()
+		if err != nil || r.Created != (i == 0) || r.Header.MemberId != 7 {
+			t.Fatalf("response %d: %v, %v", i, r, err)
+		}
+		if _, err := c.Put(soon(t), "a", "v"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leave()
+	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines, %d before the stream", runtime.NumGoroutine(), before)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// A client that left gets etcd's word for it, if it still can hear.
+func TestLeavingEndsTheStream(t *testing.T) {
+	node := newLoner(t)
+	ctx, leave := context.WithCancel(soon(t))
+	stream := newFakeStream(ctx)
+	done := make(chan error)
+	go func() { done <- serviceOf(node).Watch(stream) }()
+	leave()
+	wantError(t, <-done, codes.Canceled, "etcdserver: watch canceled")
+}
+
+// When the node stops, so do its streams.
+func TestStreamsEndWhenTheNodeFails(t *testing.T) {
+	node := newLoner(t)
+	stream := newFakeStream(soon(t))
+	done := make(chan error)
+	go func() { done <- serviceOf(&failing{node}).Watch(stream) }()
+	wantError(t, <-done, codes.Unavailable, "etcdserver: server stopped")
+}
+
+// A failing node has no view.
+type failing struct{ *loner }
+
+func (f *failing) View(context.Context) (any, error) { return nil, rpctypes.ErrGRPCStopped }
+
+// The client reads nothing for a while. Meanwhile one response waits, of a bounded size, and no more
+// are made; the state from which it was made may be forgotten. When the client reads again it gets
+// everything, each event once and in order.
+func TestSlowWatcherCostsOneResponse(t *testing.T) {
+	node := newLoner(t)
+	stream := newFakeStream(soon(t))
+	go func() { _ = serviceOf(node).Watch(stream) }()
+	stream.requests <- createWatch(&pb.WatchCreateRequest{Key: []byte("a")})
+	if r := <-stream.responses; !r.Created {
+		t.Fatalf("got %v", r)
+	}
+	c := hurried(node)
+	c.limits = Options{}.withDefaults().Limits
+	put := &pb.PutRequest{Key: []byte("a"), Value: make([]byte, 100<<10)}
+	write := func() {
+		t.Helper()
+		if _, err := carry[*pb.PutResponse](soon(t), c, put); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write()
+	for stream.sending.Load() != 2 {
+		time.Sleep(time.Millisecond)
+	}
+	released := make(chan struct{})
+	func() {
+		view, _ := node.View(soon(t))
+		runtime.AddCleanup(view.(*kv.View), func(c chan struct{}) { close(c) }, released)
+	}()
+	const writes = 100
+	for range writes - 1 {
+		write()
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for forgotten := false; !forgotten; {
+		runtime.GC()
+		select {
+		case <-released:
+			forgotten = true
+		case <-time.After(10 * time.Millisecond):
+			if time.Now().After(deadline) {
+				t.Fatal("a client that does not read keeps an old state alive")
+			}
+		}
+	}
+	if n := stream.sending.Load(); n != 2 {
+		t.Errorf("%d responses were made for a client that does not read", n)
+	}
+	for revision := int64(2); revision < 2+writes; {
+		r := <-stream.responses
+		size := 0
+		for _, e := range r.Events {
+			if e.Kv.ModRevision != revision {
+				t.Fatalf("event at %d, want %d", e.Kv.ModRevision, revision)
+			}
+			revision++
+			size += len(e.Kv.Value)
+		}
+		if size > 1<<20+100<<10 {
+			t.Errorf("a response of %d bytes", size)
+		}
+	}
+}
+
+func serviceOf(node Node) *watchService {
+	return newWatchService(hurried(node), Options{}.withDefaults())
+}
+
+// A fakeStream is a client that reads a response only when the test does.
+type fakeStream struct {
+	grpc.ServerStream
+	ctx       context.Context
+	requests  chan *pb.WatchRequest
+	responses chan *pb.WatchResponse
+	sending   atomic.Int64 // how many responses were handed over, or are about to be
+}
+
+func newFakeStream(ctx context.Context) *fakeStream {
+	return &fakeStream{
+		ctx:       ctx,
+		requests:  make(chan *pb.WatchRequest),
+		responses: make(chan *pb.WatchResponse),
+	}
+}
+
+func (f *fakeStream) Context() context.Context     { return f.ctx }
+func (f *fakeStream) SetHeader(metadata.MD) error  { return nil }
+func (f *fakeStream) SendHeader(metadata.MD) error { return nil }
+
+func (f *fakeStream) Recv() (*pb.WatchRequest, error) {
+	select {
+	case r := <-f.requests:
+		return r, nil
+	case <-f.ctx.Done():
+		return nil, f.ctx.Err()
+	}
+}
+
+func (f *fakeStream) Send(r *pb.WatchResponse) error {
+	f.sending.Add(1)
+	select {
+	case f.responses <- r:
+		return nil
+	case <-f.ctx.Done():
+		return f.ctx.Err()
+	}
+}
