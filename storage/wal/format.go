@@ -1,0 +1,191 @@
+package wal
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	"detcd/storage/vfs"
+)
+
+const (
+	magic   = "detcdWAL"
+	version = 1
+
+	segmentHeaderSize = 48
+	batchHeaderSize   = 28
+	recordHeaderSize  = 4
+	alignment         = 8 // of the batches
+
+	segmentSizeDefault = 64 << 20
+	segmentSizeMax     = 1 << 30
+	segmentSizeMin     = segmentHeaderSize + batchHeaderSize + recordHeaderSize
+	batchSizeMax       = segmentSizeMax - segmentHeaderSize // so that every batch fits in some segment
+
+	suffix  = ".wal"
+	unnamed = "spare" // a segment that has no number yet
+)
+
+// A position is a place between two batches of the log.
+type position struct {
+	sequence Sequence // of the record behind it
+	chain    uint32   // sum of the batch before it, which holds the sums of all before; 0 at the start
+}
+
+// A header begins a segment. It is written together with the first batch, in one write.
+type header struct {
+	number uint64   // as in the name
+	size   int64    // of the file
+	start  position // of its first batch
+}
+
+func (h header) append(b []byte) []byte {
+	start := len(b)
+	b = vfs.AppendPreamble(b, magic, version)
+	b = binary.LittleEndian.AppendUint64(b, h.number)
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.size))
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.start.sequence))
+	b = binary.LittleEndian.AppendUint32(b, h.start.chain)
+	return binary.LittleEndian.AppendUint32(b, vfs.Checksum(0, b[start:]))
+}
+
+func parseHeader(file string, b []byte) (header, error) {
+	if err := vfs.CheckPreamble(file, b, magic, version); err != nil {
+		return header{}, err
+	}
+	const body = segmentHeaderSize - 4
+	if len(b) < segmentHeaderSize ||
+		binary.LittleEndian.Uint32(b[body:]) != vfs.Checksum(0, b[:body]) {
+		return header{}, &vfs.CorruptionError{File: file, Offset: vfs.PreambleSize,
+			Reason: "the checksum of the segment's header does not match"}
+	}
+	return header{
+		number: binary.LittleEndian.Uint64(b[16:]),
+		size:   int64(binary.LittleEndian.Uint64(b[24:])),
+		start: position{
+			sequence: Sequence(binary.LittleEndian.Uint64(b[32:])),
+			chain:    binary.LittleEndian.Uint32(b[40:]),
+		},
+	}, nil
+}
+
+// A batchHeader begins a batch. It can be recognised by itself, whatever stands before it: its sum
+// covers its offset and the chain at the start of its segment, which no client can know.
+type batchHeader struct {
+	sum    uint32   // of all the rest
+	start  position // where the batch stands in the log
+	count  uint32   // of records
+	length uint32   // of the records that follow, with their padding
+	body   uint32   // checksum of these
+}
+
+// end is the position behind the batch.
+func (h batchHeader) end() position {
+	return position{h.start.sequence + Sequence(h.count), h.sum}
+}
+
+// batchSize is how many bytes a batch takes.
+func batchSize(batch [][]byte) int64 {
+	size := int64(batchHeaderSize)
+	for _, data := range batch {
+		size += recordHeaderSize + int64(len(data))
+	}
+	return (size + alignment - 1) / alignment * alignment
+}
+
+// appendBatch appends a batch that will stand at offset of a segment whose chain starts with seed.
+func appendBatch(b []byte, at position, seed uint32, offset int64, batch [][]byte) ([]byte, position) {
+	start := len(b)
+	b = append(b, make([]byte, batchHeaderSize)...)
+	for _, data := range batch {
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(data)))
+		b = append(b, data...)
+	}
+	for (len(b)-start)%alignment != 0 {
+		b = append(b, 0)
+	}
+	head, body := b[start:start+batchHeaderSize], b[start+batchHeaderSize:]
+	binary.LittleEndian.PutUint32(head[4:], at.chain)
+	binary.LittleEndian.PutUint64(head[8:], uint64(at.sequence))
+	binary.LittleEndian.PutUint32(head[16:], uint32(len(batch)))
+	binary.LittleEndian.PutUint32(head[20:], uint32(len(body)))
+	binary.LittleEndian.PutUint32(head[24:], vfs.Checksum(0, body))
+	sum := batchSum(head, seed, offset)
+	binary.LittleEndian.PutUint32(head, sum)
+	return b, position{at.sequence + Sequence(len(batch)), sum}
+}
+
+func batchSum(head []byte, seed uint32, offset int64) uint32 {
+	var place [8]byte
+	binary.LittleEndian.PutUint64(place[:], uint64(offset))
+	return vfs.Checksum(vfs.Checksum(seed, place[:]), head[4:batchHeaderSize])
+}
+
+// parseBatchHeader reads the header at offset of a segment, if a valid one stands there.
+func parseBatchHeader(segment []byte, seed uint32, offset int64) (h batchHeader, ok bool) {
+	if int64(len(segment))-offset < batchHeaderSize {
+		return h, false
+	}
+	b := segment[offset : offset+batchHeaderSize]
+	h = batchHeader{
+		sum: binary.LittleEndian.Uint32(b),
+		start: position{
+			sequence: Sequence(binary.LittleEndian.Uint64(b[8:])),
+			chain:    binary.LittleEndian.Uint32(b[4:]),
+		},
+		count:  binary.LittleEndian.Uint32(b[16:]),
+		length: binary.LittleEndian.Uint32(b[20:]),
+		body:   binary.LittleEndian.Uint32(b[24:]),
+	}
+	ok = h.count > 0 &&
+		int64(h.length) <= int64(len(segment))-offset-batchHeaderSize &&
+		h.sum == batchSum(b, seed, offset)
+	return h, ok
+}
+
+// records appends the records of a body to into; ok is false when it is not the body that the header
+// promises.
+func (h batchHeader) records(body []byte, into []Record) (all []Record, ok bool) {
+	if vfs.Checksum(0, body) != h.body {
+		return into, false
+	}
+	all = into
+	for i := range h.count {
+		if len(body) < recordHeaderSize {
+			return into, false
+		}
+		length := int64(binary.LittleEndian.Uint32(body))
+		body = body[recordHeaderSize:]
+		if length > int64(len(body)) {
+			return into, false
+		}
+		all = append(all, Record{h.start.sequence + Sequence(i), body[:length:length]})
+		body = body[length:]
+	}
+	return all, len(body) < alignment
+}
+
+// stained returns the length of data without the zeros at its end.
+func stained(data []byte) int64 {
+	var zeros [4096]byte
+	for len(data) >= len(zeros) && bytes.Equal(data[len(data)-len(zeros):], zeros[:]) {
+		data = data[:len(data)-len(zeros)]
+	}
+	return int64(len(bytes.TrimRight(data, "\x00")))
+}
+
+func segmentName(dir string, number uint64) string {
+	return path.Join(dir, fmt.Sprintf("%016x%s", number, suffix))
+}
+
+func parseName(base string) (number uint64, ok bool) {
+	digits, ok := strings.CutSuffix(base, suffix)
+	if !ok {
+		return 0, false
+	}
+	number, err := strconv.ParseUint(digits, 16, 64)
+	return number, err == nil && number > 0 && path.Base(segmentName("", number)) == base
+}
