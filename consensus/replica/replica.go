@@ -170,8 +170,18 @@ func (r *Replica) receiveRaft(m Message) {
 	if MemberID(message.GetFrom()) != m.From || MemberID(message.GetTo()) != r.options.ID {
 		return
 	}
-	if message.GetType() == raftpb.MsgSnap {
+	switch message.GetType() {
+	case raftpb.MsgSnap:
 		return // snapshots come as offers
+	case raftpb.MsgHeartbeat:
+		// A leader names only what this member has acknowledged. A disk that was put back to an
+		// earlier state has forgotten it, and must not vote.
+		if Term(message.GetTerm()) >= r.term && Index(message.GetCommit()) > r.writes.last {
+			r.event(Event{Kind: EventFailed, Index: Index(message.GetCommit()), Member: m.From,
+				Text: "this disk has forgotten entries that it had acknowledged: " +
+					"remove this member from the cluster and add it again"})
+			return
+		}
 	}
 	r.step(message)
 	if message.GetType() == raftpb.MsgAppResp && !message.GetReject() {
@@ -210,6 +220,7 @@ func (r *Replica) Status() Status {
 		ID: r.options.ID, Cluster: r.identity.cluster, Incarnation: r.identity.incarnation,
 		Leader: r.leader, Term: r.term, Leading: r.leading(), Learner: member.Learner,
 		Committed: Index(status.HardState.GetCommit()), Applied: r.applied, Last: r.writes.last,
+		Durable: r.log.last(),
 	}
 }
 

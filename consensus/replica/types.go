@@ -141,6 +141,7 @@ type Status struct {
 	Committed   Index
 	Applied     Index
 	Last        Index // of the log on this member, durable or on its way
+	Durable     Index // of the log on this member's disk
 	Leading     bool
 	Learner     bool
 	Incarnation uint64
