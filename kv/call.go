@@ -184,8 +184,8 @@ func (c *Call) hear(answer []byte) {
 	c.finish(response, nil)
 }
 
-// finish ends the Call; but a physical compaction still waits for what it began to be done, or, when
-// somebody else began it, for that.
+// finish ends the Call; but a physical compaction still waits for what it began to be done, or,
+// when somebody else began it, for that.
 func (c *Call) finish(response proto.Message, err error) {
 	c.need = Done
 	if err != nil {
@@ -194,7 +194,7 @@ func (c *Call) finish(response proto.Message, err error) {
 		c.response = response
 	}
 	r, ok := c.request.(*pb.CompactionRequest)
-	if ok && r.Physical && c.err != rpctypes.ErrGRPCFutureRev {
+	if ok && r.Physical && (err == nil || c.err == rpctypes.ErrGRPCCompacted) {
 		c.need = NeedPause
 	}
 }

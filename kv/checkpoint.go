@@ -57,8 +57,8 @@ func decodeParts(state []byte) (p parts, err error) {
 	return p, nil
 }
 
-// Checkpoint gives the state as of the last Apply, the segments that belong to it, and the step that
-// makes those durable. It costs what mvcc's does, and some 20 bytes a lease.
+// Checkpoint gives the state as of the last Apply, the segments that belong to it, and the step
+// that makes those durable. It costs what mvcc's does, and some 20 bytes a lease.
 func (s *Store) Checkpoint() (state []byte, segments []archive.Segment, flush *archive.Step) {
 	history, segments, flush := s.mvcc.Checkpoint()
 	p := parts{digest: s.digest, leases: s.leases.Checkpoint(), mvcc: history}
@@ -109,8 +109,8 @@ func (s *Store) Bulk() *archive.Step { return s.mvcc.Bulk() }
 // BulkDone says that a step of Bulk, or the flush of a checkpoint, was executed.
 func (s *Store) BulkDone(step *archive.Step) { s.mvcc.BulkDone(step) }
 
-// View gives an immutable view (a *View) of the applied state. It is the same one as long as nothing
-// changes.
+// View gives an immutable view (a *View) of the applied state. It is the same one as long as
+// nothing changes.
 func (s *Store) View() any {
 	const look = 0
 	if !s.mvcc.Work(look) {

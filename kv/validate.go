@@ -16,12 +16,14 @@ const envelopeBytes = 13 + 1
 // checkSize refuses a request that would be too large for the log.
 func checkSize(r proto.Message, limits Limits) error {
 	size := proto.Size(r)
-	prefix := (bits.Len(uint(size)|1) + 6) / 7
-	if size+prefix+envelopeBytes > limits.RequestBytesMax {
+	if size+prefixBytes(size)+envelopeBytes > limits.RequestBytesMax {
 		return rpctypes.ErrGRPCRequestTooLarge
 	}
 	return nil
 }
+
+// prefixBytes is how many bytes protobuf spends on a length.
+func prefixBytes(length int) int { return (bits.Len(uint(length)|1) + 6) / 7 }
 
 func checkRange(r *pb.RangeRequest) error {
 	if len(r.GetKey()) == 0 {
