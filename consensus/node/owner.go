@@ -1,0 +1,304 @@
+package node
+
+import (
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"detcd/consensus/replica"
+	"detcd/consensus/transport"
+)
+
+// An owner is the one goroutine that touches the replica.
+type owner struct {
+	node    *Node
+	replica *replica.Replica
+	waiters map[replica.RequestID]*waiter
+	viewers []*waiter // answered at the end of a turn
+	scratch []byte    // for encoding messages
+	spare   batch
+
+	start   time.Time // of this run: replica.Time is what has passed since, on the monotonic clock
+	ticked  time.Duration
+	timer   *time.Timer
+	writing bool
+	moving  bool
+	failure error
+
+	status Status
+}
+
+func newOwner(n *Node, r *replica.Replica) *owner {
+	o := &owner{
+		node: n, replica: r, waiters: make(map[replica.RequestID]*waiter),
+		start: time.Now(), timer: time.NewTimer(n.tickPeriod()), status: n.Status(),
+	}
+	if n.alone() {
+		o.hurry()
+	}
+	return o
+}
+
+// hurry lets the time of an election pass at once. Who is the only voter need not wait for a leader
+// who might call.
+func (o *owner) hurry() {
+	ticks, period := 2*o.node.electionTicks(), o.node.tickPeriod()
+	o.start = o.start.Add(-time.Duration(ticks) * period)
+	for range ticks {
+		o.ticked += period
+		o.replica.Tick(replica.Time(o.ticked))
+	}
+}
+
+// run is the life of the owner, and the end of the node.
+func (n *Node) run(o *owner, lanes *sync.WaitGroup) {
+	err := o.turns()
+	o.timer.Stop()
+	if err != nil {
+		n.inbox.close(fmt.Errorf("%w: %w", ErrFailed, err))
+	} else {
+		n.inbox.close(ErrStopped)
+	}
+	n.transport.Close()
+	close(n.writes)
+	close(n.bulks)
+	close(n.chunks)
+	o.abandon()
+	n.changes.tell(true)
+	lanes.Wait()
+	if closeErr := n.disk.Close(); err == nil {
+		err = closeErr
+	}
+	n.err = err
+	close(n.done)
+}
+
+// turns runs until the member is stopped or cannot go on. A panic, of the machine or of an
+// assertion, ends the member, not the process: others may live in it.
+func (o *owner) turns() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	more := true // what recovery has left to do
+	for o.failure == nil {
+		if o.node.stop.Load() && !o.writing && !o.moving {
+			return nil
+		}
+		if !more {
+			select {
+			case <-o.node.inbox.wake:
+			case <-o.timer.C:
+			}
+		}
+		more = o.turn()
+	}
+	return o.failure
+}
+
+// turn looks at all that has arrived, then does what the replica wants done. It returns true when
+// there is more to do at once.
+//
+// The clock comes first: a leader that was stopped (SIGSTOP, a suspended machine) must learn how
+// late it is before it learns what waits for it.
+func (o *owner) turn() bool {
+	arrived := o.node.inbox.take(o.spare)
+	o.tick()
+	if o.failure = arrived.failure; o.failure != nil {
+		return false
+	}
+	if arrived.written != nil {
+		o.writing = false
+		o.replica.Done(arrived.written)
+	}
+	if arrived.moved != nil {
+		o.moving = false
+		o.replica.BulkDone(arrived.moved)
+	}
+	for i := range arrived.messages {
+		o.replica.Receive(arrived.messages[i])
+	}
+	for i := range arrived.inputs {
+		o.handle(&arrived.inputs[i])
+	}
+	o.spare = arrived.emptied()
+	effects := o.replica.Take()
+	o.carry(&effects)
+	return effects.More
+}
+
+// tick tells the replica the time and sets the timer to when raft's clock is to move next.
+func (o *owner) tick() {
+	now, period := time.Since(o.start), o.node.tickPeriod()
+	o.replica.Tick(replica.Time(now))
+	if now-o.ticked < period {
+		return
+	}
+	if o.ticked += period; now-o.ticked >= period {
+		o.ticked = now
+	}
+	o.timer.Reset(o.ticked + period - now)
+	o.connected()
+}
+
+func (o *owner) handle(in *input) {
+	if in.waiter != nil && in.kind != inputView {
+		o.waiters[in.id] = in.waiter
+	}
+	switch in.kind {
+	case inputSubmit:
+		o.replica.Submit(in.id, in.data)
+	case inputRead:
+		o.replica.Read(in.id)
+	case inputAsk:
+		o.replica.Ask(in.id, in.data)
+	case inputChange:
+		o.replica.Change(in.id, in.changes)
+	case inputView:
+		o.viewers = append(o.viewers, in.waiter)
+	case inputForget:
+		if _, ok := o.waiters[in.id]; ok {
+			delete(o.waiters, in.id)
+			o.replica.Forget(in.id)
+		}
+	case inputTransfer:
+		o.replica.Transfer(in.member)
+	case inputUnreachable:
+		o.replica.Unreachable(in.member)
+	}
+}
+
+// carry does what the replica wants done. The write goes first: it takes longest. A member that is
+// being stopped begins no other one, as if it had crashed here; with a new one at every turn it would
+// never end.
+func (o *owner) carry(effects *replica.Effects) {
+	n := o.node
+	stopping := n.stop.Load()
+	if effects.Write != nil && !stopping {
+		o.writing = true
+		n.writes <- effects.Write
+	}
+	for i := range effects.Send {
+		o.send(&effects.Send[i])
+	}
+	if effects.Bulk != nil && !stopping {
+		o.moving = true
+		n.bulks <- effects.Bulk
+	}
+	for _, event := range effects.Events {
+		o.happened(event)
+	}
+	o.publish()
+	for i := range effects.Answers {
+		answer := &effects.Answers[i]
+		if w, ok := o.waiters[answer.ID]; ok {
+			delete(o.waiters, answer.ID)
+			w.answer(answer.Value, answer.Err)
+		}
+	}
+	o.answerViewers()
+}
+
+// publish lets readers see what has changed. It comes before the answers: who has got one must find
+// its effect in the next view.
+func (o *owner) publish() {
+	n := o.node
+	status := o.replica.Status()
+	if status == o.status.Status {
+		return
+	}
+	if status.Leader != o.status.Leader {
+		o.status.LeaderSince = time.Now()
+	}
+	moved := status.Applied != o.status.Applied
+	o.status.Status = status
+	published := o.status
+	n.status.Store(&published)
+	if moved {
+		n.view.Store(nil)
+		n.changes.tell(false)
+	}
+}
+
+func (o *owner) answerViewers() {
+	if len(o.viewers) == 0 {
+		return
+	}
+	view := o.replica.View()
+	o.node.view.Store(&viewBox{view})
+	for _, w := range o.viewers {
+		w.answer(view, nil)
+	}
+	clear(o.viewers)
+	o.viewers = o.viewers[:0]
+}
+
+// send hands a message to the transport. What cannot be sent is lost: the protocol lives with that,
+// but raft sends less to who is known to be unreachable.
+func (o *owner) send(m *replica.Message) {
+	if m.Chunk != nil {
+		select {
+		case o.node.chunks <- *m:
+		default: // it will be fetched again
+		}
+		return
+	}
+	buffer, err := m.Encode(o.scratch[:0])
+	if err != nil {
+		o.failure = err
+		return
+	}
+	lane := transport.LaneConsensus
+	if m.Bulky() {
+		lane = transport.LaneBulk
+	}
+	if !o.node.transport.Send(uint64(m.To), lane, buffer) {
+		o.replica.Unreachable(m.To)
+	}
+	if o.scratch = buffer; cap(buffer) > scratchMax {
+		o.scratch = nil
+	}
+}
+
+// scratchMax bounds the buffer that is kept for encoding messages.
+const scratchMax = 4 << 20
+
+// happened acts on what the node itself cares about and passes the event on.
+func (o *owner) happened(event replica.Event) {
+	switch event.Kind {
+	case replica.EventMembers:
+		members := o.replica.Members()
+		o.node.members.Store(&members)
+		o.node.setPeers(&members)
+	case replica.EventRefused:
+		if o.failure = fmt.Errorf("%w: %s", ErrRefused, event.Text); o.node.removed.Load() {
+			o.failure = ErrRemoved
+		}
+	case replica.EventRemoved:
+		o.failure = ErrRemoved
+	case replica.EventFailed:
+		o.failure = fmt.Errorf("node: %s", event.Text)
+	}
+	if o.node.options.Event != nil {
+		o.node.options.Event(event)
+	}
+}
+
+// abandon ends every request that still waits; the inbox is closed already.
+func (o *owner) abandon() {
+	arrived := o.node.inbox.take(batch{})
+	for _, in := range arrived.inputs {
+		if in.waiter != nil {
+			in.waiter.answer(nil, o.node.inbox.closed)
+		}
+	}
+	for _, w := range o.viewers {
+		w.answer(nil, o.node.inbox.closed)
+	}
+	// order-free: each gets the same
+	for _, w := range o.waiters {
+		w.answer(nil, o.node.inbox.closed)
+	}
+}
