@@ -64,12 +64,22 @@ func (t *Transport) SetPeers(addresses map[uint64][]string) {
 		if wanted, ok := addresses[id]; !ok || !slices.Equal(wanted, p.addresses) {
 			p.cancel()
 			delete(t.peers, id)
+			t.dropAccepted(id)
 		}
 	}
 	for id, wanted := range addresses {
 		if t.peers[id] == nil && id != t.options.Self {
 			t.peers[id] = newPeer(t, id, wanted)
 			t.peers[id].start(t.ctx, &t.group)
+		}
+	}
+}
+
+// dropAccepted closes what a former peer has connected: it dials again and hears what became of it.
+func (t *Transport) dropAccepted(id uint64) {
+	for _, p := range []purpose{purposeConsensus, purposeBulk} {
+		if conn := t.latest[incomingKey{id, p}]; conn != nil {
+			conn.Close()
 		}
 	}
 }
