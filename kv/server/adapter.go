@@ -1,0 +1,101 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
+	"detcd/consensus/node"
+	"detcd/consensus/replica"
+	"detcd/kv/rpc"
+)
+
+// An adapter is a node as the services want it: with etcd's errors and types.
+type adapter struct {
+	*node.Node
+	machine *machine
+}
+
+var _ rpc.Node = (*adapter)(nil)
+
+// outward is what a client is told for an error of the node.
+func outward(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, node.ErrStopped), errors.Is(err, node.ErrFailed):
+		return rpctypes.ErrGRPCStopped
+	case errors.Is(err, node.ErrTooMany), errors.Is(err, replica.ErrTooMany):
+		return rpctypes.ErrGRPCRequestTooManyRequests
+	case errors.Is(err, replica.ErrNoSpace):
+		return rpctypes.ErrGRPCNoSpace
+	case errors.Is(err, replica.ErrDropped):
+		return rpctypes.ErrGRPCLeaderChanged
+	case errors.Is(err, replica.ErrNotLeader):
+		return rpctypes.ErrGRPCNotLeader
+	}
+	return err
+}
+
+// Submit has a command executed.
+func (a *adapter) Submit(ctx context.Context, command []byte) (any, error) {
+	answer, err := a.Node.Submit(ctx, command)
+	return answer, outward(err)
+}
+
+// Barrier returns a linearizable view.
+func (a *adapter) Barrier(ctx context.Context) (any, error) {
+	view, err := a.Node.Barrier(ctx)
+	return view, outward(err)
+}
+
+// View returns a view of what is applied here.
+func (a *adapter) View(ctx context.Context) (any, error) {
+	view, err := a.Node.View(ctx)
+	return view, outward(err)
+}
+
+// Ask asks the leader's machine.
+func (a *adapter) Ask(ctx context.Context, question []byte) ([]byte, error) {
+	answer, err := a.Node.Ask(ctx, question)
+	return answer, outward(err)
+}
+
+// Status describes the member.
+func (a *adapter) Status() rpc.Status {
+	now, stats := a.Node.Status(), a.machine.stats.Load()
+	return rpc.Status{
+		ClusterID: now.Cluster, MemberID: uint64(now.ID), Leader: uint64(now.Leader),
+		Learner:  now.Learner,
+		RaftTerm: uint64(now.Term), RaftIndex: uint64(now.Committed),
+		RaftApplied: uint64(now.Applied),
+		DBSize:      stats.Disk, DBSizeInUse: stats.Live,
+		StorageVersion: storageVersion,
+		LeaderSince:    now.LeaderSince, ConnectedSince: now.ConnectedSince,
+	}
+}
+
+// storageVersion is what a Status says of the format of the data: the protocol's minor version.
+const storageVersion = "3.7.0"
+
+// Members lists the cluster.
+func (a *adapter) Members(ctx context.Context, linearizable bool) ([]*pb.Member, error) {
+	if linearizable {
+		if _, err := a.Barrier(ctx); err != nil {
+			return nil, err
+		}
+	}
+	var all []*pb.Member
+	for _, member := range a.Node.Members().Members {
+		all = append(all, &pb.Member{
+			ID: uint64(member.ID), Name: member.Name, IsLearner: member.Learner,
+			PeerURLs: member.PeerURLs, ClientURLs: member.ClientURLs,
+		})
+	}
+	return all, nil
+}
+
+func hex(id uint64) string { return strconv.FormatUint(id, 16) }

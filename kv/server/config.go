@@ -1,0 +1,205 @@
+package server
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"go.etcd.io/etcd/client/pkg/v3/types"
+)
+
+// Config is everything that can be said about a member. Default has etcd's values.
+//
+// Many fields: it is the one place for settings; they are copied into no other struct.
+type Config struct {
+	Name    string // for people; need not be unique, but better is
+	DataDir string // below it: member/wal, member/archive, member/checkpoint
+	WALDir  string // the log is below it, in wal; empty: below DataDir
+
+	ListenClientURLs    types.URLs
+	ListenPeerURLs      types.URLs
+	AdvertiseClientURLs types.URLs // where clients reach it from elsewhere
+	AdvertisePeerURLs   types.URLs // where the other members reach it
+
+	InitialCluster      types.URLsMap // the first members, for a new data directory
+	InitialClusterToken string
+	Existing            bool // join a running cluster, for a new data directory
+
+	HeartbeatInterval     time.Duration
+	ElectionTimeout       time.Duration
+	MaxRequestBytes       int
+	MaxTxnOps             int
+	MaxConcurrentStreams  uint32        // on one connection
+	WatchProgressInterval time.Duration // between progress notifications
+	UnsafeNoFsync         bool          // loses data when the machine fails
+
+	ClientTLS *tls.Config // for listening at https URLs
+	PeerTLS   *tls.Config // for listening and dialling at https URLs
+	Log       *slog.Logger
+}
+
+// Default is what etcd does when it is told nothing.
+func Default() Config {
+	client := types.MustNewURLs([]string{"http://localhost:2379"})
+	peer := types.MustNewURLs([]string{"http://localhost:2380"})
+	return Config{
+		Name:    "default",
+		DataDir: "default.etcd",
+
+		ListenClientURLs: client, AdvertiseClientURLs: client,
+		ListenPeerURLs: peer, AdvertisePeerURLs: peer,
+
+		InitialCluster:      types.URLsMap{"default": peer},
+		InitialClusterToken: "etcd-cluster",
+
+		HeartbeatInterval:     100 * time.Millisecond,
+		ElectionTimeout:       time.Second,
+		MaxRequestBytes:       3 << 19,
+		MaxTxnOps:             128,
+		MaxConcurrentStreams:  1<<32 - 1,
+		WatchProgressInterval: 10 * time.Minute,
+	}
+}
+
+// electionTimeoutMax is etcd's.
+const electionTimeoutMax = 50 * time.Second
+
+// ErrAdvertise is etcd's error for client URLs that nobody could reach.
+var ErrAdvertise = errors.New(
+	"--advertise-client-urls is required when --listen-client-urls is set explicitly")
+
+// Validate checks what can be checked without touching anything. The errors are etcd's.
+func (c *Config) Validate() error {
+	if err := checkBind(c.ListenPeerURLs); err != nil {
+		return err
+	}
+	if err := checkBind(c.ListenClientURLs); err != nil {
+		return err
+	}
+	if err := checkHosts(c.AdvertisePeerURLs); err != nil {
+		return fmt.Errorf(`--initial-advertise-peer-urls %q must be "host:port" (%w)`,
+			c.AdvertisePeerURLs.String(), err)
+	}
+	if err := checkHosts(c.AdvertiseClientURLs); err != nil {
+		return fmt.Errorf(`--advertise-client-urls %q must be in the format "host:port", `+
+			`"unix:/path/to/socket" or "unixs:/path/to/socket" (%w)`,
+			c.AdvertiseClientURLs.String(), err)
+	}
+	tick, election := c.HeartbeatInterval.Milliseconds(), c.ElectionTimeout.Milliseconds()
+	switch {
+	case tick <= 0:
+		return fmt.Errorf("--heartbeat-interval must be >0 (set to %dms)", tick)
+	case election <= 0:
+		return fmt.Errorf("--election-timeout must be >0 (set to %dms)", election)
+	case 5*tick > election:
+		return fmt.Errorf("--election-timeout[%vms] should be at least as 5 times as "+
+			"--heartbeat-interval[%vms]", election, tick)
+	case c.ElectionTimeout > electionTimeoutMax:
+		return fmt.Errorf("--election-timeout[%vms] is too long, and should be set less than %vms",
+			election, electionTimeoutMax.Milliseconds())
+	case len(c.AdvertiseClientURLs) == 0:
+		return ErrAdvertise
+	}
+	return c.checkTLS()
+}
+
+func checkBind(urls types.URLs) error {
+	for _, url := range urls {
+		if isUnix(url.Scheme) {
+			continue
+		}
+		host, _, err := net.SplitHostPort(url.Host)
+		if err != nil {
+			return err
+		}
+		if host != "localhost" && net.ParseIP(host) == nil {
+			return fmt.Errorf("expected IP in URL for binding (%s)", url.String())
+		}
+	}
+	return nil
+}
+
+func checkHosts(urls types.URLs) error {
+	for _, url := range urls {
+		if isUnix(url.Scheme) {
+			continue
+		}
+		host, _, err := net.SplitHostPort(url.Host)
+		if err != nil {
+			return err
+		}
+		if host == "" {
+			return fmt.Errorf("unexpected empty host (%s)", url.String())
+		}
+	}
+	return nil
+}
+
+func isUnix(scheme string) bool   { return scheme == "unix" || scheme == "unixs" }
+func isSecure(scheme string) bool { return scheme == "https" || scheme == "unixs" }
+
+// checkTLS refuses to listen securely without a certificate.
+func (c *Config) checkTLS() error {
+	for _, side := range []struct {
+		urls   types.URLs
+		config *tls.Config
+	}{{c.ListenClientURLs, c.ClientTLS}, {c.ListenPeerURLs, c.PeerTLS}} {
+		for _, url := range side.urls {
+			if isSecure(url.Scheme) && side.config == nil {
+				return fmt.Errorf("cannot listen on TLS for %s: KeyFile and CertFile are not presented",
+					url.Host+url.Path)
+			}
+		}
+	}
+	return nil
+}
+
+// checkBootstrap checks what a new data directory is to begin with. The errors are etcd's.
+func (c *Config) checkBootstrap() error {
+	mine, ok := c.InitialCluster[c.Name]
+	if !ok {
+		return fmt.Errorf("couldn't find local name %q in the initial cluster configuration", c.Name)
+	}
+	seen := make(map[string]bool)
+	for _, urls := range c.InitialCluster {
+		for _, url := range urls.StringSlice() {
+			if seen[url] {
+				return fmt.Errorf("initial cluster %s has duplicate url", c.InitialCluster)
+			}
+			seen[url] = true
+		}
+	}
+	if c.Existing {
+		return nil
+	}
+	if missing := without(mine, c.AdvertisePeerURLs); len(missing) > 0 {
+		return fmt.Errorf("--initial-cluster has %s but missing from --initial-advertise-peer-urls=%s",
+			named(c.Name, missing), c.AdvertisePeerURLs)
+	}
+	if missing := without(c.AdvertisePeerURLs, mine); len(missing) > 0 {
+		return fmt.Errorf("--initial-advertise-peer-urls has %s but missing from --initial-cluster=%s",
+			strings.Join(missing, ","), named(c.Name, c.AdvertisePeerURLs.StringSlice()))
+	}
+	return nil
+}
+
+// without returns the URLs that are not among the others.
+func without(urls, others types.URLs) []string {
+	known := others.StringSlice()
+	return slices.DeleteFunc(urls.StringSlice(), func(url string) bool {
+		return slices.Contains(known, url)
+	})
+}
+
+func named(name string, urls []string) string {
+	pairs := make([]string, 0, len(urls))
+	for _, url := range urls {
+		pairs = append(pairs, name+"="+url)
+	}
+	return strings.Join(pairs, ",")
+}

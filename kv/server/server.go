@@ -1,0 +1,227 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"detcd/consensus/node"
+	"detcd/consensus/transport"
+	"detcd/kv"
+	"detcd/kv/rpc"
+)
+
+// Server is a member that serves clients.
+type Server struct {
+	config  Config
+	store   *storage
+	node    atomic.Pointer[node.Node] // nil until it has started
+	grpc    *grpc.Server
+	peers   []net.Listener
+	clients []net.Listener
+
+	ready    chan struct{}
+	stopping chan struct{}
+	stopOnce sync.Once
+	done     chan struct{}
+	err      error // read after done is closed
+}
+
+// Start makes a member run and serve. It returns when the listeners are open and the member has
+// recovered; Ready tells when it has found its cluster. ctx bounds the start only. Nothing is left
+// behind when it fails but, perhaps, a data directory.
+func Start(ctx context.Context, config Config) (*Server, error) {
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		config: config,
+		ready:  make(chan struct{}), stopping: make(chan struct{}), done: make(chan struct{}),
+	}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, closeAll(s.peers), closeAll(s.clients), s.store.close())
+	}
+	var serving sync.WaitGroup
+	for _, listener := range s.clients {
+		serving.Go(func() { s.serve(listener) })
+	}
+	serving.Go(s.awaitReady)
+	go s.end(&serving)
+	return s, nil
+}
+
+// open acquires everything, in the order in which it is given back.
+func (s *Server) open(ctx context.Context) (err error) {
+	c := &s.config
+	if s.store, err = c.openStorage(); err != nil {
+		return err
+	}
+	if s.peers, err = listen(c.ListenPeerURLs, c.PeerTLS); err != nil {
+		return err
+	}
+	if s.clients, err = listen(c.ListenClientURLs, c.ClientTLS); err != nil {
+		return err
+	}
+	b, err := c.begin(ctx, s.store.dir)
+	if err != nil {
+		return err
+	}
+	c.Log.Info("starting local member", slog.String("name", c.Name),
+		slog.String("local-member-id", hex(uint64(b.id))), slog.String("cluster-id", hex(b.cluster)),
+		slog.String("data-dir", c.DataDir), slog.Bool("member-initialized", b.used))
+	m := newMachine(kv.Options{ElectionTimeout: c.ElectionTimeout})
+	options := node.Options{
+		Replica:   c.replicaOptions(b, s.store.dir, s.store.log),
+		Listeners: s.peers, TLS: c.PeerTLS, Peers: b.peers,
+		Answer: s.answer, Event: s.happened, Log: c.Log,
+		Bounds: transport.Bounds{
+			MessageBytes: max(messageBytesMin, 4*c.MaxRequestBytes),
+			Timeout:      2 * c.ElectionTimeout,
+		},
+	}
+	options.Replica.Machine = m
+	n, err := node.Start(options)
+	if err != nil {
+		return fmt.Errorf("data directory %s: %w", c.DataDir, err)
+	}
+	s.node.Store(n)
+	s.register(&adapter{n, m})
+	return nil
+}
+
+// messageBytesMin bounds a message between members, however small requests must be.
+const messageBytesMin = 64 << 20
+
+func (s *Server) register(served *adapter) {
+	c := &s.config
+	options := rpc.Options{
+		Limits: kv.Limits{
+			RequestBytesMax: c.MaxRequestBytes, TxnOpsMax: c.MaxTxnOps, LeaseTTLMin: c.leaseTTLMin(),
+		},
+		ElectionTimeout:      c.ElectionTimeout,
+		ProgressInterval:     c.WatchProgressInterval,
+		ConcurrentStreamsMax: c.MaxConcurrentStreams,
+	}
+	s.grpc = grpc.NewServer(rpc.ServerOptions(served, options)...)
+	rpc.Register(s.grpc, served, options)
+}
+
+// leaseTTLMin is etcd's: one and a half election time-outs, in whole seconds.
+func (c *Config) leaseTTLMin() int64 {
+	return int64((3*c.ElectionTimeout/2 + time.Second - 1) / time.Second)
+}
+
+func (s *Server) serve(listener net.Listener) {
+	err := s.grpc.Serve(listener)
+	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		s.config.Log.Error("client listener failed", slog.Any("error", err))
+		s.stopOnce.Do(func() { close(s.stopping) })
+	}
+}
+
+// awaitReady waits until there is a leader and the cluster knows this member's name.
+func (s *Server) awaitReady() {
+	n, log := s.node.Load(), s.config.Log
+	for {
+		changed := n.Changed()
+		if s.isReady(n) {
+			break
+		}
+		select {
+		case <-changed:
+		case <-time.After(s.config.HeartbeatInterval):
+		case <-n.Done():
+			return
+		}
+	}
+	close(s.ready)
+	log.Info("published local member to cluster through raft",
+		slog.String("local-member-id", hex(uint64(n.Status().ID))))
+	log.Info("ready to serve client requests", slog.String("address", addresses(s.clients)))
+}
+
+func (s *Server) isReady(n *node.Node) bool {
+	now, members := n.Status(), n.Members()
+	self, ok := members.Find(now.ID)
+	return ok && now.Leader != 0 && self.Incarnation == now.Incarnation &&
+		self.Name == s.config.Name &&
+		slices.Equal(self.ClientURLs, s.config.AdvertiseClientURLs.StringSlice())
+}
+
+// end waits for the end of the member and gives everything back.
+func (s *Server) end(serving *sync.WaitGroup) {
+	n := s.node.Load()
+	select {
+	case <-n.Done():
+	case <-s.stopping:
+	}
+	drained := make(chan struct{})
+	go func() {
+		s.grpc.GracefulStop()
+		close(drained)
+	}()
+	s.err = n.Stop(context.Background())
+	select {
+	case <-drained:
+	case <-time.After(drainTime):
+		s.grpc.Stop()
+		<-drained
+	}
+	serving.Wait()
+	s.err = cmp.Or(s.err, s.store.close())
+	close(s.done)
+}
+
+// drainTime is how long requests and streams get to end by themselves, after the member has.
+const drainTime = time.Second
+
+// Ready is closed when the member has a leader and is known to the cluster by its name.
+func (s *Server) Ready() <-chan struct{} { return s.ready }
+
+// Done is closed when the server has ended and released everything: after Stop, or by itself.
+func (s *Server) Done() <-chan struct{} { return s.done }
+
+// Err says why the server ended, nil after a clean stop: node.ErrRemoved, node.ErrRefused, an error
+// of the disk and so on. Before Done is closed it is nil.
+func (s *Server) Err() error {
+	select {
+	case <-s.done:
+		return s.err
+	default:
+		return nil
+	}
+}
+
+// Stop ends the server: leadership is handed over if there is somebody to take it, requests get a
+// moment to end, everything is released. It returns Err, or earlier when the context ends; the
+// server then goes on ending. A second call waits for the same end.
+func (s *Server) Stop(ctx context.Context) error {
+	s.stopOnce.Do(func() { close(s.stopping) })
+	select {
+	case <-s.done:
+		return s.err
+	case <-ctx.Done():
+		return fmt.Errorf("stop the server: %w", context.Cause(ctx))
+	}
+}
+
+// ClientAddresses are what the client listeners are bound to, as in "127.0.0.1:2379".
+func (s *Server) ClientAddresses() []string {
+	var all []string
+	for _, listener := range s.clients {
+		all = append(all, listener.Addr().String())
+	}
+	return all
+}
