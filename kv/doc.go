@@ -3,15 +3,15 @@
 //
 // # The problem
 //
-// A cluster is members that execute the same commands in the same order. That makes them equal only
-// if a command does the same everywhere: whatever a member would decide by itself (the time, a
-// random number, its own configuration) drives it away from the others, and nobody notices until a
-// client reads two answers to one question. On the other hand most of what a client asks does not
-// need to be executed everywhere: a read, a refusal, a question about time.
+// A cluster is members that execute the same commands in the same order. That makes them equal
+// only if a command does the same everywhere: whatever a member would decide by itself (the
+// time, a random number, its own configuration) drives it away from the others, and nobody
+// notices until a client reads two answers to one question. On the other hand most of what a
+// client asks does not need to be executed everywhere: a read, a refusal, a question about time.
 //
-// So this package has two halves. A Call is the half that faces the client: it knows what a request
-// needs and asks the surrounding world for it, one need at a time. A Store is the half that faces the
-// log. Between them travel bytes.
+// So this package has two halves. A Call is the half that faces the client: it knows what a
+// request needs and asks the surrounding world for it, one need at a time. A Store is the half
+// that faces the log. Between them travel bytes.
 //
 //	        request                                              response
 //	           │                                                    ▲
@@ -29,8 +29,8 @@
 //	│  mvcc: keys, revisions, values          lease: who owns them, until when        │
 //	└─────────────────────────────────────────────────────────────────────────────────┘
 //
-// Neither half does I/O or knows the other's driver. A gRPC service carries Calls in the real world;
-// in the simulator a client does, by the same code.
+// Neither half does I/O or knows the other's driver. A gRPC service carries Calls in the real
+// world; in the simulator a client does, by the same code.
 //
 // # A request on its way
 //
@@ -38,29 +38,30 @@
 //
 //  1. NewCall finds nothing wrong with it: it has a key, and is not too large. Next is NeedCommand.
 //  2. The driver submits Command(), a kind byte and the request. Every member applies it.
-//  3. Apply asks the book of leases for lease 7. There is none any more, on any member: the answer is
-//     etcd's error "requested lease not found", and nothing is written.
+//  3. Apply asks the book of leases for lease 7. There is none any more, on any member: the
+//     answer is etcd's error "requested lease not found", and nothing is written.
 //  4. The driver of the member that submitted it hands that answer to Give. Next is Done, and
 //     Response is the error.
 //
-// What cannot change between a request's arrival and its execution is refused in step 1, and costs
-// the log nothing; what depends on the state, in step 3. The texts, the codes and the order in which
-// things are found wrong are etcd's (3.7), as clients have come to know them.
+// What cannot change between a request's arrival and its execution is refused in step 1, and
+// costs the log nothing; what depends on the state, in step 3. The texts, the codes and the
+// order in which things are found wrong are etcd's (3.7), as clients have come to know them.
 //
 // # Transactions
 //
 // A transaction is executed in three passes. Decide makes all comparisons, at all depths, on the
-// state before it. Check looks at every operation of the branches that won: whether the lease of a
-// put exists, or the revision of a range. Only then is it executed, and nothing can stop it: there is
-// no way back, and none is needed.
+// state before it. Check looks at every operation of the branches that won: whether the lease of
+// a put exists, or the revision of a range. Only then is it executed, and nothing can stop it:
+// there is no way back, and none is needed.
 //
 // A transaction of ranges alone needs no command. It is executed on a view.
 //
 // # Time
 //
-// The log has no clock. What depends on time is asked of the leader (Ask), or proposed by it (Due),
-// with the times that its driver passes in: see package lease. What a command would need of the
-// proposing member (the ID of a new lease, the least time to live) is put into it by its Call.
+// The log has no clock. What depends on time is asked of the leader (Ask), or proposed by it
+// (Due), with the times that its driver passes in: see package lease. What a command would need
+// of the proposing member (the ID of a new lease, the least time to live) is put into it by its
+// Call.
 //
 // # Invariants
 //
@@ -79,10 +80,10 @@
 //
 // # What it does not do
 //
-// There are no users and roles, alarms or quotas here yet: a Call asks for no permission. A compaction
-// with physical set waits until its own member has forgotten what was compacted, not until the
-// members' files have shrunk. Three things are not as in etcd 3.7.3 and are meant so: the list of
-// leases is linearizable, and sorted by ID; the remaining time of a lease that is over but not yet
-// revoked is 0, never less; and one kind of transaction is refused that ends etcd's members (see
-// writes.conflict).
+// There are no users and roles, alarms or quotas here yet: a Call asks for no permission. A
+// compaction with physical set waits until its own member has forgotten what was compacted, not
+// until the members' files have shrunk. Three things are not as in etcd 3.7.3 and are meant so:
+// the list of leases is linearizable, and sorted by ID; the remaining time of a lease that is
+// over but not yet revoked is 0, never less; and one kind of transaction is refused that ends
+// etcd's members (see writes.conflict).
 package kv

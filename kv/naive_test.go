@@ -198,7 +198,8 @@ func (t *naiveTxn) verdicts(r *pb.TxnRequest, out map[*pb.TxnRequest]bool) {
 }
 
 // walk calls each for every operation that is executed, in order.
-func walk(r *pb.TxnRequest, verdicts map[*pb.TxnRequest]bool, each func(op *pb.RequestOp) error) error {
+func walk(r *pb.TxnRequest, verdicts map[*pb.TxnRequest]bool,
+	each func(op *pb.RequestOp) error) error {
 	ops := r.Failure
 	if verdicts[r] {
 		ops = r.Success

@@ -54,13 +54,15 @@ func (w *writes) nest(r *pb.TxnRequest) error {
 	}
 	branches := [...]*writes{&success, &failure}
 	for _, branch := range branches {
-		for _, put := range branch.puts { // in any order: one conflict is as good as another
+		// order-free: one conflict is as good as another.
+		for _, put := range branch.puts {
 			if w.conflict(put) {
 				return rpctypes.ErrGRPCDuplicateKey
 			}
 		}
 	}
 	for _, branch := range branches {
+		// order-free: they go into a map.
 		for key, put := range branch.puts {
 			w.puts[key] = put
 		}
