@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -53,31 +54,41 @@ func carry[R response](ctx context.Context, c *carrier, request proto.Message) (
 	return r, nil
 }
 
-// fetch gets what a call needs, within the time limit.
+// fetch gets what a call needs.
 func (c *carrier) fetch(ctx context.Context, call *kv.Call, need kv.Need) (value any, err error) {
 	begun := time.Now()
-	limited, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
 	switch need {
 	case kv.NeedView:
-		value, err = c.node.View(limited)
-	case kv.NeedBarrier:
-		value, err = c.node.Barrier(limited)
-	case kv.NeedCommand:
-		value, err = c.node.Submit(limited, call.Command())
-	case kv.NeedAnswer:
-		value, err = c.node.Ask(limited, call.Question())
+		value, err = c.node.View(ctx)
 	case kv.NeedPause:
 		select {
 		case <-time.After(pause):
-		case <-limited.Done():
+			value, err = c.node.View(ctx)
+		case <-ctx.Done():
+			err = ctx.Err()
 		}
-		value, err = c.node.View(limited)
+	default:
+		value, err = c.agree(ctx, call, need)
 	}
 	if err != nil {
 		return nil, c.failure(ctx, err, begun)
 	}
 	return value, nil
+}
+
+// agree gets what depends on other members, or gives it up when the time limit is reached.
+func (c *carrier) agree(ctx context.Context, call *kv.Call, need kv.Need) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	switch need {
+	case kv.NeedBarrier:
+		return c.node.Barrier(ctx)
+	case kv.NeedCommand:
+		return c.node.Submit(ctx, call.Command())
+	case kv.NeedAnswer:
+		return c.node.Ask(ctx, call.Question())
+	}
+	panic(fmt.Sprintf("rpc: a call needs %d", need))
 }
 
 // history is what this member has applied, for reading. It comes at once.

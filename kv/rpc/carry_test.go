@@ -12,7 +12,8 @@ import (
 )
 
 func hurried(node Node) *carrier {
-	return &carrier{node: node, timeout: 20 * time.Millisecond, lead: time.Second}
+	limits := Options{}.withDefaults().Limits
+	return &carrier{node: node, limits: limits, timeout: 20 * time.Millisecond, lead: time.Second}
 }
 
 // What the node could not do in time is told as etcd tells it: with the likely reason.
@@ -25,7 +26,8 @@ func TestTimeoutsTellTheirReason(t *testing.T) {
 		{"connected", func(*Status) {}, "etcdserver: request timed out"},
 		{"no leader", func(s *Status) { s.Leader, s.ConnectedSince = 0, time.Time{} },
 			"etcdserver: request timed out"},
-		{"leader lost meanwhile", func(s *Status) { s.LeaderSince = time.Now().Add(500 * time.Millisecond) },
+		{"leader lost meanwhile",
+			func(s *Status) { s.LeaderSince = time.Now().Add(500 * time.Millisecond) },
 			"etcdserver: request timed out, possibly due to previous leader failure"},
 		{"never connected", func(s *Status) { s.ConnectedSince = time.Time{} },
 			"etcdserver: request timed out, possibly due to connection lost"},
@@ -83,7 +85,7 @@ func TestNodeErrorsReachTheClient(t *testing.T) {
 // A put allocates little on its way besides what the store and gRPC do.
 func TestAllocationsOfAPut(t *testing.T) {
 	node := newLoner(t)
-	c := &carrier{node: node, timeout: time.Minute, limits: Options{}.withDefaults().Limits}
+	c := hurried(node)
 	put := &pb.PutRequest{Key: []byte("a"), Value: []byte("v")}
 	n := testing.AllocsPerRun(1000, func() {
 		if _, err := carry[*pb.PutResponse](context.Background(), c, put); err != nil {

@@ -148,6 +148,9 @@ func TestHalfClosedStreamGoesOnUntilTheClientLeaves(t *testing.T) {
 	if _, err := c.Put(soon(t), "a", "v"); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := pb.NewKVClient(s.conn).Range(soon(t), &pb.RangeRequest{Key: []byte("a")}); err != nil {
+		t.Fatal(err) // now s.conn is connected
+	}
 	before := runtime.NumGoroutine()
 	ctx, leave := context.WithCancel(soon(t))
 	stream, err := pb.NewWatchClient(s.conn).Watch(ctx)
@@ -215,7 +218,6 @@ func TestSlowWatcherCostsOneResponse(t *testing.T) {
 		t.Fatalf("got %v", r)
 	}
 	c := hurried(node)
-	c.limits = Options{}.withDefaults().Limits
 	put := &pb.PutRequest{Key: []byte("a"), Value: make([]byte, 100<<10)}
 	write := func() {
 		t.Helper()
@@ -236,6 +238,7 @@ func TestSlowWatcherCostsOneResponse(t *testing.T) {
 	for range writes - 1 {
 		write()
 	}
+	_, _ = node.View(soon(t)) // the node's newest; it forgets the one before
 	deadline := time.Now().Add(10 * time.Second)
 	for forgotten := false; !forgotten; {
 		runtime.GC()
