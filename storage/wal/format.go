@@ -16,7 +16,7 @@ const (
 	version = 1
 
 	segmentHeaderSize = 48
-	batchHeaderSize   = 28
+	batchHeaderSize   = 32
 	recordHeaderSize  = 4
 	alignment         = 8 // of the batches
 
@@ -72,14 +72,16 @@ func parseHeader(file string, b []byte) (header, error) {
 	}, nil
 }
 
-// A batchHeader begins a batch. It can be recognised by itself, whatever stands before it: its sum
-// covers its offset and the chain at the start of its segment, which no client can know.
+// A batchHeader begins a batch. It can be recognised by itself, whatever stands before it: it names
+// its offset, and its sum is seeded with the chain at the start of the segment, which no client can
+// know. So neither what a client writes nor an old batch elsewhere passes for one.
 type batchHeader struct {
-	sum    uint32   // of all the rest
-	start  position // where the batch stands in the log
+	offset uint32   // in the segment
 	count  uint32   // of records
-	length uint32   // of the records that follow, with their padding
-	body   uint32   // checksum of these
+	start  position // where the batch stands in the log
+	length uint32   // of the body: the records, with the padding behind the last
+	body   uint32   // checksum of that
+	sum    uint32   // of all the above
 }
 
 // end is the position behind the batch.
@@ -108,20 +110,15 @@ func appendBatch(b []byte, at position, seed uint32, offset int64, batch [][]byt
 		b = append(b, 0)
 	}
 	head, body := b[start:start+batchHeaderSize], b[start+batchHeaderSize:]
-	binary.LittleEndian.PutUint32(head[4:], at.chain)
+	binary.LittleEndian.PutUint32(head, uint32(offset))
+	binary.LittleEndian.PutUint32(head[4:], uint32(len(batch)))
 	binary.LittleEndian.PutUint64(head[8:], uint64(at.sequence))
-	binary.LittleEndian.PutUint32(head[16:], uint32(len(batch)))
+	binary.LittleEndian.PutUint32(head[16:], at.chain)
 	binary.LittleEndian.PutUint32(head[20:], uint32(len(body)))
 	binary.LittleEndian.PutUint32(head[24:], vfs.Checksum(0, body))
-	sum := batchSum(head, seed, offset)
-	binary.LittleEndian.PutUint32(head, sum)
+	sum := vfs.Checksum(seed, head[:28])
+	binary.LittleEndian.PutUint32(head[28:], sum)
 	return b, position{at.sequence + Sequence(len(batch)), sum}
-}
-
-func batchSum(head []byte, seed uint32, offset int64) uint32 {
-	var place [8]byte
-	binary.LittleEndian.PutUint64(place[:], uint64(offset))
-	return vfs.Checksum(vfs.Checksum(seed, place[:]), head[4:batchHeaderSize])
 }
 
 // parseBatchHeader reads the header at offset of a segment, if a valid one stands there.
@@ -131,18 +128,19 @@ func parseBatchHeader(segment []byte, seed uint32, offset int64) (h batchHeader,
 	}
 	b := segment[offset : offset+batchHeaderSize]
 	h = batchHeader{
-		sum: binary.LittleEndian.Uint32(b),
+		offset: binary.LittleEndian.Uint32(b),
+		count:  binary.LittleEndian.Uint32(b[4:]),
 		start: position{
 			sequence: Sequence(binary.LittleEndian.Uint64(b[8:])),
-			chain:    binary.LittleEndian.Uint32(b[4:]),
+			chain:    binary.LittleEndian.Uint32(b[16:]),
 		},
-		count:  binary.LittleEndian.Uint32(b[16:]),
 		length: binary.LittleEndian.Uint32(b[20:]),
 		body:   binary.LittleEndian.Uint32(b[24:]),
+		sum:    binary.LittleEndian.Uint32(b[28:]),
 	}
-	ok = h.count > 0 &&
+	ok = int64(h.offset) == offset && h.count > 0 &&
 		int64(h.length) <= int64(len(segment))-offset-batchHeaderSize &&
-		h.sum == batchSum(b, seed, offset)
+		h.sum == vfs.Checksum(seed, b[:28])
 	return h, ok
 }
 

@@ -189,6 +189,9 @@ func (r *reader) batches(data []byte) (here, behind) {
 		}
 		end := r.offset + batchHeaderSize + int64(h.length)
 		all, ok := h.records(data[r.offset+batchHeaderSize:end], r.records)
+		if !ok && stained(data[end:]) > 0 {
+			return broken, written
+		}
 		if !ok {
 			break
 		}
@@ -200,7 +203,7 @@ func (r *reader) batches(data []byte) (here, behind) {
 	case stained(data[r.offset:]) == 0:
 		return blank, nothing
 	case findBatch(data, seed, r.offset+alignment):
-		return broken, batches
+		return broken, written
 	}
 	return broken, nothing
 }
@@ -215,29 +218,51 @@ func findBatch(data []byte, seed uint32, offset int64) bool {
 	return false
 }
 
-// beyond looks at the segment after r.last, and returns its bytes too.
+// beyond looks at the segment after r.last, and returns its bytes too unless they are all zeros.
 func (r *reader) beyond() (beyond, []byte, error) {
 	i := r.last + 1
 	if i == len(r.segments) {
 		return none, nil, nil
 	}
+	s, last := r.segments[i], i == len(r.segments)-1
+	if s.err != nil && last {
+		if unused, err := allZeros(r.fs, s.name); unused || err != nil {
+			return spare, nil, err
+		}
+	}
 	data, err := r.load(i)
-	s := r.segments[i]
 	switch {
 	case err != nil:
-		return 0, nil, err
+		return none, nil, err
 	case s.err == nil && s.header.start == r.at:
 		return follows, data, nil
 	case s.err == nil:
 		return strays, data, nil
-	case i < len(r.segments)-1:
-		return begun, data, nil
-	case stained(data) == 0:
-		return spare, data, nil
-	case findBatch(data, r.at.chain, segmentHeaderSize+alignment):
+	case !last || findBatch(data, r.at.chain, segmentHeaderSize+alignment):
 		return begun, data, nil
 	}
 	return smeared, data, nil
+}
+
+// allZeros reads a file in pieces: a spare segment is large and not worth its memory.
+func allZeros(fs vfs.FS, name string) (yes bool, err error) {
+	file, err := fs.Open(name)
+	if err != nil {
+		return false, err
+	}
+	defer closing(file, &err)
+	piece := make([]byte, 256<<10)
+	for offset := int64(0); ; offset += int64(len(piece)) {
+		n, err := file.ReadAt(piece, offset)
+		switch {
+		case err != nil && err != io.EOF:
+			return false, err
+		case stained(piece[:n]) > 0:
+			return false, nil
+		case err == io.EOF:
+			return true, nil
+		}
+	}
 }
 
 // load reads a whole segment. Records that are read will point into it.

@@ -14,12 +14,13 @@ const (
 	allHere
 )
 
-// behind says whether a valid batch header stands further on in the segment.
+// behind says whether something was written after what stands here: a valid batch header stands
+// further on in the segment, or anything behind the end of a batch whose header is valid.
 type behind uint8
 
 const (
 	nothing behind = 1 << iota
-	batches
+	written
 	allBehind
 )
 
@@ -67,9 +68,9 @@ func table() []row {
 		{blank, nothing, smeared, cutNext, "the first batch of a segment was torn"},
 		{broken, nothing, none | spare, cutHere, "the batch was torn"},
 
-		{alien, nothing | batches, anyBeyond, damagedHere,
+		{alien, nothing | written, anyBeyond, damagedHere,
 			"the batch does not continue the log"},
-		{blank | broken, batches, anyBeyond, damagedHere,
+		{blank | broken, written, anyBeyond, damagedHere,
 			"the batch is not what was written, for another one was written behind it"},
 		{broken, nothing, smeared | begun | follows | strays, damagedHere,
 			"the batch is not what was written, for the next segment was begun behind it"},
