@@ -1,0 +1,54 @@
+package difftest
+
+import (
+	"flag"
+	"os"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"detcd/cmd/detcd/testbed"
+)
+
+// duration is how long TestSame goes on; 0: as many sessions as rapid.checks says.
+func duration() time.Duration {
+	value, _ := time.ParseDuration(flag.Lookup("difftest.for").Value.String())
+	return value
+}
+
+func TestMain(m *testing.M) {
+	flag.Duration("difftest.for", 0, "how long to look for differences")
+	for name, value := range map[string]string{
+		"rapid.checks": "8", "rapid.steps": "300", "rapid.shrinktime": "60s",
+	} {
+		if err := flag.Set(name, value); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// same runs sessions until one finds a difference or enough have found none.
+func same(t *testing.T, pair *pair) {
+	t.Cleanup(pair.stop)
+	requests, sessions, start := 0, 0, time.Now()
+	for {
+		rapid.Check(t, func(t *rapid.T) {
+			s := begin(t, pair)
+			t.Repeat(map[string]func(*rapid.T){"step": s.step})
+			s.end()
+			requests += len(s.transcript)
+			sessions++
+		})
+		if time.Since(start) >= duration() {
+			break
+		}
+	}
+	t.Logf("%d requests in %d sessions, %v", requests, sessions, time.Since(start).Round(time.Second))
+}
+
+func TestSameEtcdAndEtcd(t *testing.T) {
+	etcd := testbed.Tool(t, "etcd")
+	same(t, newPair(etcd, etcd))
+}

@@ -1,0 +1,199 @@
+package difftest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"detcd/cmd/detcd/testbed"
+	"detcd/faults/nemesis"
+)
+
+// Limits that both servers are started with: small, so that they are met.
+const (
+	txnOpsMax       = 8
+	requestBytesMax = 16 << 10
+)
+
+// callTimeout ends a call that no server of one member has a reason to keep waiting.
+const callTimeout = 15 * time.Second
+
+// serverArgs makes two members equal in all that a client can see: the same addresses are
+// advertised, although each listens at its own.
+func serverArgs() []string {
+	return []string{
+		"--initial-cluster=m1=http://127.0.0.1:2380",
+		"--initial-advertise-peer-urls=http://127.0.0.1:2380",
+		"--advertise-client-urls=http://127.0.0.1:2379",
+		fmt.Sprintf("--max-txn-ops=%d", txnOpsMax),
+		fmt.Sprintf("--max-request-bytes=%d", requestBytesMax),
+		"--unsafe-no-fsync",
+	}
+}
+
+// A side is one of the two servers.
+type side struct {
+	binary  string
+	cluster *nemesis.Cluster
+	end     func(remove bool) string
+	plain   grpc.ClientConnInterface
+	conn    grpc.ClientConnInterface // plain, or a liar in front of it
+}
+
+// start starts the server over an empty directory.
+func (s *side) start() error {
+	cluster, end, err := testbed.Start(testbed.Options{Binary: s.binary, Args: serverArgs()})
+	if err != nil {
+		return err
+	}
+	conn, err := cluster.Members()[0].Conn()
+	if err != nil {
+		end(true)
+		return err
+	}
+	s.cluster, s.end, s.plain, s.conn = cluster, end, conn, conn
+	return nil
+}
+
+// stop ends the server, if it runs.
+func (s *side) stop() {
+	if s.end != nil {
+		s.end(true)
+		s.end = nil
+	}
+}
+
+// call sends one request to a unary method, as in "KV.Range".
+func (s *side) call(method string, request proto.Message) answer {
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	response, path := responseOf(method)
+	if err := s.conn.Invoke(ctx, path, request, response); err != nil {
+		return answer{err: err}
+	}
+	return answer{message: response}
+}
+
+// responseOf returns an empty response of a method and the method's path.
+func responseOf(method string) (proto.Message, string) {
+	service, name, _ := strings.Cut(method, ".")
+	full := protoreflect.FullName("etcdserverpb." + service + "." + name)
+	descriptor, err := protoregistry.GlobalFiles.FindDescriptorByName(full)
+	if err != nil {
+		panic(fmt.Sprintf("%s: %v", method, err))
+	}
+	output := descriptor.(protoreflect.MethodDescriptor).Output()
+	kind, err := protoregistry.GlobalTypes.FindMessageByName(output.FullName())
+	if err != nil {
+		panic(fmt.Sprintf("%s: %v", method, err))
+	}
+	return kind.New().Interface(), fmt.Sprintf("/etcdserverpb.%s/%s", service, name)
+}
+
+// A pair is both sides, and how their answers are compared.
+type pair struct {
+	a, b    *side
+	compare comparer
+	running bool
+}
+
+// newPair names the two sides. It starts nothing.
+func newPair(binaryA, binaryB string) *pair {
+	return &pair{a: &side{binary: binaryA}, b: &side{binary: binaryB}, compare: newComparer()}
+}
+
+// both does the same on both sides at the same time.
+func (p *pair) both(do func(*side) error) error {
+	var group errgroup.Group
+	group.Go(func() error { return do(p.a) })
+	group.Go(func() error { return do(p.b) })
+	return group.Wait()
+}
+
+// ask sends one request to both sides.
+func (p *pair) ask(method string, request proto.Message) (a, b answer) {
+	_ = p.both(func(s *side) error {
+		if s == p.a {
+			a = s.call(method, request)
+		} else {
+			b = s.call(method, request)
+		}
+		return nil
+	})
+	return a, b
+}
+
+// prepare brings both sides to the same empty store: by emptying them, which is fast, or by
+// starting them again.
+func (p *pair) prepare() error {
+	if p.running {
+		if p.both((*side).empty) == nil && p.level() {
+			return nil
+		}
+		p.stop()
+	}
+	if err := p.both((*side).start); err != nil {
+		p.stop()
+		return err
+	}
+	p.running = true
+	return p.both((*side).empty)
+}
+
+// level tells whether both sides are at the same revision with the same history.
+func (p *pair) level() bool {
+	a, b := p.ask("Maintenance.HashKV", &pb.HashKVRequest{})
+	return len(p.compare.answers(a, b)) == 0
+}
+
+// stop ends both sides.
+func (p *pair) stop() {
+	p.a.stop()
+	p.b.stop()
+	p.running = false
+}
+
+// empty removes alarms, leases, keys and history. From then on the side tells the truth.
+func (s *side) empty() error {
+	s.conn = s.plain
+	call := func(method string, request proto.Message) (proto.Message, error) {
+		answer := s.call(method, request)
+		return answer.message, answer.err
+	}
+	disarm := &pb.AlarmRequest{Action: pb.AlarmRequest_DEACTIVATE}
+	if _, err := call("Maintenance.Alarm", disarm); err != nil {
+		return err
+	}
+	leases, err := call("Lease.LeaseLeases", &pb.LeaseLeasesRequest{})
+	if err != nil {
+		return err
+	}
+	for _, lease := range leases.(*pb.LeaseLeasesResponse).Leases {
+		if _, err := call("Lease.LeaseRevoke", &pb.LeaseRevokeRequest{ID: lease.ID}); err != nil {
+			return err
+		}
+	}
+	everything := &pb.DeleteRangeRequest{Key: []byte{0}, RangeEnd: []byte{0}}
+	if _, err := call("KV.DeleteRange", everything); err != nil {
+		return err
+	}
+	// A session begins with one event that it knows, at a revision that is compacted.
+	if _, err := call("KV.Put", &pb.PutRequest{Key: []byte("a")}); err != nil {
+		return err
+	}
+	deleted, err := call("KV.DeleteRange", everything)
+	if err != nil {
+		return err
+	}
+	now := deleted.(*pb.DeleteRangeResponse).Header.Revision
+	_, err = call("KV.Compact", &pb.CompactionRequest{Revision: now, Physical: true})
+	return err
+}
