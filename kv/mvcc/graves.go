@@ -1,0 +1,122 @@
+package mvcc
+
+import (
+	"github.com/tidwall/btree"
+
+	"detcd/storage/archive"
+)
+
+// graves are the tombstones of keys that have left the index. A tombstone is killed later than what it
+// buries, for this could happen:
+//
+//  1. A put is at revision 2, its delete at 9, in another segment. A compaction kills both.
+//  2. The segment of the delete is merged; the delete is gone. That of the put is mostly alive and stays.
+//  3. The member restarts and builds the index from what the archive has: the key is back.
+//
+// So the tombstone stays in the archive, until a pass over the archive (a sweep) has met no record of
+// its key before it. Restore buries by the same rule.
+type graves struct {
+	tree      *btree.BTreeG[*grave]
+	sweeping  bool
+	survivors int // how many the last sweep left
+}
+
+// grave is one of them. A later tombstone of the same key takes the place of an earlier one.
+type grave struct {
+	key      string
+	id       archive.ID
+	occupied bool // the sweep under way may not clear it
+}
+
+const (
+	// sweepMin graves, and
+	sweepMin = 1024
+	// one for so many records of the archive, are worth a sweep: what it costs in the long run is then
+	// a few microseconds for each delete.
+	sweepRatio = 8
+)
+
+func newGraves() graves {
+	less := func(a, b *grave) bool { return a.key < b.key }
+	return graves{tree: btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})}
+}
+
+// bury notes the tombstone of a key that leaves the index. It returns an earlier one of the same key,
+// which may now be killed: the later one buries all that it did. While a sweep is under way, a new
+// grave waits for the next.
+func (g *graves) bury(key string, tombstone *version) (earlier archive.ID, replaced bool) {
+	old, replaced := g.tree.Set(&grave{key: key, id: tombstone.id(), occupied: g.sweeping})
+	if !replaced {
+		return archive.ID{}, false
+	}
+	return old.id, true
+}
+
+// crowded says whether a sweep of so many records is worth its while.
+func (g *graves) crowded(records int) bool {
+	return g.tree.Len() >= g.survivors+sweepMin+records/sweepRatio
+}
+
+// sweep begins a sweep of the records up to a revision.
+func (g *graves) sweep(revision int64) *sweep {
+	g.sweeping = true
+	return &sweep{end: first(revision + 1)}
+}
+
+// sweep is the job of finding the graves that bury nothing any more.
+type sweep struct {
+	next, end archive.ID // of the archive's records
+	scanned   bool
+	from      string // graves before it are cleared or not
+}
+
+func (w *sweep) step(s *Store, limit int) (used int, done bool, err error) {
+	if !w.scanned {
+		return w.scan(s, limit)
+	}
+	var cleared []*grave
+	done = true
+	s.graves.tree.Ascend(&grave{key: w.from}, func(g *grave) bool {
+		if used == limit {
+			w.from, done = g.key, false
+			return false
+		}
+		used++
+		if !g.occupied {
+			cleared = append(cleared, g)
+		}
+		g.occupied = false
+		return true
+	})
+	for _, g := range cleared {
+		s.graves.tree.Delete(g)
+		s.archive.Kill(g.id)
+	}
+	if done {
+		s.graves.sweeping, s.graves.survivors = false, s.graves.tree.Len()
+	}
+	return used, done, nil
+}
+
+// scan looks at the next records for puts that are buried.
+func (w *sweep) scan(s *Store, limit int) (used int, done bool, err error) {
+	var malformed error
+	err = s.archive.View().Scan(w.next, w.end, func(r archive.Record) bool {
+		used += 1 + len(r.Body)/bytesPerUnit
+		v, key, err := cutHead(r.ID, r.Head)
+		if err != nil {
+			malformed = err
+			return false
+		}
+		w.next = v.following()
+		if g, ok := s.graves.tree.Get(&grave{key: text(key)}); ok && !v.tombstone() && r.ID.Less(g.id) {
+			g.occupied = true
+		}
+		return used < limit
+	})
+	if err == nil {
+		err = malformed
+	}
+	w.scanned = used < limit
+	return used, false, err
+}

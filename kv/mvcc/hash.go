@@ -1,0 +1,209 @@
+package mvcc
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"detcd/storage/archive"
+)
+
+// Hash returns etcd's HashKV as of a revision (0: now), bit for bit, with the compact revision and the
+// revision that etcd would report with it. It returns ErrCompacted or ErrFutureRevision where etcd
+// does. It reads the whole history up to the revision.
+//
+// The revision of one of the last ten compactions is answered with the hash of what was there just
+// before that compaction, and with the compact revision of that time.
+func (v *View) Hash(revision int64) (hash uint32, compactRevision, hashRevision int64, err error) {
+	remembered := slices.IndexFunc(v.compactions,
+		func(c compaction) bool { return c.revision == revision })
+	switch {
+	case remembered >= 0:
+		c := v.compactions[remembered]
+		if c.hashed {
+			return c.hash, c.previous, revision, nil
+		}
+		return v.hash(newHasher(v.index, c.previous, c.revision, true))
+	case revision > 0 && revision < v.compacted:
+		return 0, 0, 0, ErrCompacted
+	case revision > v.revision:
+		return 0, 0, 0, ErrFutureRevision
+	case revision == 0:
+		revision = v.revision
+	}
+	return v.hash(newHasher(v.index, v.compacted, revision, false))
+}
+
+func (v *View) hash(h *hasher) (hash uint32, compactRevision, hashRevision int64, err error) {
+	for done := false; !done && err == nil; {
+		_, done, err = h.scan(v.archive, math.MaxInt)
+	}
+	return h.sum(), h.compacted, h.revision, err
+}
+
+// hasher computes etcd's hash of a key space: CRC-32C over its stored bytes, which are, for each change
+// in order, the revision and the change as protobuf. It takes
+//
+//   - every change behind the last compaction and up to the revision;
+//   - of those before, the puts that are still the latest of their key at the revision; but if no
+//     key has any at all (none exists), those that were the latest at the compaction.
+//
+// The second rule is an oddity of etcd (an empty set of what to keep means to keep all), as is that a
+// delete at the revision counts as something to keep if the hash is that of a compaction.
+type hasher struct {
+	index      index
+	compacted  int64
+	revision   int64
+	compaction bool // the hash that a compaction of the revision computes
+
+	next   archive.ID // the first change that is not hashed yet
+	kept   bool       // something is to be kept
+	some   uint32     // the hash if something is to be kept,
+	none   uint32     // and if nothing is
+	buffer []byte
+}
+
+func newHasher(x index, compacted, revision int64, compaction bool) *hasher {
+	bucket := crc32.Checksum([]byte("key"), castagnoli()) // the name of etcd's bucket
+	return &hasher{index: x, compacted: compacted, revision: revision, compaction: compaction,
+		some: bucket, none: bucket}
+}
+
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+
+func (h *hasher) sum() uint32 {
+	if h.kept {
+		return h.some
+	}
+	return h.none
+}
+
+// scan hashes the next changes, about limit units of them.
+func (h *hasher) scan(view *archive.View, limit int) (used int, done bool, err error) {
+	var malformed error
+	end := first(h.revision + 1)
+	err = view.Scan(h.next, end, func(r archive.Record) bool {
+		used += 1 + len(r.Body)/bytesPerUnit
+		malformed = h.add(r)
+		return malformed == nil && used < limit
+	})
+	if err == nil {
+		err = malformed
+	}
+	if err != nil {
+		return used, false, fmt.Errorf("mvcc: hash up to revision %d: %w", h.revision, err)
+	}
+	return used, used < limit, nil
+}
+
+func (h *hasher) add(r archive.Record) error {
+	v, key, err := cutHead(r.ID, r.Head)
+	if err != nil {
+		return err
+	}
+	h.next = v.following()
+	if v.main <= h.compacted {
+		h.addOld(&v, key, r.Body)
+		return nil
+	}
+	h.encode(&v, key, r.Body)
+	if h.some != h.none && !h.kept { // it matters
+		h.kept = h.keeps(&v, key)
+	}
+	h.some = crc32.Update(h.some, castagnoli(), h.buffer)
+	if !h.kept {
+		h.none = crc32.Update(h.none, castagnoli(), h.buffer)
+	}
+	return nil
+}
+
+// addOld adds a change that is not behind the last compaction.
+func (h *hasher) addOld(v *version, key, value []byte) {
+	newest := h.index.get(key).newest
+	if v.tombstone() || newest == nil || !v.is(newest.at(h.compacted)) {
+		return
+	}
+	h.encode(v, key, value)
+	if v.is(newest.at(h.revision)) {
+		h.kept = true
+		h.some = crc32.Update(h.some, castagnoli(), h.buffer)
+	}
+	if !h.kept {
+		h.none = crc32.Update(h.none, castagnoli(), h.buffer)
+	}
+}
+
+// keeps says whether a change behind the last compaction shows that something is to be kept.
+func (h *hasher) keeps(v *version, key []byte) bool {
+	if v.tombstone() {
+		return h.compaction && v.main == h.revision
+	}
+	newest := h.index.get(key).newest
+	return newest != nil && v.is(newest.at(h.revision))
+}
+
+// is says whether both are the same change.
+func (v *version) is(other *version) bool {
+	return other != nil && v.main == other.main && v.sub == other.sub
+}
+
+// encode puts the bytes into the buffer that etcd stores for a change.
+func (h *hasher) encode(v *version, key, value []byte) {
+	b := binary.BigEndian.AppendUint64(h.buffer[:0], uint64(v.main))
+	b = append(b, '_')
+	b = binary.BigEndian.AppendUint64(b, uint64(v.sub))
+	if v.tombstone() {
+		b = append(b, 't')
+	}
+	b = appendBytes(b, 1, key)
+	b = appendNumber(b, 2, v.create)
+	if !v.tombstone() {
+		b = appendNumber(b, 3, v.main)
+	}
+	b = appendNumber(b, 4, v.number)
+	b = appendBytes(b, 5, value)
+	h.buffer = appendNumber(b, 6, v.lease)
+}
+
+// appendBytes and appendNumber append a field of a protobuf message; zero values are left out.
+func appendBytes(b []byte, field protowire.Number, value []byte) []byte {
+	if len(value) == 0 {
+		return b
+	}
+	return protowire.AppendBytes(protowire.AppendTag(b, field, protowire.BytesType), value)
+}
+
+func appendNumber(b []byte, field protowire.Number, value int64) []byte {
+	if value == 0 {
+		return b
+	}
+	return protowire.AppendVarint(protowire.AppendTag(b, field, protowire.VarintType), uint64(value))
+}
+
+// hashing is the job of hashing what a compaction will let go.
+type hashing struct {
+	hasher *hasher
+}
+
+func newHashing(s *Store, c compaction) *hashing {
+	return &hashing{newHasher(s.index, c.previous, c.revision, true)}
+}
+
+func (j *hashing) step(s *Store, limit int) (used int, done bool, err error) {
+	used, done, err = j.hasher.scan(s.archive.View(), limit)
+	if !done || err != nil {
+		return used, done, err
+	}
+	s.compactions = slices.Clone(s.compactions)
+	for i := range s.compactions {
+		if c := &s.compactions[i]; c.revision == j.hasher.revision {
+			c.hashed, c.hash = true, j.hasher.sum()
+		}
+	}
+	s.view = nil
+	return used, true, nil
+}
