@@ -172,3 +172,9 @@ func decode(command []byte) (proto.Message, error) {
 	}
 	return request, nil
 }
+
+// ExpiredLease returns the lease that a command of Due ends.
+func ExpiredLease(command []byte) (id lease.ID, ok bool) {
+	grant, err := decodeExpire(command)
+	return grant.ID, err == nil
+}
