@@ -21,8 +21,8 @@ func (i ID) Less(other ID) bool {
 	return i.Minor < other.Minor
 }
 
-// Record is one entry. Head and Body are opaque; heads are handed to Open's callback, bodies are not.
-// Their bytes belong to the archive and must not be changed.
+// Record is one entry. Head and Body are opaque; Open tells of heads, not of bodies. Their bytes
+// belong to the archive and must not be changed.
 type Record struct {
 	ID         ID
 	Head, Body []byte
@@ -38,7 +38,7 @@ type Segment struct {
 
 // Options bound the sizes; zero means the default.
 type Options struct {
-	SegmentSize int64 // bytes of records after which a segment is sealed: 16 MiB, 1 GiB at most
+	SegmentSize int64 // bytes of records after which a segment is sealed: 16 MiB, at most 1 GiB
 	StepSize    int   // bytes that one step reads and writes, a flush apart: 1 MiB
 	FlushSize   int   // unwritten bytes that ask for a step: 1 MiB
 }
@@ -54,13 +54,13 @@ func (o Options) withDefaults() Options {
 	if o.SegmentSize <= 0 {
 		o.SegmentSize = segmentSizeDefault
 	}
-	o.SegmentSize = min(o.SegmentSize, segmentSizeMax)
 	if o.StepSize <= 0 {
 		o.StepSize = stepSizeDefault
 	}
 	if o.FlushSize <= 0 {
 		o.FlushSize = flushSizeDefault
 	}
+	o.SegmentSize = min(o.SegmentSize, segmentSizeMax)
 	return o
 }
 
@@ -69,24 +69,44 @@ func (o Options) withDefaults() Options {
 type Archive struct {
 	dir     string
 	options Options
-	number  uint64 // of the next segment's name
+	number  uint64 // of the next file's name
 
 	sealed []*segment // in files, ascending; replaced as a whole, for views share it
 	full   []*draft   // behind them, closed, being written; replaced as a whole too
 	active *draft     // behind them, the one that grows
 	merge  *merge     // under way, or nil
 
-	step    *Step     // handed out and not done
-	wrote   bool      // the last step wrote what was appended: a merge comes first now
-	retired []Segment // files that nothing in the archive uses any more
-	saved   []Segment // what the last durable checkpoint names
-	flushed []Segment // what the checkpoint names that is being made
+	step    *Step       // handed out and not done
+	wrote   bool        // the last step wrote what was appended: a merge comes first now
+	retired []Segment   // files that nothing in the archive uses any more
+	saved   []Segment   // what a durable checkpoint names
+	flushed [][]Segment // what checkpoints name that were begun since, the oldest first
 }
 
 func (a *Archive) newDraft() *draft {
 	name := fmt.Sprintf("s%016x.seg", a.number)
 	a.number++
 	return &draft{memory: memory{table: newTable()}, name: name, path: path.Join(a.dir, name)}
+}
+
+// Append adds a record behind all others; id must be above every one before. Head and body are
+// copied; together they have at most 512 MiB. The record is at once readable through a new View. It
+// is in memory until a step has written it: who appends faster than steps are executed must watch
+// Stats.Unwritten.
+func (a *Archive) Append(id ID, head, body []byte) {
+	if last, ok := a.last(); ok && !last.Less(id) {
+		panic(fmt.Sprintf("archive: %v is appended behind %v", id, last))
+	}
+	if len(head)+len(body) > payloadSizeMax {
+		panic(fmt.Sprintf("archive: %v has %d bytes", id, len(head)+len(body)))
+	}
+	if !a.active.table.fits(id) {
+		a.roll()
+	}
+	a.active.append(Record{ID: id, Head: head, Body: body})
+	if a.active.table.data() >= a.options.SegmentSize {
+		a.roll()
+	}
 }
 
 // last is the highest ID; false when there is no record.
@@ -103,25 +123,6 @@ func (a *Archive) last() (ID, bool) {
 	return t.id(t.length() - 1), true
 }
 
-// Append adds a record behind all others; id must be above every one before. Head and body are copied;
-// together they have at most 512 MiB. The record is at once readable through a new View. It is in memory
-// until a step has written it: who appends faster than steps are executed must watch Stats.Unwritten.
-func (a *Archive) Append(id ID, head, body []byte) {
-	if last, ok := a.last(); ok && !last.Less(id) {
-		panic(fmt.Sprintf("archive: %v appended behind %v", id, last))
-	}
-	if len(head)+len(body) > payloadSizeMax {
-		panic(fmt.Sprintf("archive: %v has %d bytes", id, len(head)+len(body)))
-	}
-	if !a.active.table.fits(id) {
-		a.roll()
-	}
-	a.active.append(Record{ID: id, Head: head, Body: body})
-	if a.active.table.data() >= a.options.SegmentSize {
-		a.roll()
-	}
-}
-
 // roll closes the active segment and begins another.
 func (a *Archive) roll() {
 	a.active.close()
@@ -129,27 +130,24 @@ func (a *Archive) roll() {
 	a.active = a.newDraft()
 }
 
-// Kill says that nobody will ask for the record again: a merge may drop it. Killing an unknown or dead
-// record does nothing. The archive does not remember kills across Open.
+// Kill says that nobody will ask for the record again: a merge may drop it. Killing an unknown or a
+// dead record does nothing. The archive does not remember kills across Open.
 func (a *Archive) Kill(id ID) {
-	for i := len(a.full); i >= 0; i-- {
-		d := a.active
-		if i < len(a.full) {
-			d = a.full[i]
-		}
-		if at := d.table.find(id); at >= 0 {
-			d.dead.add(at, d.table.size(at))
+	if a.active.dead.kill(&a.active.table, id) {
+		return
+	}
+	for _, d := range a.full {
+		if d.dead.kill(&d.table, id) {
 			return
 		}
 	}
-	i := sort.Search(len(a.sealed), func(i int) bool { return id.Less(a.sealed[i].table.id(0)) }) - 1
-	if i < 0 {
+	after := sort.Search(len(a.sealed), func(i int) bool { return id.Less(a.sealed[i].table.id(0)) })
+	if after == 0 {
 		return
 	}
-	s := a.sealed[i]
-	at := s.table.find(id)
-	if at >= 0 && s.dead.add(at, s.table.size(at)) && a.merge != nil {
-		a.merge.kill(s, id)
+	s := a.sealed[after-1]
+	if s.dead.kill(&s.table, id) && a.merge != nil && slices.Contains(a.merge.sources, s) {
+		a.merge.draft.dead.kill(&a.merge.draft.table, id) // if it was copied already
 	}
 }
 
@@ -161,15 +159,14 @@ func (a *Archive) Step() *Step {
 	if s == nil && a.wrote {
 		s = a.mergeStep()
 	}
-	wrote := false
+	a.wrote = false
 	if s == nil {
 		s = a.writeStep()
-		wrote = s != nil
+		a.wrote = s != nil
 	}
 	if s == nil {
 		s = a.mergeStep()
 	}
-	a.wrote = wrote
 	a.step = s
 	return s
 }
@@ -195,7 +192,11 @@ func (a *Archive) writeStep() *Step {
 func (a *Archive) removeStep() *Step {
 	var names []string
 	for _, s := range a.retired {
-		if !named(a.saved, s.Name) && !named(a.flushed, s.Name) {
+		needed := isNamed(a.saved, s.Name)
+		for _, list := range a.flushed {
+			needed = needed || isNamed(list, s.Name)
+		}
+		if !needed {
 			names = append(names, s.Name)
 		}
 	}
@@ -205,7 +206,7 @@ func (a *Archive) removeStep() *Step {
 	return &Step{remove: names}
 }
 
-func named(list []Segment, name string) bool {
+func isNamed(list []Segment, name string) bool {
 	return slices.ContainsFunc(list, func(s Segment) bool { return s.Name == name })
 }
 
@@ -218,22 +219,26 @@ func (a *Archive) Flush() ([]Segment, *Step) {
 		list = append(list, s.listed())
 	}
 	step := &Step{}
-	for _, d := range a.full {
-		list = append(list, d.listed())
-		step.writes = append(step.writes, d.writes(d.unwritten()))
-	}
-	if d := a.active; d.size() > 0 {
+	for _, d := range a.drafts() {
 		list = append(list, d.listed())
 		if d.unwritten() > 0 {
 			step.writes = append(step.writes, d.writes(d.unwritten()))
 		}
 	}
-	a.flushed = slices.Clone(list)
+	a.flushed = append(a.flushed, slices.Clone(list))
 	if step.writes == nil {
 		return list, nil
 	}
 	a.step = step
 	return list, step
+}
+
+// drafts returns what is in memory, but not an active segment without records.
+func (a *Archive) drafts() []*draft {
+	if a.active.table.length() == 0 {
+		return a.full
+	}
+	return append(slices.Clone(a.full), a.active)
 }
 
 // Done takes back an executed step. Done of nil does nothing.
@@ -246,12 +251,18 @@ func (a *Archive) Done(s *Step) {
 	}
 	a.step = nil
 	for _, w := range s.writes {
-		w.draft.file, w.draft.written = w.file, w.end
+		d := w.draft
+		d.file, d.written = w.file, w.end
 		if w.copy != nil {
-			w.draft.footer = w.copy.result
+			d.footer = w.copy.result
 		}
-		if w.draft.closed && w.draft.unwritten() == 0 {
-			a.publish(w.draft)
+		switch {
+		case !d.closed || d.unwritten() > 0:
+		case a.merge != nil && d == a.merge.draft:
+			a.publishMerge()
+		default: // in the order in which they were closed
+			a.sealed = append(slices.Clone(a.sealed), d.sealed())
+			a.full = slices.Clone(a.full[1:])
 		}
 	}
 	a.retired = slices.DeleteFunc(a.retired, func(r Segment) bool {
@@ -259,24 +270,15 @@ func (a *Archive) Done(s *Step) {
 	})
 }
 
-// publish makes a segment of a draft that is all written: from now on new views read it from its file.
-func (a *Archive) publish(d *draft) {
-	if a.merge != nil && d == a.merge.draft {
-		a.publishMerge()
-		return
-	}
-	if d != a.full[0] {
-		panic("archive: segments were sealed out of order")
-	}
-	a.sealed = append(slices.Clone(a.sealed), d.sealed())
-	a.full = slices.Clone(a.full[1:])
-}
-
-// Saved says that a durable checkpoint names these segments and only these: later steps may remove
-// other files that the archive no longer uses.
+// Saved says that a durable checkpoint names these segments, as a Flush returned them, and that no
+// older one is needed: later steps may remove other files that the archive no longer uses, but none
+// that a later Flush named.
 func (a *Archive) Saved(segments []Segment) {
 	a.saved = slices.Clone(segments)
-	if slices.Equal(a.saved, a.flushed) {
-		a.flushed = nil
+	for i, list := range slices.Backward(a.flushed) {
+		if slices.Equal(list, segments) {
+			a.flushed = slices.Clone(a.flushed[i+1:])
+			return
+		}
 	}
 }

@@ -15,8 +15,8 @@ type Report struct {
 	Unnamed  []string // segments in the directory that are not in the list; Open would delete them
 }
 
-// Check reads every byte of the named segments and verifies it. It changes nothing. It goes on after a
-// damaged segment and returns all errors, joined; damage is a *vfs.CorruptionError.
+// Check reads every byte of the named segments and verifies it. It changes nothing. It goes on
+// after a damaged segment and returns all errors, joined; damage is a *vfs.CorruptionError.
 func Check(fs vfs.FS, dir string, segments []Segment) (Report, error) {
 	var report Report
 	names, err := list(fs, dir)
@@ -24,7 +24,7 @@ func Check(fs vfs.FS, dir string, segments []Segment) (Report, error) {
 		return report, err
 	}
 	for _, name := range names {
-		if !named(segments, name) {
+		if !isNamed(segments, name) {
 			report.Unnamed = append(report.Unnamed, name)
 		}
 	}
@@ -63,12 +63,12 @@ func (l *loader) check(named Segment) (int, error) {
 	e, chain := entries{rest: rest}, uint32(0)
 	b := &buffer{size: scanSizeMax}
 	at := int64(headerSize)
-	err = walk(s, 0, s.table.length(), b, func(r Record, sum uint32) error {
+	err = walk(s, 0, s.table.length(), b, func(r Record, data []byte) error {
 		if _, head, _, _ := e.next(); !bytes.Equal(head, r.Head) {
 			return s.damaged(at, "the footer has another head")
 		}
-		chain = chained(chain, sum)
-		at += recordSize(r.ID, sizes{len(r.Head), len(r.Body)})
+		chain = chained(chain, data)
+		at += int64(len(data))
 		return nil
 	})
 	if err == nil && chain != t.chain {

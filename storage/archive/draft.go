@@ -12,15 +12,15 @@ const (
 	chunkSizeMax = 1 << 20
 )
 
-// chunk is a stretch of a segment in memory, which begins with a record or the header. Its data is as
-// long as it can get: the owner fills it behind what any view knows of. No record straddles chunks.
+// chunk is a stretch of a segment in memory. Its data is as long as it can ever get: the owner
+// fills it behind what any view knows of. No record straddles two chunks.
 type chunk struct {
 	offset int64 // in the file
 	data   []byte
 }
 
-// memory is records that are read from memory. A copy of it is a snapshot: table and chunks are only
-// ever added to.
+// memory is records that are read from memory. A copy of it is a snapshot: table and chunks are
+// only ever added to.
 type memory struct {
 	table  table
 	chunks []chunk
@@ -28,31 +28,30 @@ type memory struct {
 
 func (m *memory) records() *table { return &m.table }
 
-// block returns whole records without copying them: from..to-1, or those of them that are in one chunk
-// with the first.
+// block returns whole records without copying them: from..to-1, or those of them that are in one
+// chunk with the first.
 func (m *memory) block(from, to int, _ *buffer) ([]byte, error) {
-	begin, end := m.table.offset(from), m.table.offset(to)
-	i := m.chunk(begin)
-	if i+1 < len(m.chunks) {
-		end = min(end, m.chunks[i+1].offset)
-	}
-	c := m.chunks[i]
-	return c.data[begin-c.offset : end-c.offset : end-c.offset], nil
+	return m.stretch(m.table.offset(from), m.table.offset(to)), nil
 }
 
 // decode takes a record from the front of data. Memory is trusted.
-func (m *memory) decode(data []byte, _ int) (Record, uint32, error) {
+func (m *memory) decode(data []byte, _ int) (Record, error) {
 	r, _ := cutRecord(data)
-	return r, 0, nil
+	return r, nil
 }
 
-// chunk returns the index of the chunk that holds an offset.
-func (m *memory) chunk(offset int64) int {
-	return sort.Search(len(m.chunks), func(i int) bool { return m.chunks[i].offset > offset }) - 1
+// stretch returns the bytes from an offset up to another, or to the end of the chunk.
+func (m *memory) stretch(from, to int64) []byte {
+	i := sort.Search(len(m.chunks), func(i int) bool { return m.chunks[i].offset > from }) - 1
+	if i+1 < len(m.chunks) {
+		to = min(to, m.chunks[i+1].offset)
+	}
+	c := m.chunks[i]
+	return c.data[from-c.offset : to-c.offset : to-c.offset]
 }
 
-// reserve returns free space for so many bytes at the end of the records; what is appended there is
-// the next record.
+// reserve returns free space for so many bytes behind the records; what is appended there is the
+// next record.
 func (m *memory) reserve(size int64) []byte {
 	if len(m.chunks) == 0 {
 		m.grow(0, headerSize+size)
@@ -66,20 +65,21 @@ func (m *memory) reserve(size int64) []byte {
 	return m.chunks[len(m.chunks)-1].data[:0]
 }
 
+// grow adds a chunk, each larger than the one before up to a bound.
 func (m *memory) grow(offset, size int64) {
 	size = max(size, int64(min(chunkSizeMin<<min(len(m.chunks), 8), chunkSizeMax)))
 	m.chunks = append(m.chunks, chunk{offset: offset, data: make([]byte, size)})
 }
 
-// draft is a segment that is being made, of appended records (they are in its chunks) or by a merge
-// (they are not).
+// draft is a segment that is being made, of appended records (which are in its chunks) or by a
+// merge (whose are not).
 type draft struct {
 	memory
 	name     string
 	path     string
 	file     vfs.File // since the first step that wrote to it
 	footer   footer
-	closed   bool // it has all of its records, and the footer its trailer
+	closed   bool // it has all of its records, and its footer the trailer
 	checksum uint32
 	written  int64 // bytes that steps have written and synced
 	dead     graves
@@ -88,9 +88,8 @@ type draft struct {
 // append adds a record to the chunks.
 func (d *draft) append(r Record) {
 	size := recordSize(r.ID, sizes{len(r.Head), len(r.Body)})
-	_, sum := appendRecord(d.reserve(size), r)
+	d.footer.add(r, appendRecord(d.reserve(size), r))
 	d.table.add(r.ID, size)
-	d.footer.add(r, sum)
 }
 
 func (d *draft) close() {
@@ -98,7 +97,7 @@ func (d *draft) close() {
 	d.closed = true
 }
 
-// size is the length of the file once all that is known of it is written.
+// size is the length of the file when all that is known of it is written.
 func (d *draft) size() int64 {
 	switch {
 	case d.table.length() == 0:
@@ -115,15 +114,9 @@ func (d *draft) unwritten() int64 { return d.size() - d.written }
 // stretches returns the bytes of the file from an offset up to another.
 func (d *draft) stretches(from, to int64) [][]byte {
 	var out [][]byte
-	for from < to && from < d.table.end {
-		i := d.chunk(from)
-		end := min(to, d.table.end)
-		if i+1 < len(d.chunks) {
-			end = min(end, d.chunks[i+1].offset)
-		}
-		c := d.chunks[i]
-		out = append(out, c.data[from-c.offset:end-c.offset])
-		from = end
+	for from < min(to, d.table.end) {
+		out = append(out, d.stretch(from, min(to, d.table.end)))
+		from += int64(len(out[len(out)-1]))
 	}
 	if from < to {
 		out = append(out, d.footer.bytes[from-d.table.end:to-d.table.end])
@@ -140,10 +133,10 @@ func (d *draft) listed() Segment {
 	return Segment{Name: d.name, Length: d.size(), Sealed: d.closed, Checksum: sum}
 }
 
-// sealed turns a closed draft, all of it written, into a segment.
+// sealed makes a segment of a closed draft that is all written.
 func (d *draft) sealed() *segment {
 	t := d.table
-	t.entries = slices.Clone(t.entries) // leaves the room for growth behind
+	t.entries = slices.Clone(t.entries) // leaves behind the room to grow
 	return &segment{name: d.name, path: d.path, file: d.file, table: t, length: d.size(),
 		checksum: d.checksum, dead: d.dead}
 }

@@ -20,11 +20,9 @@ func checksum(data []byte) uint32 {
 	return crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
 }
 
-// chained adds the checksum of one more record to the checksum of all before it.
-func chained(chain, record uint32) uint32 {
-	var b [4]byte
-	binary.LittleEndian.PutUint32(b[:], record)
-	return crc32.Update(chain, crc32.MakeTable(crc32.Castagnoli), b[:])
+// chained adds one more record, by its checksum, to the checksum of all before it.
+func chained(chain uint32, record []byte) uint32 {
+	return crc32.Update(chain, crc32.MakeTable(crc32.Castagnoli), record[:4])
 }
 
 func header() []byte {
@@ -69,8 +67,8 @@ func recordSize(id ID, s sizes) int64 {
 		uvarintSize(uint64(s.head)) + uvarintSize(uint64(s.body)) + int64(s.head) + int64(s.body)
 }
 
-// appendRecord appends the bytes of a record and returns its checksum.
-func appendRecord(dst []byte, r Record) ([]byte, uint32) {
+// appendRecord appends the bytes of a record.
+func appendRecord(dst []byte, r Record) []byte {
 	start := len(dst)
 	dst = append(dst, 0, 0, 0, 0)
 	dst = binary.AppendUvarint(dst, r.ID.Major)
@@ -79,9 +77,8 @@ func appendRecord(dst []byte, r Record) ([]byte, uint32) {
 	dst = binary.AppendUvarint(dst, uint64(len(r.Body)))
 	dst = append(dst, r.Head...)
 	dst = append(dst, r.Body...)
-	sum := checksum(dst[start+4:])
-	binary.LittleEndian.PutUint32(dst[start:], sum)
-	return dst, sum
+	binary.LittleEndian.PutUint32(dst[start:], checksum(dst[start+4:]))
+	return dst
 }
 
 // uvarints reads as many numbers as there are in out from the front of data; each must be at most
@@ -124,17 +121,16 @@ func cutRecord(data []byte) (r Record, size int) {
 	return r, size
 }
 
-// verifyRecord is cutRecord and a check of the checksum, which it returns.
-func verifyRecord(data []byte) (r Record, size int, sum uint32, reason string) {
+// verifyRecord is cutRecord and a check of the checksum; the reason is empty when it matches.
+func verifyRecord(data []byte) (r Record, size int, reason string) {
 	r, size = cutRecord(data)
 	if size == 0 {
-		return Record{}, 0, 0, "there is no whole record"
+		return Record{}, 0, "there is no whole record"
 	}
-	sum = checksum(data[4:size])
-	if sum != binary.LittleEndian.Uint32(data) {
-		return Record{}, 0, 0, "the checksum of the record does not match"
+	if checksum(data[4:size]) != binary.LittleEndian.Uint32(data) {
+		return Record{}, 0, "the checksum of the record does not match"
 	}
-	return r, size, sum, ""
+	return r, size, ""
 }
 
 // footer is what follows the records of a segment: an entry for each, then a trailer.
@@ -145,8 +141,8 @@ type footer struct {
 	chain uint32 // checksum of the checksums of the records so far
 }
 
-// add appends the entry of a record whose checksum is sum.
-func (f *footer) add(r Record, sum uint32) {
+// add appends the entry of a record, of which these are the bytes.
+func (f *footer) add(r Record, record []byte) {
 	f.bytes = binary.AppendUvarint(f.bytes, r.ID.Major-f.last)
 	f.bytes = binary.AppendUvarint(f.bytes, uint64(r.ID.Minor))
 	f.bytes = binary.AppendUvarint(f.bytes, uint64(len(r.Head)))
@@ -154,7 +150,7 @@ func (f *footer) add(r Record, sum uint32) {
 	f.bytes = append(f.bytes, r.Head...)
 	f.last = r.ID.Major
 	f.count++
-	f.chain = chained(f.chain, sum)
+	f.chain = chained(f.chain, record)
 }
 
 // finish appends the trailer and returns the checksum in it, which covers the whole footer.

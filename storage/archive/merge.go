@@ -2,7 +2,7 @@ package archive
 
 import "slices"
 
-// merge rewrites the live records of adjacent sealed segments as one.
+// merge rewrites the living records of adjacent sealed segments as one.
 type merge struct {
 	sources []*segment
 	draft   *draft
@@ -10,29 +10,28 @@ type merge struct {
 	record  int // and which of its records
 }
 
-// Which segments are merged bounds both the files and the work (docs/decisions has the reckoning):
+// plan returns neighbours that are to be rewritten as one, or nil. It bounds files and work alike:
 //
-//   - one whose records are mostly dead is rewritten: what is copied is less than what is freed;
-//   - two neighbours with little alive between them become one: every such merge takes one segment
-//     away, and one appears only when SegmentSize bytes were appended.
+//   - a segment that is mostly dead is rewritten: what is copied is less than what is freed;
+//   - two neighbours with little alive in them, half a segment at most, become one: that takes one
+//     segment away, and one comes only after SegmentSize bytes were appended.
 func (a *Archive) plan() []*segment {
-	half := a.options.SegmentSize / 2
+	little := a.options.SegmentSize / 2
 	for i, s := range a.sealed {
 		live, run := s.live(), a.sealed[i:i+1]
-		pair := i+1 < len(a.sealed) && live+a.sealed[i+1].live() <= half && spanFits(a.sealed[i:i+2])
-		if !mostlyDead(s) && !pair {
-			continue
-		}
-		for end := i + 1; end < len(a.sealed); end++ {
-			next := a.sealed[end]
+		for _, next := range a.sealed[i+1:] {
+			longer := a.sealed[i : i+len(run)+1]
 			live += next.live()
-			small := live <= half || mostlyDead(next) && live <= a.options.SegmentSize
-			if !small || !spanFits(a.sealed[i:end+1]) {
+			gain := live <= little ||
+				live <= a.options.SegmentSize && mostlyDead(next) && mostlyDead(s)
+			if !gain || !spanFits(longer) {
 				break
 			}
-			run = a.sealed[i : end+1]
+			run = longer
 		}
-		return run
+		if len(run) > 1 || mostlyDead(s) {
+			return run
+		}
 	}
 	return nil
 }
@@ -41,8 +40,8 @@ func mostlyDead(s *segment) bool { return s.dead.bytes > 0 && 2*s.dead.bytes >= 
 
 // spanFits says whether the records of the run can share one table.
 func spanFits(run []*segment) bool {
-	last := run[len(run)-1]
-	return last.table.id(last.table.length()-1).Major-run[0].table.base < 1<<32
+	first, last := run[0].table.base, &run[len(run)-1].table
+	return last.id(last.length()-1).Major-first < 1<<32
 }
 
 // mergeStep returns the next step of the merge, beginning one if there is reason to.
@@ -53,7 +52,7 @@ func (a *Archive) mergeStep() *Step {
 			if run == nil {
 				return nil
 			}
-			a.merge = &merge{sources: slices.Clone(run), draft: a.newDraft()}
+			a.merge = &merge{sources: run, draft: a.newDraft()}
 		}
 		m := a.merge
 		if c := m.next(int64(a.options.StepSize)); c != nil {
@@ -70,8 +69,9 @@ func (a *Archive) mergeStep() *Step {
 	}
 }
 
-// next decides which records are copied now: the live ones in a stretch of one source that has at most
-// size bytes. They are in the draft from here on, so that a later Kill finds them there too.
+// next decides which records are copied now: the living ones in a stretch of one source that has at
+// most size bytes. They are in the draft from here on, so that a Kill finds them there too: nothing
+// that is killed while a merge is under way comes back to life with its end.
 func (m *merge) next(size int64) *copying {
 	for ; m.source < len(m.sources); m.source, m.record = m.source+1, 0 {
 		s := m.sources[m.source]
@@ -81,30 +81,16 @@ func (m *merge) next(size int64) *copying {
 			for i := m.record; i < to; i++ {
 				if !s.dead.has(i) {
 					keep = append(keep, i)
+					m.draft.table.add(s.table.id(i), s.table.size(i))
 				}
 			}
 			m.record = to
-			if keep == nil {
-				continue
+			if keep != nil {
+				return &copying{source: s, keep: keep, footer: m.draft.footer}
 			}
-			for _, i := range keep {
-				m.draft.table.add(s.table.id(i), s.table.size(i))
-			}
-			return &copying{source: s, from: keep[0], to: keep[len(keep)-1] + 1, keep: keep,
-				footer: m.draft.footer}
 		}
 	}
 	return nil
-}
-
-// kill marks the copy of a record as dead.
-func (m *merge) kill(s *segment, id ID) {
-	if !slices.Contains(m.sources, s) {
-		return
-	}
-	if i := m.draft.table.find(id); i >= 0 {
-		m.draft.dead.add(i, m.draft.table.size(i))
-	}
 }
 
 // publishMerge puts the merged segment, if it has any record, in the place of its sources.

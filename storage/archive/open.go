@@ -12,11 +12,12 @@ import (
 	"detcd/storage/vfs"
 )
 
-// Open rebuilds the archive that a checkpoint named; no segments make an empty one. It calls each for
-// every record in ascending order, then deletes files that are not named and cuts the unsealed one to
-// its named length. The bytes of head are valid during the call only. Damage is a
-// *vfs.CorruptionError, a newer format ErrVersion, and an error of each is returned as it is; then
-// nothing was changed.
+// Open rebuilds the archive that a checkpoint named; no segments make an empty one. It calls each
+// for every record in ascending order; the bytes of head are valid during the call only. Then it
+// deletes segments that are not named, and cuts the unsealed one to its named length.
+//
+// Damage is a *vfs.CorruptionError, a newer format ErrVersion, and an error of each is returned as
+// it is; then nothing was changed.
 func Open(fs vfs.FS, dir string, segments []Segment, options Options,
 	each func(id ID, head []byte, bodyLength int) error) (*Archive, error) {
 	names, err := prepare(fs, dir)
@@ -93,7 +94,7 @@ func nextNumber(names []string, segments []Segment) uint64 {
 // clean makes the directory what the checkpoint named.
 func (a *Archive) clean(fs vfs.FS, names []string, segments []Segment) error {
 	for _, name := range names {
-		if !named(segments, name) {
+		if !isNamed(segments, name) {
 			if err := fs.Remove(path.Join(a.dir, name)); err != nil {
 				return fmt.Errorf("archive: remove %s: %w", path.Join(a.dir, name), err)
 			}
@@ -241,7 +242,7 @@ func (l *loader) unsealed(named Segment) (*draft, error) {
 		return &vfs.CorruptionError{File: d.path, Offset: d.table.end, Reason: reason}
 	}
 	for d.table.end < named.Length {
-		r, size, sum, reason := verifyRecord(data[d.table.end:])
+		r, size, reason := verifyRecord(data[d.table.end:])
 		if reason == "" && !d.table.fits(r.ID) {
 			reason = "the record does not belong into this segment"
 		}
@@ -254,8 +255,8 @@ func (l *loader) unsealed(named Segment) (*draft, error) {
 		if reason != "" {
 			return nil, damaged(reason)
 		}
+		d.footer.add(r, data[d.table.end:])
 		d.table.add(r.ID, int64(size))
-		d.footer.add(r, sum)
 	}
 	if d.table.length() == 0 || d.footer.chain != named.Checksum {
 		return nil, damaged("the records have not the checksum that was named")

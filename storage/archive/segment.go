@@ -8,14 +8,14 @@ import (
 	"detcd/storage/vfs"
 )
 
-// segment is one file of records. Once sealed only its dead change, and those are the owner's alone:
-// views share segments and never look at them.
+// segment is a sealed file of records. Nothing of it changes but the dead, and those are the
+// owner's alone: views share segments and never look at them.
 type segment struct {
 	name     string // base name
 	path     string // below the root of the file system
 	file     vfs.File
 	table    table
-	length   int64  // of the file, once its footer is known
+	length   int64  // of the file
 	checksum uint32 // of the footer
 	dead     graves
 }
@@ -34,30 +34,32 @@ type buffer struct {
 	size  int64 // what is read at a time; more only if one record has more
 }
 
-// block reads whole records from the file into the buffer: from..to-1 or as many of the first of them
-// as fit, but at least one.
+// block reads whole records from the file into the buffer: from..to-1, or as many of the first of
+// them as fit, but at least one. Without a buffer it makes one that fits all.
 func (s *segment) block(from, to int, b *buffer) ([]byte, error) {
-	to = s.table.upTo(from, to, b.size)
 	offset := s.table.offset(from)
-	size := s.table.offset(to) - offset
+	all := s.table.offset(to) - offset
+	if b == nil {
+		b = &buffer{size: all}
+	}
+	size := s.table.offset(s.table.upTo(from, to, b.size)) - offset
 	if int64(cap(b.bytes)) < size {
-		b.bytes = make([]byte, max(size, b.size))
+		b.bytes = make([]byte, min(all, max(size, b.size)))
 	}
 	data := b.bytes[:size]
 	return data, readAt(s.file, s.path, data, offset)
 }
 
-// decode takes record i from the front of data, which was read from the file, and verifies it. It
-// returns the checksum too.
-func (s *segment) decode(data []byte, i int) (Record, uint32, error) {
-	r, size, sum, reason := verifyRecord(data[:s.table.size(i)])
+// decode takes record i from the front of data, which was read from the file, and verifies it.
+func (s *segment) decode(data []byte, i int) (Record, error) {
+	r, size, reason := verifyRecord(data[:s.table.size(i)])
 	if reason == "" && (r.ID != s.table.id(i) || int64(size) != s.table.size(i)) {
 		reason = "it is not the record that the footer names"
 	}
 	if reason != "" {
-		return Record{}, 0, s.damaged(s.table.offset(i), reason)
+		return Record{}, s.damaged(s.table.offset(i), reason)
 	}
-	return r, sum, nil
+	return r, nil
 }
 
 func (s *segment) damaged(offset int64, reason string) error {

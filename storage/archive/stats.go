@@ -20,10 +20,8 @@ func (a *Archive) Stats() Stats {
 		out.add(&s.table, &s.dead)
 		out.Disk += s.length
 	}
-	for _, d := range append(a.full[:len(a.full):len(a.full)], a.active) {
-		if d.table.length() > 0 {
-			out.add(&d.table, &d.dead)
-		}
+	for _, d := range a.drafts() {
+		out.add(&d.table, &d.dead)
 		out.addDraft(d)
 		out.Unwritten += d.unwritten()
 	}

@@ -9,49 +9,48 @@ import (
 	"detcd/storage/vfs"
 )
 
-// Step is a piece of work for the disk, decided by the owner. Between Step and Done it belongs to who
-// executes it; everything it points to never changes.
+// Step is a piece of work for the disk, decided by the owner. Until it is given to Done it belongs
+// to who executes it; nothing changes what it points to.
 type Step struct {
 	writes []*write // each to another file
 	remove []string // base names
 }
 
-// write is the bytes for one file: some from memory, then some copied from a segment.
+// write is the next bytes of one file: some from memory, then some that are copied.
 type write struct {
-	draft  *draft // for Done; the owner's alone
+	draft  *draft // the owner's alone
 	name   string
-	create bool
-	file   vfs.File // if create, Execute leaves it here
+	file   vfs.File // nil: Execute creates it, and leaves it here
+	create bool     // it was nil at first
 	offset int64
 	data   [][]byte
 	copy   *copying // nil: none
 	end    int64    // offset behind all of it
 }
 
+// copying is the living records of a stretch of a sealed segment.
+type copying struct {
+	source *segment
+	keep   []int  // the records to copy
+	footer footer // of the file that is written, before
+	result footer // and after; Execute leaves it here
+}
+
 // writes is the next bytes of a draft that are in memory, at most size of them.
 func (d *draft) writes(size int64) *write {
 	end := min(d.written+size, d.size())
-	return &write{draft: d, name: d.name, create: d.file == nil, file: d.file,
+	return &write{draft: d, name: d.name, file: d.file, create: d.file == nil,
 		offset: d.written, data: d.stretches(d.written, end), end: end}
 }
 
-// copies is the records of a draft that come from another segment and are in its table already.
+// copies is the records that were just added to the table of a draft, and to nothing else of it.
 func (d *draft) copies(c *copying) *write {
-	w := &write{draft: d, name: d.name, create: d.file == nil, file: d.file,
+	w := &write{draft: d, name: d.name, file: d.file, create: d.file == nil,
 		offset: d.written, copy: c, end: d.table.end}
 	if d.written == 0 {
 		w.data = [][]byte{header()}
 	}
 	return w
-}
-
-// copying is the live records of a stretch of one sealed segment.
-type copying struct {
-	source   *segment
-	from, to int    // records to read
-	keep     []int  // those of them to copy
-	footer   footer // of the file written; Execute puts the new one into result
-	result   footer
 }
 
 // Execute does a step: it is the only thing that writes. Execute of nil does nothing. After
@@ -74,7 +73,8 @@ func Execute(fs vfs.FS, dir string, s *Step) error {
 		}
 	}
 	for _, name := range s.remove {
-		if err := fs.Remove(path.Join(dir, name)); err != nil && !errors.Is(err, iofs.ErrNotExist) {
+		err := fs.Remove(path.Join(dir, name))
+		if err != nil && !errors.Is(err, iofs.ErrNotExist) {
 			return fmt.Errorf("archive: remove %s: %w", path.Join(dir, name), err)
 		}
 	}
@@ -97,7 +97,7 @@ func (w *write) execute(fs vfs.FS, dir string) error {
 		}
 		w.file = file
 	}
-	if err := w.file.Allocate(w.end); err != nil { // lack of room shows here, before any byte
+	if err := w.file.Allocate(w.end); err != nil { // lack of room shows before anything is written
 		return err
 	}
 	offset := w.offset
@@ -113,24 +113,24 @@ func (w *write) execute(fs vfs.FS, dir string) error {
 	return w.file.Sync()
 }
 
-// execute reads and verifies the records, and returns the bytes of those to keep. It can be repeated.
+// execute reads and verifies the stretch, and returns the bytes of the records to keep.
 func (c *copying) execute() ([]byte, error) {
-	t := &c.source.table
-	start := t.offset(c.from)
-	data, err := c.source.block(c.from, c.to, &buffer{size: t.offset(c.to) - start})
+	t, first, last := &c.source.table, c.keep[0], c.keep[len(c.keep)-1]
+	data, err := c.source.block(first, last+1, nil)
 	if err != nil {
 		return nil, err
 	}
 	c.result = c.footer
-	kept := data[:0] // records only move to the front, over what was read already
+	kept := data[:0] // records only move to the front, over what was taken already
 	for _, i := range c.keep {
-		bytes := data[t.offset(i)-start : t.offset(i+1)-start]
-		r, sum, err := c.source.decode(bytes, i)
+		start := t.offset(i) - t.offset(first)
+		record := data[start : start+t.size(i)]
+		r, err := c.source.decode(record, i)
 		if err != nil {
 			return nil, err
 		}
-		c.result.add(r, sum)
-		kept = append(kept, bytes...)
+		c.result.add(r, record)
+		kept = append(kept, record...)
 	}
 	return kept, nil
 }

@@ -2,8 +2,8 @@ package archive
 
 import "sort"
 
-// entry says where a record of a segment begins: 12 bytes a record are what an archive keeps in
-// memory.
+// entry says where a record of a segment begins. These 12 bytes a record are what an archive keeps
+// in memory of its sealed segments.
 type entry struct {
 	major  uint32 // above the base of the table
 	minor  uint32
@@ -81,8 +81,8 @@ func (t *table) find(id ID) int {
 	return i
 }
 
-// upTo returns the last of from < i <= to such that the records from..i-1 take at most size bytes,
-// or from+1 if not even one does.
+// upTo returns the last i <= to such that the records from..i-1 take at most size bytes, or from+1
+// if not even one does.
 func (t *table) upTo(from, to int, size int64) int {
 	limit := t.offset(from) + size
 	more := sort.Search(to-from-1, func(k int) bool { return t.offset(from+k+2) > limit })
@@ -93,23 +93,25 @@ func (t *table) upTo(from, to int, size int64) int {
 type graves struct {
 	bits  []uint64
 	bytes int64 // sizes of the dead records
-	count int
 }
 
 func (g *graves) has(i int) bool {
 	return i/64 < len(g.bits) && g.bits[i/64]&(1<<(i%64)) != 0
 }
 
-// add marks record i, of so many bytes, as dead, and says whether it was alive.
-func (g *graves) add(i int, size int64) bool {
-	if g.has(i) {
+// kill marks a record of the table as dead. It says whether the table has it.
+func (g *graves) kill(t *table, id ID) bool {
+	i := t.find(id)
+	if i < 0 {
 		return false
+	}
+	if g.has(i) {
+		return true
 	}
 	for i/64 >= len(g.bits) {
 		g.bits = append(g.bits, 0)
 	}
 	g.bits[i/64] |= 1 << (i % 64)
-	g.bytes += size
-	g.count++
+	g.bytes += t.size(i)
 	return true
 }

@@ -22,10 +22,10 @@ func (a *Archive) View() *View {
 type source interface {
 	records() *table
 	// block returns whole records, at least one, of from..to-1. Those of a file are in the
-	// buffer, until the next call.
+	// buffer, until the next call, or new if there is no buffer.
 	block(from, to int, b *buffer) ([]byte, error)
-	// decode takes record i from the front of data, and its checksum when it was verified.
-	decode(data []byte, i int) (Record, uint32, error)
+	// decode takes record i from the front of data.
+	decode(data []byte, i int) (Record, error)
 }
 
 func (v *View) parts() int { return len(v.sealed) + len(v.full) + 1 }
@@ -58,12 +58,11 @@ func (v *View) Get(id ID) (Record, error) {
 	if i < 0 {
 		return Record{}, ErrNotFound
 	}
-	data, err := p.block(i, i+1, &buffer{})
+	data, err := p.block(i, i+1, nil)
 	if err != nil {
 		return Record{}, err
 	}
-	r, _, err := p.decode(data, i)
-	return r, err
+	return p.decode(data, i)
 }
 
 const (
@@ -75,7 +74,7 @@ const (
 // records may still be among them. The bytes of a record are valid during the call only.
 func (v *View) Scan(from, to ID, each func(Record) bool) error {
 	b := &buffer{size: scanSizeMin}
-	visit := func(r Record, _ uint32) error {
+	visit := func(r Record, _ []byte) error {
 		if !each(r) {
 			return errStop
 		}
@@ -96,8 +95,8 @@ func (v *View) Scan(from, to ID, each func(Record) bool) error {
 	return nil
 }
 
-// walk calls each for the records from..to-1 of one part, with the checksum where it was verified.
-func walk(p source, from, to int, b *buffer, each func(Record, uint32) error) error {
+// walk calls each for the records from..to-1 of one part, with their bytes.
+func walk(p source, from, to int, b *buffer, each func(r Record, data []byte) error) error {
 	for from < to {
 		data, err := p.block(from, to, b)
 		if err != nil {
@@ -105,14 +104,15 @@ func walk(p source, from, to int, b *buffer, each func(Record, uint32) error) er
 		}
 		b.size = min(2*b.size, scanSizeMax)
 		for ; len(data) > 0; from++ {
-			r, sum, err := p.decode(data, from)
+			r, err := p.decode(data, from)
 			if err != nil {
 				return err
 			}
-			if err := each(r, sum); err != nil {
+			size := p.records().size(from)
+			if err := each(r, data[:size]); err != nil {
 				return err
 			}
-			data = data[p.records().size(from):]
+			data = data[size:]
 		}
 	}
 	return nil

@@ -1,0 +1,292 @@
+package archive
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+
+	"detcd/storage/vfs"
+)
+
+// small is an archive of three files: a merged one, one as it was sealed, and an unsealed one.
+type small struct {
+	fs       *vfs.Memory
+	segments []Segment
+	records  []Record
+}
+
+func newSmall(t testing.TB) *small {
+	t.Helper()
+	w := newWorld(Options{SegmentSize: 100, FlushSize: 1}, 1, t.Fatalf)
+	w.calm = true
+	for i := range 9 {
+		w.append(uint64(i%3), i%4, 20+i)
+	}
+	for i := range 3 {
+		w.kill(i)
+	}
+	w.settle()
+	s := &small{fs: w.memory, segments: w.durable.segments, records: w.durable.records}
+	if len(s.segments) != 3 || s.segments[2].Sealed || len(s.records) != 6 {
+		t.Fatalf("the small archive has %+v and %d records", s.segments, len(s.records))
+	}
+	return s
+}
+
+func (s *small) file(t testing.TB, i int) (vfs.File, []byte) {
+	t.Helper()
+	file, err := s.fs.Open("archive/" + s.segments[i].Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := make([]byte, s.segments[i].Length)
+	if _, err := file.ReadAt(data, 0); err != nil {
+		t.Fatal(err)
+	}
+	return file, data
+}
+
+func (s *small) open() (*Archive, error) {
+	return Open(s.fs, "archive", s.segments, Options{}, func(ID, []byte, int) error { return nil })
+}
+
+// read opens the archive and reads all of it. What it returns before an error must be right.
+func (s *small) read(t *testing.T) error {
+	a, err := s.open()
+	if err != nil {
+		return err
+	}
+	view, i := a.View(), 0
+	scanned := view.Scan(ID{}, ID{Major: 1 << 40}, func(r Record) bool {
+		if i == len(s.records) || !equal([]Record{r}, s.records[i:i+1]) {
+			t.Errorf("scan: record %d is silently wrong: %v %q %q", i, r.ID, r.Head, r.Body)
+		}
+		i++
+		return true
+	})
+	var failed error
+	for _, want := range s.records {
+		r, err := view.Get(want.ID)
+		if err != nil {
+			failed = err
+		} else if !equal([]Record{r}, []Record{want}) {
+			t.Errorf("get: %v is silently wrong: %q %q", want.ID, r.Head, r.Body)
+		}
+	}
+	if (scanned == nil) != (failed == nil) {
+		t.Errorf("scan says %v, get says %v", scanned, failed)
+	}
+	if scanned == nil && i != len(s.records) {
+		t.Errorf("scan silently ended at record %d", i)
+	}
+	return scanned
+}
+
+// mustRefuse says that both Check and a reader notice the damage and name the file.
+func (s *small) mustRefuse(t *testing.T, file string) {
+	t.Helper()
+	_, checked := Check(s.fs, "archive", s.segments)
+	for _, err := range []error{checked, s.read(t)} {
+		var damage *vfs.CorruptionError
+		if !errors.As(err, &damage) || damage.File != "archive/"+file {
+			t.Errorf("got %v, want a CorruptionError of %s", err, file)
+		}
+	}
+}
+
+func TestEveryFlippedBitIsNoticedByCheckAndByReaders(t *testing.T) {
+	s := newSmall(t)
+	if err := s.read(t); err != nil {
+		t.Fatal(err)
+	}
+	for k := range s.segments {
+		file, data := s.file(t, k)
+		for i := range data {
+			for bit := range 8 {
+				name := fmt.Sprintf("file %d byte %d bit %d", k, i, bit)
+				flipped := []byte{data[i] ^ 1<<bit}
+				if _, err := file.WriteAt(flipped, int64(i)); err != nil {
+					t.Fatal(err)
+				}
+				s.mustRefuse(t, s.segments[k].Name)
+				if t.Failed() {
+					t.Fatal(name)
+				}
+			}
+			if _, err := file.WriteAt(data[i:i+1], int64(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func TestEveryTruncationIsNoticed(t *testing.T) {
+	for k := range newSmall(t).segments {
+		s := newSmall(t)
+		file, data := s.file(t, k)
+		for size := len(data) - 1; size >= 0; size-- {
+			if err := file.Truncate(int64(size)); err != nil {
+				t.Fatal(err)
+			}
+			s.mustRefuse(t, s.segments[k].Name)
+			if t.Failed() {
+				t.Fatalf("file %d cut to %d bytes", k, size)
+			}
+		}
+	}
+}
+
+func TestDamageChangesNothing(t *testing.T) {
+	s := newSmall(t)
+	file, data := s.file(t, 0)
+	if _, err := file.WriteAt([]byte{data[20] ^ 1}, int64(len(data)-1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.fs.Create("archive/s00000000000000ff.seg"); err != nil {
+		t.Fatal(err)
+	}
+	unsealed, _ := s.file(t, 2)
+	if _, err := unsealed.WriteAt(make([]byte, 99), s.segments[2].Length); err != nil {
+		t.Fatal(err)
+	}
+	s.mustRefuse(t, s.segments[0].Name)
+	if names, _ := s.fs.List("archive"); len(names) != 4 {
+		t.Errorf("the directory has %q", names)
+	}
+	if size, _ := unsealed.Size(); size != s.segments[2].Length+99 {
+		t.Errorf("the unsealed segment was cut to %d", size)
+	}
+}
+
+func TestFilesThatAreNotTheNamedOnesAreRefused(t *testing.T) {
+	cases := map[string]func(s *small) (file int){
+		"a sealed file is longer": func(s *small) int {
+			file, data := s.file(t, 1)
+			if _, err := file.WriteAt([]byte{0}, int64(len(data))); err != nil {
+				t.Fatal(err)
+			}
+			return 1
+		},
+		"a file is missing": func(s *small) int {
+			if err := s.fs.Remove("archive/" + s.segments[1].Name); err != nil {
+				t.Fatal(err)
+			}
+			return 1
+		},
+		"two files changed places, and their names in the list": func(s *small) int {
+			s.segments[0], s.segments[1] = s.segments[1], s.segments[0]
+			return 1
+		},
+		"the unsealed file has another history": func(s *small) int {
+			s.segments[2].Checksum++
+			return 2
+		},
+		"the unsealed file is named up to the middle of a record": func(s *small) int {
+			s.segments[2].Length--
+			return 2
+		},
+		"a sealed file has another checksum": func(s *small) int {
+			s.segments[0].Checksum++
+			return 0
+		},
+	}
+	for name, change := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := newSmall(t)
+			i := change(s)
+			s.mustRefuse(t, s.segments[i].Name)
+		})
+	}
+}
+
+func TestSwappedContentsAreRefused(t *testing.T) {
+	s := newSmall(t)
+	one, other := "archive/"+s.segments[0].Name, "archive/"+s.segments[1].Name
+	for _, names := range [][2]string{{one, "archive/x"}, {other, one}, {"archive/x", other}} {
+		if err := s.fs.Rename(names[0], names[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.open(); err == nil {
+		t.Error("opened")
+	}
+}
+
+func TestANewerFormatIsRefusedClearly(t *testing.T) {
+	s := newSmall(t)
+	newer := header()
+	newer[8]++
+	newer = append(newer[:12], le32(checksum(newer[:12]))...)
+	for k := range s.segments {
+		file, data := s.file(t, k)
+		if _, err := file.WriteAt(newer, 0); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.open()
+		_, checked := Check(s.fs, "archive", s.segments)
+		if !errors.Is(err, ErrVersion) || !errors.Is(checked, ErrVersion) {
+			t.Errorf("open says %v, check says %v", err, checked)
+		}
+		if _, err := file.WriteAt(data[:headerSize], 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAnUnsealedSegmentMustBeTheLast(t *testing.T) {
+	s := newSmall(t)
+	s.segments = []Segment{s.segments[2], s.segments[0]}
+	if _, err := s.open(); err == nil {
+		t.Error("opened")
+	}
+	if _, err := Check(s.fs, "archive", s.segments); err == nil {
+		t.Error("checked")
+	}
+}
+
+func TestAnErrorOfTheCallbackEndsOpen(t *testing.T) {
+	s := newSmall(t)
+	enough := errors.New("enough")
+	for limit := range s.records {
+		n := 0
+		_, err := Open(s.fs, "archive", s.segments, Options{}, func(ID, []byte, int) error {
+			if n++; n > limit {
+				return enough
+			}
+			return nil
+		})
+		if err != enough || n != limit+1 {
+			t.Errorf("after %d records: %v", n, err)
+		}
+	}
+}
+
+// The checksum of a record does not help when it is right: a footer with another head is found too.
+func TestCheckComparesTheHeadsOfTheFooter(t *testing.T) {
+	s := newSmall(t)
+	file, data := s.file(t, 1)
+	last := cutTrailer(data[len(data)-trailerSize:])
+	start := len(data) - trailerSize - int(last.entries)
+	e := entries{rest: bytes.Clone(data[start : len(data)-trailerSize])}
+	_, head, _, ok := e.next()
+	for ; ok && len(head) == 0; _, head, _, ok = e.next() {
+	}
+	head[0] ^= 1
+	at := start + bytes.Index(data[start:], append([]byte{head[0] ^ 1}, head[1:]...))
+	data[at] = head[0]
+	sum := checksum(data[start : len(data)-4])
+	copy(data[len(data)-4:], le32(sum))
+	s.segments[1].Checksum = sum
+	if _, err := file.WriteAt(data, 0); err != nil {
+		t.Fatal(err)
+	}
+	var damage *vfs.CorruptionError
+	if _, err := Check(s.fs, "archive", s.segments); !errors.As(err, &damage) {
+		t.Errorf("check says %v", err)
+	}
+}
+
+func le32(x uint32) []byte {
+	return []byte{byte(x), byte(x >> 8), byte(x >> 16), byte(x >> 24)}
+}
