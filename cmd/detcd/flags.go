@@ -1,0 +1,208 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.etcd.io/etcd/client/pkg/v3/types"
+
+	"detcd/kv/server"
+)
+
+// settings are what flags and environment say.
+type settings struct {
+	config    server.Config
+	logLevel  string
+	logFormat string
+	version   bool
+
+	flags    *flag.FlagSet
+	initial  string // --initial-cluster
+	notes    []func(*slog.Logger)
+	snapshot uint64
+}
+
+func newSettings() *settings {
+	s := &settings{config: server.Default(), logLevel: "info", logFormat: "json"}
+	s.config.DataDir = ""
+	s.flags = flag.NewFlagSet("detcd", flag.ContinueOnError)
+	s.flags.SetOutput(io.Discard)
+	s.flags.Usage = func() {}
+	s.registerMember()
+	s.registerCluster()
+	s.registerLimits()
+	registerUnserved(s.flags)
+	return s
+}
+
+var errParse = errors.New("parse error")
+
+func (s *settings) registerMember() {
+	f, c := s.flags, &s.config
+	f.StringVar(&c.Name, "name", c.Name, "human-readable `name` of this member")
+	f.StringVar(&c.DataDir, "data-dir", "", "`path` to the data directory (default <name>.etcd)")
+	f.StringVar(&c.WALDir, "wal-dir", "", "`path` to a dedicated directory; the log is in wal below it")
+	urls(f, &c.ListenPeerURLs, "listen-peer-urls", "where to listen for other members")
+	urls(f, &c.ListenClientURLs, "listen-client-urls", "where to listen for clients")
+	urls(f, &c.AdvertisePeerURLs, "initial-advertise-peer-urls", "where other members reach this one")
+	urls(f, &c.AdvertiseClientURLs, "advertise-client-urls", "where clients reach this member")
+	milliseconds(f, &c.HeartbeatInterval, "heartbeat-interval", "between two heartbeats of a leader")
+	milliseconds(f, &c.ElectionTimeout, "election-timeout", "without a leader until an election")
+	f.StringVar(&s.logLevel, "log-level", s.logLevel, "debug, info, warn, error, panic or fatal")
+	f.StringVar(&s.logFormat, "log-format", s.logFormat, "json or console")
+	f.BoolVar(&s.version, "version", false, "print the version and exit")
+	f.BoolVar(&c.UnsafeNoFsync, "unsafe-no-fsync", false,
+		"do not sync to disk: LOSES acknowledged writes when the machine fails")
+}
+
+func (s *settings) registerCluster() {
+	f, c := s.flags, &s.config
+	f.StringVar(&s.initial, "initial-cluster", "",
+		"the first members of the cluster, as `name=url`,... (default <name>=<the advertised URLs>)")
+	f.StringVar(&c.InitialClusterToken, "initial-cluster-token", c.InitialClusterToken,
+		"`token` that tells clusters with the same members apart")
+	f.Func("initial-cluster-state", "new, or existing to join a running cluster (default new)",
+		func(value string) error {
+			if value != "new" && value != "existing" {
+				return errors.New("invalid value")
+			}
+			c.Existing = value == "existing"
+			return nil
+		})
+}
+
+func (s *settings) registerLimits() {
+	f, c := s.flags, &s.config
+	count(f, &c.MaxRequestBytes, "max-request-bytes", "largest request of a client, in bytes")
+	count(f, &c.MaxTxnOps, "max-txn-ops", "most operations in a transaction")
+	f.Func("max-concurrent-streams", "most streams on one connection of a client (default 4294967295)",
+		func(value string) error {
+			n, err := strconv.ParseUint(value, 0, 32)
+			if err != nil {
+				return errParse
+			}
+			c.MaxConcurrentStreams = uint32(n)
+			return nil
+		})
+	f.DurationVar(&c.WatchProgressInterval, "watch-progress-notify-interval",
+		c.WatchProgressInterval, "between two progress notifications of a watch")
+	f.Uint64Var(&s.snapshot, "snapshot-count", 10000,
+		"accepted for etcd's sake; here the bytes of the log decide when a checkpoint is saved")
+}
+
+// urls registers a list of URLs.
+func urls(f *flag.FlagSet, target *types.URLs, name, usage string) {
+	f.Func(name, fmt.Sprintf("%s, `urls` (default %s)", usage, target), func(value string) error {
+		parsed, err := types.NewURLs(strings.Split(value, ","))
+		if err != nil {
+			return err
+		}
+		*target = parsed
+		return nil
+	})
+}
+
+// milliseconds registers a duration that is given as a whole number of milliseconds.
+func milliseconds(f *flag.FlagSet, target *time.Duration, name, usage string) {
+	f.Func(name, fmt.Sprintf("`ms` %s (default %d)", usage, target.Milliseconds()),
+		func(value string) error {
+			n, err := strconv.ParseUint(value, 0, 32)
+			if err != nil {
+				return errParse
+			}
+			*target = time.Duration(n) * time.Millisecond
+			return nil
+		})
+}
+
+// count registers a number that is not negative.
+func count(f *flag.FlagSet, target *int, name, usage string) {
+	f.Func(name, fmt.Sprintf("`n`, %s (default %d)", usage, *target), func(value string) error {
+		n, err := strconv.ParseUint(value, 0, 31)
+		if err != nil {
+			return errParse
+		}
+		*target = int(n)
+		return nil
+	})
+}
+
+// parse reads flags, then the environment for what the flags left open, then fills in what follows
+// from both.
+func (s *settings) parse(args, environ []string) error {
+	if err := s.flags.Parse(args); err != nil {
+		return err
+	}
+	if s.flags.NArg() > 0 {
+		return fmt.Errorf("%q is not a valid flag", s.flags.Arg(0))
+	}
+	if err := s.parseEnvironment(environ); err != nil {
+		return err
+	}
+	return s.derive()
+}
+
+func (s *settings) isSet(name string) bool {
+	set := false
+	s.flags.Visit(func(f *flag.Flag) { set = set || f.Name == name })
+	return set
+}
+
+func (s *settings) derive() error {
+	c := &s.config
+	if c.DataDir == "" {
+		c.DataDir = c.Name + ".etcd"
+	}
+	if s.isSet("listen-client-urls") && !s.isSet("advertise-client-urls") {
+		c.AdvertiseClientURLs = nil
+	}
+	switch {
+	case s.initial != "":
+		cluster, err := types.NewURLsMap(s.initial)
+		if err != nil {
+			return fmt.Errorf("--initial-cluster: %w", err)
+		}
+		c.InitialCluster = cluster
+	case c.Name != server.Default().Name:
+		c.InitialCluster = types.URLsMap{c.Name: c.AdvertisePeerURLs}
+	}
+	if s.isSet("snapshot-count") {
+		s.notes = append(s.notes, func(log *slog.Logger) {
+			log.Warn("--snapshot-count has no effect: the bytes of the log decide when a checkpoint " +
+				"is saved")
+		})
+	}
+	return nil
+}
+
+// report logs what was noticed before there was a log.
+func (s *settings) report(log *slog.Logger) {
+	for _, note := range s.notes {
+		note(log)
+	}
+}
+
+// usage lists the flags that are served.
+func (s *settings) usage(out io.Writer) {
+	fmt.Fprint(out, "Usage:\n  detcd [flags]\n  detcd verify [--data-dir path] [--wal-dir path]\n\n"+
+		"Each flag may also be given as a variable, as in ETCD_DATA_DIR for --data-dir.\n\nFlags:\n")
+	s.flags.VisitAll(func(f *flag.Flag) {
+		if _, unserved := f.Value.(*unserved); unserved {
+			return
+		}
+		argument, text := flag.UnquoteUsage(f)
+		if argument != "" {
+			argument = " " + argument
+		}
+		if f.DefValue != "" && f.DefValue != "false" && !strings.Contains(text, "(default") {
+			text += fmt.Sprintf(" (default %s)", f.DefValue)
+		}
+		fmt.Fprintf(out, "  --%s%s\n        %s\n", f.Name, argument, text)
+	})
+}

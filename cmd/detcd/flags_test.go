@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func parse(t *testing.T, environ []string, args ...string) (*settings, error) {
+	t.Helper()
+	s := newSettings()
+	err := s.parse(args, environ)
+	if err == nil {
+		err = s.config.Validate()
+	}
+	return s, err
+}
+
+func TestNothingGivenIsEtcdsDefault(t *testing.T) {
+	s, err := parse(t, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := s.config
+	if c.Name != "default" || c.DataDir != "default.etcd" ||
+		c.ListenClientURLs.String() != "http://localhost:2379" ||
+		c.ListenPeerURLs.String() != "http://localhost:2380" ||
+		c.InitialCluster.String() != "default=http://localhost:2380" ||
+		c.InitialClusterToken != "etcd-cluster" || c.HeartbeatInterval != 100*time.Millisecond ||
+		c.ElectionTimeout != time.Second || c.MaxRequestBytes != 1572864 || c.MaxTxnOps != 128 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestOneDashOrTwoAndTheLastOneCounts(t *testing.T) {
+	s, err := parse(t, nil, "-name", "a", "--data-dir=/x", "-data-dir", "/y",
+		"-initial-cluster", "a=http://localhost:2380,b=http://10.0.0.2:2380,b=http://10.0.0.3:2380",
+		"--initial-cluster-state=existing", "-heartbeat-interval", "50", "--unsafe-no-fsync",
+		"--watch-progress-notify-interval", "1m", "--max-concurrent-streams=7", "--max-txn-ops=9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := s.config
+	if c.Name != "a" || c.DataDir != "/y" || !c.Existing || !c.UnsafeNoFsync ||
+		c.HeartbeatInterval != 50*time.Millisecond || len(c.InitialCluster["b"]) != 2 ||
+		c.WatchProgressInterval != time.Minute || c.MaxConcurrentStreams != 7 || c.MaxTxnOps != 9 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestANameAloneNamesTheCluster(t *testing.T) {
+	s, err := parse(t, nil, "--name=m1", "--initial-advertise-peer-urls=http://10.0.0.1:2380")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.config.InitialCluster.String(); got != "m1=http://10.0.0.1:2380" {
+		t.Errorf("initial cluster %s", got)
+	}
+	if s.config.DataDir != "m1.etcd" {
+		t.Errorf("data dir %s", s.config.DataDir)
+	}
+}
+
+func TestTheEnvironmentCountsWhereNoFlagIsGiven(t *testing.T) {
+	s, err := parse(t, []string{"ETCD_NAME=env", "ETCD_ELECTION_TIMEOUT=1200", "ETCD_DATA_DIR=",
+		"ETCD_NONSENSE=1", "HOME=/root"}, "--name=flag")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.config.Name != "flag" || s.config.ElectionTimeout != 1200*time.Millisecond ||
+		s.config.DataDir != "flag.etcd" {
+		t.Errorf("%+v", s.config)
+	}
+	var lines bytes.Buffer
+	log, err := newLog(&lines, "info", "json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.report(log)
+	for _, want := range []string{
+		`"msg":"recognized and used environment variable","variable-name":"ETCD_ELECTION_TIMEOUT"`,
+		`"msg":"environment variable is shadowed by its command-line flag"`,
+		`"msg":"unrecognized environment variable","environment-variable":"ETCD_NONSENSE=1"`,
+	} {
+		if !strings.Contains(lines.String(), want) {
+			t.Errorf("the log lacks %s:\n%s", want, &lines)
+		}
+	}
+}
+
+func TestWhatIsWrongIsSaid(t *testing.T) {
+	for _, c := range []struct {
+		args, environ []string
+		want          string
+	}{
+		{args: []string{"--foo"}, want: "flag provided but not defined: -foo"},
+		{args: []string{"--name"}, want: "flag needs an argument: -name"},
+		{args: []string{"extra"}, want: `"extra" is not a valid flag`},
+		{args: []string{"--heartbeat-interval=abc"},
+			want: `invalid value "abc" for flag -heartbeat-interval: parse error`},
+		{args: []string{"--max-txn-ops=-1"},
+			want: `invalid value "-1" for flag -max-txn-ops: parse error`},
+		{args: []string{"--listen-peer-urls=localhost:1"},
+			want: "URL scheme must be http, https, unix, or unixs: localhost:1"},
+		{args: []string{"--initial-cluster-state=foo"}, want: "invalid value"},
+		{args: []string{"--election-timeout=100"}, want: "--election-timeout[100ms] should be at " +
+			"least as 5 times as --heartbeat-interval[100ms]"},
+		{args: []string{"--election-timeout=60000"},
+			want: "--election-timeout[60000ms] is too long, and should be set less than 50000ms"},
+		{args: []string{"--listen-client-urls=http://127.0.0.1:1"}, want: "--advertise-client-urls " +
+			"is required when --listen-client-urls is set explicitly"},
+		{args: []string{"--listen-client-urls=http://foo.example:2379"},
+			want: "expected IP in URL for binding (http://foo.example:2379)"},
+		{args: []string{"--listen-client-urls=https://127.0.0.1:1",
+			"--advertise-client-urls=https://127.0.0.1:1"}, want: "cannot listen on TLS for 127.0.0.1:1"},
+		{args: []string{"--cert-file=x"},
+			want: `invalid value "x" for flag -cert-file: this flag of etcd is not supported`},
+		{args: []string{"--enable-pprof"}, want: "enable-pprof: this flag of etcd is not supported"},
+		{environ: []string{"ETCD_AUTO_TLS=true"},
+			want: `invalid value "true" for ETCD_AUTO_TLS: this flag of etcd is not supported`},
+		{environ: []string{"ETCD_HEARTBEAT_INTERVAL=abc"},
+			want: `invalid value "abc" for ETCD_HEARTBEAT_INTERVAL: parse error`},
+	} {
+		if _, err := parse(t, c.environ, c.args...); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q %q:\n got %v\nwant %s", c.args, c.environ, err, c.want)
+		}
+	}
+}
+
+func TestFlagsThatAskForWhatHappensAnywayAreTaken(t *testing.T) {
+	_, err := parse(t, nil, "--auto-tls=false", "--pre-vote", "--logger=zap", "--cors=*",
+		"--auto-compaction-retention=0", "--cert-file=", "--log-outputs=stderr")
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// Every flag of etcd 3.7 is known, served or not: a name that is missing here would be called
+// undefined.
+func TestEveryFlagOfEtcdIsKnown(t *testing.T) {
+	const atLeast = 100
+	s, names := newSettings(), 0
+	for _, name := range strings.Fields(unservedFlags + " name data-dir wal-dir snapshot-count " +
+		"heartbeat-interval election-timeout listen-peer-urls listen-client-urls max-txn-ops " +
+		"max-request-bytes max-concurrent-streams initial-advertise-peer-urls initial-cluster " +
+		"initial-cluster-state initial-cluster-token advertise-client-urls log-level log-format " +
+		"watch-progress-notify-interval unsafe-no-fsync version") {
+		if s.flags.Lookup(name) != nil {
+			names++
+		}
+	}
+	if names < atLeast {
+		t.Errorf("%d flags are known", names)
+	}
+}
+
+func TestTheProgramSaysWhatItIs(t *testing.T) {
+	for _, c := range []struct {
+		args   string
+		status int
+		out    []string
+	}{
+		{"--version", exitClean, []string{"detcd Version: ", "etcd 3.7", "Go OS/Arch: "}},
+		{"--help", exitClean, []string{"--data-dir path", "(default 100)", "detcd verify"}},
+		{"verify -h", exitClean, []string{"Usage: detcd verify"}},
+		{"--foo", exitError, []string{"detcd: flag provided but not defined: -foo"}},
+		{"--log-level=loud", exitError, []string{`unrecognized level: "loud"`}},
+		{"--log-format=xml", exitError, []string{`unknown log format: "xml"`}},
+		{"--election-timeout=1", exitError, []string{`"msg":"failed to verify flags","error":"--elec`}},
+		{"verify extra", exitError, []string{`"extra" is not a valid flag`}},
+		{"verify --data-dir=/nowhere", exitError, []string{"no data directory of a member"}},
+	} {
+		var out bytes.Buffer
+		status, sig := run(strings.Fields(c.args), nil, &out, &out)
+		if status != c.status || sig != nil {
+			t.Errorf("%s: status %d, want %d", c.args, status, c.status)
+		}
+		for _, want := range c.out {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%s: the output lacks %q:\n%s", c.args, want, &out)
+			}
+		}
+	}
+}
+
+func TestTheLogReadsAsEtcds(t *testing.T) {
+	var out bytes.Buffer
+	log, err := newLog(&out, "info", "json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log = log.With("member", "a")
+	log.Warn(`a "text"`, slog.Any("error", errors.New("why")), slog.Int("n", 3))
+	log.Info("plain")
+	log.Debug("unseen")
+	lines := slices.Collect(strings.Lines(out.String()))
+	if len(lines) != 2 || !strings.HasPrefix(lines[0], `{"level":"warn","ts":"2`) {
+		t.Fatalf("%q", lines)
+	}
+	var line struct{ Level, TS, Caller, Msg, Error, Member string }
+	if err := json.Unmarshal([]byte(lines[0]), &line); err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprint(line.Level, line.Msg, line.Error, line.Member)
+	if got != `warna "text"whya` || !strings.HasPrefix(line.Caller, "detcd/flags_test.go:") {
+		t.Errorf("%+v", line)
+	}
+	out.Reset()
+	people, err := newLog(&out, "debug", "console")
+	if err != nil {
+		t.Fatal(err)
+	}
+	people.Info("plain")
+	people.Error("with", "n", 1)
+	if got := out.String(); !strings.Contains(got, "\tinfo\tdetcd/flags_test.go:") ||
+		!strings.Contains(got, "\tplain\n") || !strings.HasSuffix(got, "\twith\t{\"n\":1}\n") {
+		t.Errorf("%q", got)
+	}
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/version"
+
+	"detcd/consensus/node"
+	"detcd/kv/server"
+)
+
+const (
+	exitClean = 0
+	exitError = 1
+)
+
+func main() {
+	status, sig := run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	if sig != nil {
+		raise(sig)
+	}
+	os.Exit(status)
+}
+
+// raise ends the process as the signal would have ended it. The first process of a container is not
+// ended by its own signals.
+func raise(sig os.Signal) {
+	number, ok := sig.(syscall.Signal)
+	if !ok || os.Getpid() == 1 {
+		os.Exit(exitClean)
+	}
+	signal.Reset(sig)
+	if self, err := os.FindProcess(os.Getpid()); err == nil && self.Signal(sig) == nil {
+		time.Sleep(time.Second)
+	}
+	os.Exit(128 + int(number))
+}
+
+// run is the program. It returns the status to exit with, and the signal that ended it, if one did.
+func run(args, environ []string, stdout, stderr io.Writer) (int, os.Signal) {
+	if len(args) > 0 && args[0] == "verify" {
+		return verify(args[1:], stdout, stderr), nil
+	}
+	s := newSettings()
+	if err := s.parse(args, environ); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			s.usage(stdout)
+			return exitClean, nil
+		}
+		fmt.Fprintf(stderr, "detcd: %v\nRun 'detcd --help' for the flags.\n", err)
+		return exitError, nil
+	}
+	if s.version {
+		printVersion(stdout)
+		return exitClean, nil
+	}
+	log, err := newLog(stderr, s.logLevel, s.logFormat)
+	if err != nil {
+		fmt.Fprintf(stderr, "detcd: %v\n", err)
+		return exitError, nil
+	}
+	s.config.Log = log
+	s.report(log)
+	if err := s.config.Validate(); err != nil {
+		log.Error("failed to verify flags", slog.Any("error", err))
+		return exitError, nil
+	}
+	return serve(s.config)
+}
+
+func printVersion(out io.Writer) {
+	fmt.Fprintf(out, "detcd Version: %s (serves the protocol of etcd %s)\nGo Version: %s\n"+
+		"Go OS/Arch: %s/%s\n", detcdVersion, version.Version, runtime.Version(), runtime.GOOS,
+		runtime.GOARCH)
+}
+
+// detcdVersion is this program's own version.
+const detcdVersion = "0.1.0"
+
+// serve runs the member until it ends or is told to.
+func serve(config server.Config) (int, os.Signal) {
+	log := config.Log
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	log.Info("starting detcd", slog.String("detcd-version", detcdVersion),
+		slog.String("etcd-version", version.Version), slog.String("go-version", runtime.Version()))
+	s, err := server.Start(ctx, config)
+	if err != nil {
+		return ended(log, "failed to start", err), nil
+	}
+	select {
+	case <-s.Done():
+		return ended(log, "the member has ended", s.Err()), nil
+	case sig := <-signals:
+		log.Info("received signal; shutting down", slog.String("signal", sig.String()))
+		go func() {
+			<-signals
+			log.Warn("received a second signal; not waiting for a clean end")
+			cancel()
+		}()
+		if err := s.Stop(ctx); err != nil {
+			log.Error("the member did not stop cleanly", slog.Any("error", err))
+			return exitError, nil
+		}
+		log.Info("closed detcd", slog.String("data-dir", config.DataDir))
+		return exitClean, sig
+	}
+}
+
+// ended logs why, and returns the exit status. A member that was removed has nothing left to do.
+func ended(log *slog.Logger, what string, err error) int {
+	if errors.Is(err, node.ErrRemoved) {
+		log.Error("the member has been permanently removed from the cluster")
+		log.Error("the data-dir used by this member must be removed")
+		return exitClean
+	}
+	if err == nil {
+		err = errors.New("it was stopped")
+	}
+	log.Error(what, slog.Any("error", err))
+	return exitError
+}
+
+// verify audits a data directory.
+func verify(args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("verify", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	dataDir := flags.String("data-dir", "default.etcd", "")
+	walDir := flags.String("wal-dir", "", "")
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, "Usage: detcd verify [--data-dir default.etcd] [--wal-dir '']\n"+
+			"Audits every byte of a data directory that no member uses, and changes nothing.\n")
+		return exitClean
+	case err == nil && flags.NArg() > 0:
+		err = fmt.Errorf("%q is not a valid flag", flags.Arg(0))
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "detcd verify: %v\n", err)
+		return exitError
+	}
+	if err := server.Verify(*dataDir, *walDir, stdout); err != nil {
+		fmt.Fprintf(stderr, "detcd verify: %v\n", err)
+		return exitError
+	}
+	return exitClean
+}

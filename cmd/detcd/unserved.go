@@ -1,0 +1,140 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"slices"
+	"strings"
+)
+
+// An unserved flag is one of etcd that detcd knows and does not serve. Values that ask for what
+// detcd does anyway are taken.
+type unserved struct {
+	harmless []string
+	boolean  bool
+}
+
+var errUnserved = errors.New("this flag of etcd is not supported by detcd yet")
+
+// Set refuses what would have an effect.
+func (u *unserved) Set(value string) error {
+	if value == "" || slices.Contains(u.harmless, value) {
+		return nil
+	}
+	return errUnserved
+}
+
+// String is the default, which is empty.
+func (u *unserved) String() string { return "" }
+
+// IsBoolFlag lets a flag stand without a value.
+func (u *unserved) IsBoolFlag() bool { return u.boolean }
+
+// registerUnserved adds the flags of etcd 3.7 that are not served. Behind the name stands what is
+// harmless; "bool" means that it needs no value.
+func registerUnserved(f *flag.FlagSet) {
+	for line := range strings.Lines(unservedFlags) {
+		fields := strings.Fields(line)
+		u := &unserved{harmless: fields[1:]}
+		if len(fields) > 1 && fields[1] == "bool" {
+			u.boolean, u.harmless = true, fields[2:]
+		}
+		f.Var(u, fields[0], "not supported yet")
+	}
+}
+
+const unservedFlags = `config-file
+initial-election-tick-advance bool true
+listen-client-http-urls
+max-snapshots 5
+max-wals 5
+memory-mlock bool false
+quota-backend-bytes -1
+backend-bbolt-freelist-type
+backend-batch-interval
+backend-batch-limit
+grpc-keepalive-min-time 5s
+grpc-keepalive-interval 2h 2h0m0s
+grpc-keepalive-timeout 20s
+socket-reuse-port bool false
+socket-reuse-address bool false
+enable-grpc-gateway bool false
+raft-read-timeout
+raft-write-timeout
+feature-gates
+discovery
+discovery-token
+discovery-endpoints
+discovery-dial-timeout
+discovery-request-timeout
+discovery-keepalive-time
+discovery-keepalive-timeout
+discovery-insecure-transport bool true
+discovery-insecure-skip-tls-verify bool false
+discovery-cert
+discovery-key
+discovery-cacert
+discovery-user
+discovery-password
+discovery-fallback exit
+discovery-proxy
+discovery-srv
+discovery-srv-name
+strict-reconfig-check bool true
+pre-vote bool true
+auto-compaction-retention 0
+auto-compaction-mode periodic revision
+v2-deprecation
+cert-file
+key-file
+client-cert-auth bool false
+client-cert-file
+client-key-file
+client-crl-file
+client-cert-allowed-hostname
+trusted-ca-file
+auto-tls bool false
+peer-cert-file
+peer-key-file
+peer-client-cert-auth bool false
+peer-client-cert-file
+peer-client-key-file
+peer-trusted-ca-file
+peer-cert-allowed-cn
+peer-cert-allowed-hostname
+peer-auto-tls bool false
+self-signed-cert-validity
+peer-crl-file
+cipher-suites
+cors *
+host-whitelist *
+tls-min-version
+tls-max-version
+auth-token simple
+bcrypt-cost
+auth-token-ttl
+enable-pprof bool false
+metrics basic
+listen-metrics-urls
+logger zap
+log-outputs default stderr
+enable-log-rotation bool false
+log-rotation-config-json
+warning-unary-request-duration
+enable-distributed-tracing bool false
+distributed-tracing-address
+distributed-tracing-service-name
+distributed-tracing-instance-id
+distributed-tracing-sampling-rate 0
+corrupt-check-time 0 0s
+compact-hash-check-time
+compaction-batch-limit
+peer-skip-client-san-verification bool false
+warning-apply-duration
+bootstrap-defrag-threshold-megabytes 0
+max-learners
+compaction-sleep-interval
+downgrade-check-time
+snapshot-catchup-entries
+force-new-cluster bool false
+`
