@@ -5,16 +5,22 @@ import (
 	"fmt"
 	"io/fs"
 
+	"detcd/storage/archive"
 	"detcd/storage/checkpoint"
 	"detcd/storage/vfs"
+	"detcd/storage/wal"
 )
 
-// Identity says whose a data directory is.
+// Identity says whose a data directory is, and what its last checkpoint names.
 type Identity struct {
 	ID          MemberID
 	Cluster     uint64
 	Incarnation uint64
-	Members     Membership // as of the last checkpoint
+	Members     Membership
+	Number      uint64 // of the checkpoint
+	Applied     Index
+	LogFrom     wal.Sequence      // the first record of the log that recovery needs
+	Segments    []archive.Segment // what belongs to the archive
 }
 
 // Identify reads whose a data directory is, and changes nothing. It returns false for one that is
@@ -34,5 +40,6 @@ func Identify(dir vfs.FS) (Identity, bool, error) {
 		return Identity{}, false, err
 	}
 	return Identity{ID: saved.identity.member, Cluster: saved.identity.cluster,
-		Incarnation: saved.identity.incarnation, Members: saved.membership}, true, nil
+		Incarnation: saved.identity.incarnation, Members: saved.membership, Number: number,
+		Applied: saved.applied, LogFrom: saved.walFrom, Segments: saved.segments}, true, nil
 }
