@@ -66,6 +66,9 @@ func (r *Replica) tickCheckpoint() {
 	}
 }
 
+// Checkpoint asks for a checkpoint as soon as the background lane is free.
+func (r *Replica) Checkpoint() { r.bulks.wanted = true }
+
 func (r *Replica) startBulk() {
 	b := &r.bulks
 	if b.current != nil {
