@@ -31,6 +31,7 @@ type drill struct {
 	stopWatch context.CancelFunc
 	kills     atomic.Int64
 	resumed   atomic.Int64 // watches, over all watchers
+	readBack  atomic.Int64 // values, at the end
 }
 
 // An ackTimes keeps when writes were acknowledged.
@@ -39,6 +40,7 @@ type ackTimes struct {
 	count   int64
 	last    time.Time
 	longest time.Duration // without an acknowledgement
+	window  time.Duration // the same, since newWindow
 }
 
 // add counts an acknowledgement that came now.
@@ -48,6 +50,7 @@ func (a *ackTimes) add() {
 	defer a.mu.Unlock()
 	if a.count > 0 {
 		a.longest = max(a.longest, now.Sub(a.last))
+		a.window = max(a.window, now.Sub(a.last))
 	}
 	a.count++
 	a.last = now
@@ -58,6 +61,20 @@ func (a *ackTimes) get() (count int64, last time.Time, longest time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.count, a.last, a.longest
+}
+
+// newWindow begins a new search for the longest time without an acknowledgement.
+func (a *ackTimes) newWindow() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.window = 0
+}
+
+// inWindow returns the longest time without an acknowledgement since newWindow.
+func (a *ackTimes) inWindow() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.window
 }
 
 // drillOptions say what kind of load there is.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,9 +10,9 @@ import (
 	"detcd/faults/nemesis"
 )
 
-// run puts the load on, lets chaos do what it does, and checks everything. It returns early with the
-// first violation, the first error that no kill explains, or the end of ctx. The caller closes the
-// cluster.
+// run puts the load on, lets chaos do what it does, and checks everything. It returns early with
+// the first violation, the first error that no kill explains, or the end of ctx. The caller closes
+// the cluster.
 func (d *drill) run(ctx context.Context, chaos func(ctx context.Context) error) error {
 	d.begin()
 	defer d.end()
@@ -37,7 +38,7 @@ func (d *drill) guard(ctx context.Context, step func(ctx context.Context) error)
 	var reason error
 	select {
 	case err := <-done:
-		return errors.Join(err, d.cluster.Exited())
+		return cmp.Or(d.cluster.Exited(), err) // who ended by itself explains the rest
 	case <-d.ledger.broken: // failure() says why
 		reason = errBroken
 	case reason = <-d.fail:
@@ -66,8 +67,8 @@ func newPlace(dir string) (*place, error) {
 	return &place{dir: dir}, err
 }
 
-// leave closes the cluster and removes the directory unless it is to be kept or err is a finding, to
-// which it then adds where the evidence is.
+// leave closes the cluster and removes the directory unless it is to be kept or err is a finding,
+// to which it then adds where the evidence is.
 func (p *place) leave(cluster *nemesis.Cluster, err error) error {
 	if cluster != nil {
 		err = errors.Join(err, cluster.Close())

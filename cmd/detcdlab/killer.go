@@ -10,9 +10,9 @@ import (
 	"detcd/faults/nemesis"
 )
 
-// A killer ends members with SIGKILL and starts them again at once, as fast as the cluster bears: it
-// waits only when nothing was written since, so that every kill hits a cluster that works or one that
-// is about to.
+// A killer ends members with SIGKILL and starts them again at once, as fast as the cluster bears:
+// it waits only when nothing was written since, so that every kill hits a cluster that works or one
+// that is about to.
 type killer struct {
 	drill  *drill
 	random *rand.Rand
@@ -44,8 +44,8 @@ func (k *killer) run(ctx context.Context, kills int64) error {
 	return nil
 }
 
-// choose takes one member most of the time, the leader on purpose now and then; and seldom a majority
-// or all of them.
+// choose takes one member most of the time, the leader on purpose now and then; and seldom a
+// majority or all of them.
 func (k *killer) choose(ctx context.Context) []*nemesis.Member {
 	members := k.drill.cluster.Members()
 	k.random.Shuffle(len(members), func(i, j int) {

@@ -81,8 +81,8 @@ type version struct {
 	change
 }
 
-// A write is an operation that changes keys. Its value begins with its id, so that it is known again
-// wherever it shows up.
+// A write is an operation that changes keys. Its value begins with its id, so that it is known
+// again wherever it shows up.
 type write struct {
 	id       writeID
 	what     string // put, txn, ...: for people

@@ -10,6 +10,10 @@ import (
 func (l *ledger) settle(last int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for _, revision := range slices.Sorted(maps.Keys(l.answered)) {
+		l.violate(revision, "acknowledged write lost: %v was acknowledged at revision %d, "+
+			"the store ends at %d", l.answered[revision], revision, last)
+	}
 	if last < l.seen.Load() {
 		l.violate(last, "revisions went back: the store ends at revision %d, but %d had been seen",
 			last, l.seen.Load())
@@ -21,10 +25,6 @@ func (l *ledger) settle(last int64) {
 		if at := l.watchers[watcher]; at != last {
 			l.violate(0, "watcher %s ended at revision %d of %d", watcher, at, last)
 		}
-	}
-	for _, revision := range slices.Sorted(maps.Keys(l.answered)) {
-		l.violate(revision, "acknowledged write lost: %v was acknowledged at revision %d, "+
-			"the store ends at %d", l.answered[revision], revision, last)
 	}
 	for _, revision := range slices.Sorted(maps.Keys(l.reads)) {
 		l.violate(revision, "%d reads were answered at revision %d, the store ends at %d",

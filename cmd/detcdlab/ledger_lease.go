@@ -21,8 +21,8 @@ func (l *ledger) leaseSent(id leaseID, kept bool) {
 	l.leases[id] = &lease{id: id, kept: kept}
 }
 
-// leaseAlive notes that a grant or a keep-alive that was sent at a time was answered: the lease lasts
-// for ttl from then at least.
+// leaseAlive notes that a grant or a keep-alive that was sent at a time was answered: the lease
+// lasts for ttl from then at least.
 func (l *ledger) leaseAlive(id leaseID, sent, ttl time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -50,8 +50,8 @@ func (l *ledger) leaseRevoking(id leaseID) {
 	l.leases[id].revoking = true
 }
 
-// judgeLeaseEnd checks a revision that only deletes: it must be the end of one lease, take all of its
-// keys, and not come too early.
+// judgeLeaseEnd checks a revision that only deletes: it must be the end of one lease, take all of
+// its keys, and not come too early.
 func (l *ledger) judgeLeaseEnd(revision int64, keys []string) {
 	var id leaseID
 	for _, key := range keys {

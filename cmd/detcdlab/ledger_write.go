@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// begin makes a write known before it is sent and gives it an id. The floor that it returns is to be
-// handed to the methods that take its answer.
+// begin makes a write known before it is sent and gives it an id. The floor that it returns is to
+// be handed to the methods that take its answer.
 func (l *ledger) begin(w *write) (floor int64) {
 	floor = l.seen.Load()
 	l.mu.Lock()
@@ -76,8 +76,8 @@ func (l *ledger) confirm(w *write) {
 	delete(l.writes, w.id)
 }
 
-// unanswered notes that no answer to the write came or will come: it may have happened, or may still
-// happen, once.
+// unanswered notes that no answer to the write came or will come: it may have happened, or may
+// still happen, once.
 func (l *ledger) unanswered(w *write) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -33,12 +33,12 @@ func command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "detcdlab",
 		Short: "The laboratory: put a cluster under load, break it, measure it, judge it",
-		Long: `detcdlab works on any server that speaks etcd's protocol and takes etcd's flags: detcd, and etcd
-itself for comparison.`,
+		Long: `detcdlab works on any server that speaks etcd's protocol and takes etcd's flags: detcd, and
+etcd itself for comparison.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(tortureKillCommand())
+	root.AddCommand(benchCommand(), demoCommand(), tortureKillCommand())
 	return root
 }

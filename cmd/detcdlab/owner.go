@@ -82,8 +82,8 @@ func (o *owner) leases() (etcdserverpb.LeaseClient, error) {
 	return etcdserverpb.NewLeaseClient(conn), nil
 }
 
-// grant gets a lease with an id of its own choice: a grant without an answer can be asked for again,
-// and the answer that the lease exists is as good.
+// grant gets a lease with an id of its own choice: a grant without an answer can be asked for
+// again, and the answer that the lease exists is as good.
 func (o *owner) grant(ctx context.Context, ttl time.Duration, kept bool) leaseID {
 	o.last++
 	id := o.last

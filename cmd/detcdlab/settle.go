@@ -18,9 +18,9 @@ const (
 	checkTimeout  = 10 * time.Minute // everything was read back
 )
 
-// settle stops the load, waits until the cluster is calm and reads back all that there is: from every
-// member the state, the hash, and the whole history as a new watcher sees it; and every value that was
-// ever written, at its own revision. What does not fit becomes a violation.
+// settle stops the load, waits until the cluster is calm and reads back all that there is: from
+// every member the state, the hash, and the whole history as a new watcher sees it; and every value
+// that was ever written, at its own revision. What does not fit becomes a violation.
 func (d *drill) settle(ctx context.Context) error {
 	d.stopLoad()
 	d.load.Wait()
@@ -126,7 +126,7 @@ func (d *drill) checkMember(ctx context.Context, member int, last int64) error {
 	}
 	name := d.members[member].Name()
 	d.ledger.holds(name, all)
-	from := d.compacted.Load() + 1
+	from := max(d.compacted.Load()+1, firstRevision)
 	if from > last {
 		return nil
 	}
@@ -165,8 +165,8 @@ func (d *drill) checkHashes(ctx context.Context, last int64) error {
 // The readers that read everything back.
 const readersBack = 16
 
-// readAllBack reads every value that the log has and that is not compacted, at the revision at which
-// it was written, from the members in turn.
+// readAllBack reads every value that the log has and that is not compacted, at the revision at
+// which it was written, from the members in turn.
 func (d *drill) readAllBack(ctx context.Context) error {
 	work := make(chan version, readersBack)
 	group, ctx := errgroup.WithContext(ctx)
@@ -187,6 +187,7 @@ func (d *drill) readAllBack(ctx context.Context) error {
 						want.key, want.revision, d.members[member].Name(), err)
 				}
 				d.ledger.readBack(d.members[member].Name(), want, only(answer.Kvs))
+				d.readBack.Add(1)
 			}
 			return nil
 		})

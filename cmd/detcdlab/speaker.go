@@ -12,8 +12,8 @@ import (
 	"golang.org/x/term"
 )
 
-// A speaker shows progress: on a terminal one line that is written over and over, elsewhere a line of
-// its own every few seconds. It writes to standard error, so that results can be piped.
+// A speaker shows progress: on a terminal one line that is written over and over, elsewhere a line
+// of its own every few seconds. It writes to standard error, so that results can be piped.
 type speaker struct {
 	out      io.Writer
 	terminal bool

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -58,6 +59,12 @@ longest interruption      %v without an acknowledged write
 func fastElections() []string {
 	return []string{"--heartbeat-interval=50", "--election-timeout=500"}
 }
+
+// What flags mean that several commands have.
+const (
+	dirUsage       = "for data and logs, kept; default: temporary, kept on failure"
+	memberArgUsage = "further flag for every member; repeatable"
+)
 
 // torture runs the kills. The report is of no use when there is an error.
 func torture(ctx context.Context, o tortureOptions, say *speaker) (*tortureReport, error) {
@@ -132,6 +139,9 @@ It ends with status 1 and the evidence when any of this does not hold.`,
   detcdlab torture-kill --binary .cache/etcd/etcd --kills 100 --members 5 --every 300ms`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			if min(o.members, o.workers) < 1 || o.kills < 1 || o.rate <= 0 || o.every <= 0 {
+				return errors.New("members, clients, kills, rate and every must be positive")
+			}
 			say := newSpeaker(command.ErrOrStderr())
 			report, err := torture(command.Context(), o, say)
 			if err != nil {
@@ -150,8 +160,8 @@ It ends with status 1 and the evidence when any of this does not hold.`,
 	flags.IntVar(&o.size, "val-size", 64, "bytes of a value")
 	flags.Uint64Var(&o.seed, "seed", 1, "of the choices of clients and killer")
 	flags.DurationVar(&o.compact, "compact-every", 5*time.Second, "time between compactions; 0: never")
-	flags.StringVar(&o.dir, "dir", "", "for data and logs, kept; default: temporary, kept on failure")
-	flags.StringArrayVar(&o.memberArgs, "member-arg", nil, "further flag for every member; repeatable")
+	flags.StringVar(&o.dir, "dir", "", dirUsage)
+	flags.StringArrayVar(&o.memberArgs, "member-arg", nil, memberArgUsage)
 	flags.BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return command
 }

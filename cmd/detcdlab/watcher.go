@@ -11,8 +11,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// A watcher follows the whole store from its first revision on. When its stream breaks it goes to the
-// next member and resumes at the revision after the last that it was shown.
+// A watcher follows the whole store from its first revision on. When its stream breaks it goes to
+// the next member and resumes at the revision after the last that it was shown.
 type watcher struct {
 	drill *drill
 	name  string
@@ -85,8 +85,8 @@ func watchFrom(
 	}
 }
 
-// canceled turns the end of a watch into an error. A server may end a watch because it stops; it may
-// not say that what the watch asked for is compacted, because the drill compacts only below.
+// canceled turns the end of a watch into an error. A server may end a watch because it stops; it
+// may not say that what the watch asked for is compacted, because the drill compacts only below.
 func canceled(answer *etcdserverpb.WatchResponse) error {
 	if answer.CompactRevision > 0 {
 		return fmt.Errorf("canceled: compacted up to %d", answer.CompactRevision)

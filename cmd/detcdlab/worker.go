@@ -13,8 +13,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// A worker is one client of the load: it sends one request after the other, to one member until that
-// fails and then to the next, and tells the ledger.
+// A worker is one client of the load: it sends one request after the other, to one member until
+// that fails and then to the next, and tells the ledger.
 type worker struct {
 	drill  *drill
 	number int

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -265,7 +266,11 @@ func logEnd(path string) string {
 	}
 	tail := make([]byte, min(info.Size(), logEndBytes))
 	n, _ := file.ReadAt(tail, info.Size()-int64(len(tail)))
-	return string(tail[:n])
+	text := string(tail[:n])
+	if _, whole, found := strings.Cut(text, "\n"); found && info.Size() > logEndBytes {
+		return whole // not the rest of a line that begins before it
+	}
+	return text
 }
 
 // Bounds of waiting and of what an error quotes.

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"detcd/bench"
+)
+
+// benchCommand is `detcdlab bench` with all below it.
+func benchCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure an endpoint, or detcd and etcd side by side",
+	}
+	command.AddCommand(
+		loadCommand(bench.Put, "Write keys",
+			`put writes values to keys, in a closed loop: every client waits for its answer before it
+sends the next request. With --rate, requests are sent at fixed times, and a latency is counted from
+the time at which its request was due.`),
+		loadCommand(bench.Range, "Read keys",
+			`range reads one key a request, linearizably or, with --serializable, from whatever the
+member that is asked has applied. The keys are written first, unless --skip-load says that an
+earlier run with the same sizes has done so.`),
+		compareCommand(),
+	)
+	return command
+}
+
+// loadCommand is the command of one workload.
+func loadCommand(workload bench.Workload, short, long string) *cobra.Command {
+	o := bench.Options{Workload: workload}
+	var asJSON bool
+	var transport string
+	command := &cobra.Command{
+		Use:   string(workload),
+		Short: short,
+		Long:  long,
+		Example: fmt.Sprintf(`  detcdlab bench %[1]s --clients 100 --conns 10 --duration 10s
+  detcdlab bench %[1]s --clients 1 --total 10000 --pid $(pidof detcd) --json`, workload),
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			o.Transport = bench.Transport(transport)
+			if o.Total == 0 && o.Duration == 0 {
+				o.Duration = 10 * time.Second
+			}
+			for i, endpoint := range o.Endpoints {
+				plain, err := hostPort(endpoint)
+				if err != nil {
+					return err
+				}
+				o.Endpoints[i] = plain
+			}
+			say := newSpeaker(command.ErrOrStderr())
+			o.Progress = func(p bench.Progress) { say.line(benchLine("", p)) }
+			report, err := bench.Run(command.Context(), o)
+			say.clear()
+			if err != nil {
+				return err
+			}
+			if err := print(command.OutOrStdout(), report, asJSON); err != nil {
+				return err
+			}
+			if failed := report.Failed(); failed > 0 {
+				return fmt.Errorf("%d operations failed", failed)
+			}
+			return nil
+		},
+	}
+	flags := command.Flags()
+	flags.StringSliceVar(&o.Endpoints, "endpoints", []string{"127.0.0.1:2379"},
+		"members to send to; connections are spread over them")
+	flags.IntVar(&o.Clients, "clients", 1, "requests under way at once")
+	flags.IntVar(&o.Connections, "conns", 1, "connections that the clients share")
+	flags.IntVar(&o.KeySize, "key-size", 8, "bytes of a key")
+	flags.IntVar(&o.ValueSize, "val-size", 8, "bytes of a value")
+	flags.IntVar(&o.Keys, "key-space-size", 100_000, "number of different keys")
+	flags.BoolVar(&o.Sequential, "sequential-keys", false, "keys in order instead of at random")
+	flags.Int64Var(&o.Total, "total", 0, "requests to send, instead of --duration")
+	flags.DurationVar(&o.Duration, "duration", 0, "how long to send (default 10s)")
+	flags.DurationVar(&o.WarmUp, "warm-up", 0, "load before the measurement begins")
+	flags.Float64Var(&o.Rate, "rate", 0,
+		"requests a second of all clients; 0: as fast as answers come")
+	flags.Uint64Var(&o.Seed, "seed", 1, "of keys and values")
+	flags.IntSliceVar(&o.PIDs, "pid", nil, "server processes whose processor time and memory to read")
+	flags.StringVar(&transport, "transport", string(bench.Wire),
+		"client: wire (own HTTP/2, cheap) or grpc (ordinary stubs)")
+	flags.BoolVar(&asJSON, "json", false, "print the report as JSON")
+	if workload == bench.Range {
+		flags.BoolVar(&o.Serializable, "serializable", false, "read what the member has applied")
+		flags.BoolVar(&o.SkipLoad, "skip-load", false, "the keys are there already")
+	}
+	command.MarkFlagsMutuallyExclusive("total", "duration")
+	return command
+}
+
+// hostPort takes an endpoint as etcdctl does, with or without a scheme.
+func hostPort(endpoint string) (string, error) {
+	plain := strings.TrimSuffix(strings.TrimPrefix(endpoint, "http://"), "/")
+	switch {
+	case strings.HasPrefix(endpoint, "https://"):
+		return "", fmt.Errorf("endpoint %s: bench speaks no TLS", endpoint)
+	case strings.Contains(plain, "/") || !strings.Contains(plain, ":"):
+		return "", fmt.Errorf("endpoint %s: want host:port", endpoint)
+	}
+	return plain, nil
+}
+
+// benchLine is the line that is shown while something is measured.
+func benchLine(what string, p bench.Progress) string {
+	return fmt.Sprintf("%s%-8s %s %3.0f%%  %.0f/s  %d done", what, p.Phase,
+		bar(p.Fraction, 20), 100*p.Fraction, p.PerSecond, p.Operations)
+}
