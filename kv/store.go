@@ -40,6 +40,9 @@ func New(options Options) *Store {
 // the same commands, whether one by one or by way of a checkpoint.
 func (s *Store) Hash() uint64 { return uint64(s.digest) }
 
+// Revision is that of the last write that was applied.
+func (s *Store) Revision() int64 { return s.mvcc.Revision() }
+
 // Stats are the sizes of the archive.
 func (s *Store) Stats() archive.Stats { return s.mvcc.Stats() }
 
