@@ -102,7 +102,9 @@ func decodeCheckpoint(blob []byte) (*image, error) {
 	c.hard = r.hard()
 	c.walFrom = wal.Sequence(r.uvarint())
 	r.shared(c)
-	c.state = r.string()
+	if state := r.string(); len(state) > 0 {
+		c.state = state // nil is that of a new cluster, also after a restart
+	}
 	if r.bad || len(r.bytes) > 0 {
 		return nil, fmt.Errorf("replica: malformed checkpoint of %d bytes", len(blob))
 	}
