@@ -26,6 +26,12 @@ func (m *machine) publish() {
 	m.stats.Store(&stats)
 }
 
+// Due passes the news on at every tick of a leader.
+func (m *machine) Due(now int64) [][]byte {
+	m.publish()
+	return m.Store.Due(now)
+}
+
 // BulkDone passes the news on: a step changes what is on disk.
 func (m *machine) BulkDone(step *archive.Step) {
 	m.Store.BulkDone(step)

@@ -1,0 +1,354 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.etcd.io/etcd/client/pkg/v3/types"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+
+	"detcd/consensus/node"
+	"detcd/consensus/replica"
+	"detcd/storage/checkpoint"
+	"detcd/storage/vfs"
+)
+
+// freeURL is an address on which nothing listens.
+func freeURL(t *testing.T) types.URLs {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return types.MustNewURLs([]string{"http://" + listener.Addr().String()})
+}
+
+// testConfigs are those of the members of a new cluster, with quick elections.
+func testConfigs(t *testing.T, n int) []Config {
+	t.Helper()
+	cluster := make(types.URLsMap)
+	var configs []Config
+	for i := range n {
+		c := testConfig(t, fmt.Sprintf("m%d", i))
+		cluster[c.Name] = c.AdvertisePeerURLs
+		c.InitialCluster = cluster
+		configs = append(configs, c)
+	}
+	return configs
+}
+
+func testConfig(t *testing.T, name string) Config {
+	t.Helper()
+	c := Default()
+	c.Name, c.DataDir = name, filepath.Join(t.TempDir(), "data")
+	c.ListenPeerURLs, c.ListenClientURLs = freeURL(t), freeURL(t)
+	c.AdvertisePeerURLs, c.AdvertiseClientURLs = c.ListenPeerURLs, c.ListenClientURLs
+	c.HeartbeatInterval, c.ElectionTimeout = 20*time.Millisecond, 200*time.Millisecond
+	return c
+}
+
+// start starts a server, which is stopped when the test ends.
+func start(t *testing.T, config Config) *Server {
+	t.Helper()
+	s, err := Start(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, s) })
+	return s
+}
+
+func ready(t *testing.T, servers ...*Server) {
+	t.Helper()
+	for _, s := range servers {
+		select {
+		case <-s.Ready():
+		case <-s.Done():
+			t.Fatalf("%s ended: %v", s.config.Name, s.Err())
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s is not ready after 10 s: %+v", s.config.Name, s.node.Load().Status())
+		}
+	}
+}
+
+func stop(t *testing.T, s *Server) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := s.Stop(ctx); err != nil && !errors.Is(err, node.ErrRemoved) {
+		t.Errorf("stop %s: %v", s.config.Name, err)
+	}
+}
+
+func client(t *testing.T, s *Server) *clientv3.Client {
+	t.Helper()
+	c, err := clientv3.New(clientv3.Config{Endpoints: s.ClientAddresses(), Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func within(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func put(t *testing.T, s *Server, key, value string) {
+	t.Helper()
+	if _, err := client(t, s).Put(within(t), key, value); err != nil {
+		t.Fatalf("put %s by way of %s: %v", key, s.config.Name, err)
+	}
+}
+
+func expect(t *testing.T, s *Server, key, want string) {
+	t.Helper()
+	got, err := client(t, s).Get(within(t), key)
+	if err != nil || len(got.Kvs) != 1 || string(got.Kvs[0].Value) != want {
+		t.Errorf("get %s by way of %s: %v, %v; want %s", key, s.config.Name, got, err, want)
+	}
+}
+
+// leavesNothing checks that the goroutines of the test end with it. It must be called first.
+func leavesNothing(t *testing.T) {
+	t.Helper()
+	before := runtime.NumGoroutine()
+	t.Cleanup(func() {
+		for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; {
+			if time.Now().After(deadline) {
+				stacks := make([]byte, 1<<16)
+				t.Fatalf("goroutines are left:\n%s", stacks[:runtime.Stack(stacks, true)])
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	})
+}
+
+func TestARestartKeepsEverything(t *testing.T) {
+	leavesNothing(t)
+	config := testConfigs(t, 1)[0]
+	for run := range 3 {
+		s := start(t, config)
+		ready(t, s)
+		for earlier := range run {
+			expect(t, s, fmt.Sprint("key ", earlier), "value")
+		}
+		put(t, s, fmt.Sprint("key ", run), "value")
+		stop(t, s)
+	}
+}
+
+func TestADirectoryInUseIsRefused(t *testing.T) {
+	leavesNothing(t)
+	config := testConfigs(t, 1)[0]
+	ready(t, start(t, config))
+	second := config
+	second.ListenClientURLs, second.ListenPeerURLs = freeURL(t), freeURL(t)
+	if s, err := Start(t.Context(), second); err == nil {
+		stop(t, s)
+		t.Error("two members use one directory")
+	} else if !strings.Contains(err.Error(), "in use by another process") {
+		t.Error(err)
+	}
+	if err := Verify(config.DataDir, "", new(bytes.Buffer)); err == nil {
+		t.Error("a directory in use was audited")
+	}
+}
+
+func TestAFailedStartLeavesNothing(t *testing.T) {
+	leavesNothing(t)
+	config := testConfigs(t, 1)[0]
+	taken, err := net.Listen("tcp", config.ListenClientURLs[0].Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Start(t.Context(), config); err == nil {
+		stop(t, s)
+		t.Fatal("two listen on one port")
+	}
+	taken.Close()
+	ready(t, start(t, config))
+}
+
+func TestTheDirectoryOfAnotherClusterIsRefused(t *testing.T) {
+	config := testConfigs(t, 1)[0]
+	s := start(t, config)
+	ready(t, s)
+	stop(t, s)
+	other := testConfigs(t, 1)[0]
+	other.DataDir = config.DataDir
+	if s, err := Start(t.Context(), other); err == nil {
+		stop(t, s)
+		t.Error("the directory of a cluster with other addresses was taken")
+	} else if !errors.Is(err, ErrOtherCluster) {
+		t.Error(err)
+	}
+	config.InitialClusterToken = "another" // as in etcd: what the directory says counts
+	ready(t, start(t, config))
+}
+
+func TestADirectoryOfANewerVersionIsRefused(t *testing.T) {
+	config := testConfigs(t, 1)[0]
+	s := start(t, config)
+	ready(t, s)
+	stop(t, s)
+	dir := vfs.OS(filepath.Join(config.DataDir, "member"))
+	if err := checkpoint.Save(dir, "checkpoint", 1000, []byte{99}); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Start(t.Context(), config); err == nil {
+		stop(t, s)
+		t.Error("a checkpoint of version 99 was read")
+	} else if !errors.Is(err, replica.ErrVersion) {
+		t.Error(err)
+	}
+}
+
+func TestThreeMembersServeTogether(t *testing.T) {
+	leavesNothing(t)
+	configs := testConfigs(t, 3)
+	var servers []*Server
+	for _, c := range configs {
+		servers = append(servers, start(t, c))
+	}
+	ready(t, servers...)
+	for i, s := range servers {
+		put(t, s, fmt.Sprint("by ", i), "v")
+	}
+	for i := range servers {
+		expect(t, servers[(i+1)%3], fmt.Sprint("by ", i), "v")
+	}
+	first := leader(t, servers)
+	stop(t, servers[first])
+	put(t, servers[(first+1)%3], "without", "one")
+	servers[first] = start(t, configs[first])
+	ready(t, servers[first])
+	expect(t, servers[first], "without", "one")
+	sameHash(t, servers)
+}
+
+func leader(t *testing.T, servers []*Server) int {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		for i, s := range servers {
+			if s.node.Load().Status().Leading {
+				return i
+			}
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatal("no leader after 10 s")
+	return 0
+}
+
+func sameHash(t *testing.T, servers []*Server) {
+	t.Helper()
+	got, err := client(t, servers[0]).Get(within(t), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hashes := make(map[uint32]bool)
+	for _, s := range servers {
+		expect(t, s, "without", "one")
+		h, err := client(t, s).HashKV(within(t), s.ClientAddresses()[0], got.Header.Revision)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashes[h.Hash] = true
+	}
+	if len(hashes) != 1 {
+		t.Errorf("members have different hashes: %v", hashes)
+	}
+}
+
+func TestAStreamDoesNotHoldUpTheEnd(t *testing.T) {
+	leavesNothing(t)
+	s := start(t, testConfigs(t, 1)[0])
+	ready(t, s)
+	events := client(t, s).Watch(context.Background(), "k")
+	put(t, s, "k", "v")
+	select {
+	case got := <-events:
+		if len(got.Events) != 1 {
+			t.Errorf("%+v", got)
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("no event")
+	}
+	begun := time.Now()
+	stop(t, s)
+	if took := time.Since(begun); took > 4*time.Second {
+		t.Errorf("it took %s to stop", took)
+	}
+}
+
+func TestAnUnsafeMemberSaysSo(t *testing.T) {
+	config := testConfigs(t, 1)[0]
+	log := new(lockedBuffer)
+	config.UnsafeNoFsync, config.Log = true, slog.New(slog.NewTextHandler(log, nil))
+	s := start(t, config)
+	ready(t, s)
+	put(t, s, "k", "v")
+	stop(t, s)
+	if !strings.Contains(log.String(), "fsync is DISABLED") {
+		t.Errorf("no warning in\n%s", log)
+	}
+	if !strings.Contains(log.String(), "ready to serve client requests") {
+		t.Errorf("not said to be ready in\n%s", log)
+	}
+}
+
+func TestTheLogMayHaveADirectoryOfItsOwn(t *testing.T) {
+	config := testConfigs(t, 1)[0]
+	config.WALDir = filepath.Join(t.TempDir(), "log")
+	for range 2 {
+		s := start(t, config)
+		ready(t, s)
+		put(t, s, "k", "v")
+		stop(t, s)
+	}
+	names, err := os.ReadDir(filepath.Join(config.WALDir, "wal"))
+	if err != nil || len(names) == 0 {
+		t.Errorf("%v, %v", names, err)
+	}
+	if _, err := os.Stat(filepath.Join(config.DataDir, "member", "wal")); err == nil {
+		t.Error("there is a log in the data directory, too")
+	}
+	if err := Verify(config.DataDir, config.WALDir, new(bytes.Buffer)); err != nil {
+		t.Error(err)
+	}
+}
+
+// A lockedBuffer is a bytes.Buffer for several goroutines.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
