@@ -43,14 +43,27 @@ func parseAddress(text string) (address, error) {
 	return a, nil
 }
 
+// sendBuffer is what the kernel holds of a connection that nobody has acknowledged. Where it grows by
+// itself, megabytes wait behind a slow peer, and a dead one is noticed that much later.
+const sendBuffer = 1 << 20
+
 // dial connects, with TLS where the address asks for it. Keep-alive is off: pulses do it better.
 func (a address) dial(ctx context.Context, config *tls.Config, limit time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	dialer := net.Dialer{KeepAlive: -1}
 	conn, err := dialer.DialContext(ctx, a.network, a.address)
-	if err != nil || !a.secure {
-		return conn, err
+	if err != nil {
+		return nil, err
+	}
+	if plain, ok := conn.(*net.TCPConn); ok {
+		if err := plain.SetWriteBuffer(sendBuffer); err != nil {
+			conn.Close()
+			return nil, err
+		}
+	}
+	if !a.secure {
+		return conn, nil
 	}
 	if config == nil {
 		conn.Close()

@@ -15,7 +15,7 @@ const (
 	// writeStep is how much one write call may carry, so that progress is seen on slow paths.
 	writeStep = 256 << 10
 	// rateMin is the bytes in a second below which a path is taken for dead.
-	rateMin = 256 << 10
+	rateMin = 1 << 20
 	// spareMax bounds the buffer that an idle lane keeps.
 	spareMax = 1 << 20
 	// pulsesPerTimeout is how many pulses are sent in the time after which a missing echo counts.
