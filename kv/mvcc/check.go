@@ -6,8 +6,8 @@ import (
 	"detcd/storage/archive"
 )
 
-// Check tests the invariants that the package comment numbers and names the first that does not hold.
-// It reads the whole history, and is not for the middle of a transaction.
+// Check tests the invariants that the package comment numbers and names the first that does not
+// hold. It reads the whole history, and is not for the middle of a transaction.
 func (s *Store) Check() error {
 	c := checker{store: s, records: map[archive.ID]bool{}}
 	checks := []func() error{c.checkChains, c.checkArchive, c.checkTrimmed, c.checkGraves}
@@ -111,8 +111,7 @@ func (c *checker) checkTrimmed() (err error) {
 		return nil // under way
 	}
 	c.store.index.tree.Scan(func(i item) bool {
-		v := i.newest.at(trimmed)
-		if v != nil && (v.history != nil || buried(i.newest, v, trimmed)) {
+		if excess(i.newest, trimmed) {
 			err = fmt.Errorf("invariant 5: key %q has more than revision %d needs", i.key, trimmed)
 		}
 		return err == nil

@@ -16,8 +16,8 @@ const stateVersion = 1
 
 var errState = errors.New("mvcc: the state of the checkpoint is malformed")
 
-// Checkpoint returns what Restore needs. It is true once the flush is executed and handed to BulkDone.
-// The state is small: all that grows is in the archive.
+// Checkpoint returns what Restore needs. It is true once the flush is executed and handed to
+// BulkDone. The state is small: all that grows is in the archive.
 func (s *Store) Checkpoint() (state []byte, segments []archive.Segment, flush *archive.Step) {
 	state = append(state, stateVersion)
 	state = binary.AppendVarint(state, s.revision)
@@ -63,9 +63,9 @@ func (s *Store) cutState(state []byte) error {
 	return nil
 }
 
-// Restore replaces everything by what a checkpoint describes: state and segments as Checkpoint returned
-// them, the files in dir. Without state the store is a new one, at revision 1. It calls live for every
-// key that exists, in the order of keys, with its lease or 0; live may be nil.
+// Restore replaces everything by what a checkpoint describes: state and segments as Checkpoint
+// returned them, the files in dir. Without state the store is a new one, at revision 1. It calls
+// live for every key that exists, in the order of keys, with its lease or 0; live may be nil.
 //
 // Whatever a compaction had still to let go is not even put into the index.
 func (s *Store) Restore(fs vfs.FS, dir string, state []byte, segments []archive.Segment,

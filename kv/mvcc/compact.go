@@ -8,8 +8,8 @@ const (
 	compactionsMax = 10      // compactions whose hash is known; etcd remembers as many
 )
 
-// compaction is one of the last compactions and the hash of all that was there just before it, which is
-// what HashKV has to answer for its revision.
+// compaction is one of the last compactions and the hash of all that was there just before it,
+// which is what HashKV has to answer for its revision.
 type compaction struct {
 	previous int64 // revision of the compaction before, or -1
 	revision int64
@@ -17,9 +17,9 @@ type compaction struct {
 	hash     uint32
 }
 
-// Compact refuses at once all reads below revision, and lets go of what only they could see, a piece at
-// a time (see Work). It returns ErrCompacted when revision is not above the last compaction, and
-// ErrFutureRevision when it is above the current revision.
+// Compact refuses at once all reads below revision, and lets go of what only they could see, a
+// piece at a time (see Work). It returns ErrCompacted when revision is not above the last
+// compaction, and ErrFutureRevision when it is above the current revision.
 func (s *Store) Compact(revision int64) error {
 	switch {
 	case revision <= s.compacted:
@@ -59,8 +59,8 @@ func (s *Store) Work(limit int) (more bool) {
 	return false
 }
 
-// next sets the job if there is something to do. The order matters: a compaction is hashed as long as
-// what it lets go is still there.
+// next sets the job if there is something to do. The order matters: a compaction is hashed as long
+// as what it lets go is still there.
 func (s *Store) next() bool {
 	if s.job != nil {
 		return true
@@ -71,7 +71,7 @@ func (s *Store) next() bool {
 	case s.trimmed < s.compacted:
 		s.job = &trimming{revision: s.compacted}
 	case s.graves.crowded(s.archive.Stats().Records):
-		s.job = s.graves.sweep(s.trimmed)
+		s.job = &sweep{end: first(s.trimmed)}
 	default:
 		return false
 	}

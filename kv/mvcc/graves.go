@@ -6,46 +6,48 @@ import (
 	"detcd/storage/archive"
 )
 
-// graves are the tombstones of keys that have left the index. A tombstone is killed later than what it
-// buries, for this could happen:
+// graves are the tombstones of keys that have left the index. A tombstone is killed later than what
+// it buries, for this could happen:
 //
 //  1. A put is at revision 2, its delete at 9, in another segment. A compaction kills both.
-//  2. The segment of the delete is merged; the delete is gone. That of the put is mostly alive and stays.
+//  2. The segment of the delete is merged; the delete is gone. That of the put is mostly alive and
+//     stays.
 //  3. The member restarts and builds the index from what the archive has: the key is back.
 //
-// So the tombstone stays in the archive, until a pass over the archive (a sweep) has met no record of
-// its key before it. Restore buries by the same rule.
+// So the tombstone stays in the archive, until a pass over the archive (a sweep) has met no record
+// of its key before it. Restore buries by the same rule.
 type graves struct {
-	tree      *btree.BTreeG[*grave]
-	sweeping  bool
-	survivors int // how many the last sweep left
+	tree       *btree.BTreeG[*grave]
+	min, ratio int // sweepMin and sweepRatio
+	survivors  int // how many the last sweep left
 }
 
 // grave is one of them. A later tombstone of the same key takes the place of an earlier one.
 type grave struct {
 	key      string
 	id       archive.ID
-	occupied bool // the sweep under way may not clear it
+	occupied bool // the sweep under way has met what it buries
 }
 
+// A sweep is worth its while when the graves are more than the last one left by so many, and by
+// every eighth record of the archive: in the long run a sweep then costs a few microseconds for
+// each delete.
 const (
-	// sweepMin graves, and
-	sweepMin = 1024
-	// one for so many records of the archive, are worth a sweep: what it costs in the long run is then
-	// a few microseconds for each delete.
+	sweepMin   = 1024
 	sweepRatio = 8
 )
 
 func newGraves() graves {
 	less := func(a, b *grave) bool { return a.key < b.key }
-	return graves{tree: btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})}
+	return graves{min: sweepMin, ratio: sweepRatio,
+		tree: btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})}
 }
 
-// bury notes the tombstone of a key that leaves the index. It returns an earlier one of the same key,
-// which may now be killed: the later one buries all that it did. While a sweep is under way, a new
-// grave waits for the next.
+// bury notes the tombstone of a key that leaves the index. It returns an earlier one of the same
+// key, which may now be killed: the later one buries all that it did. No sweep is under way: jobs
+// follow one another.
 func (g *graves) bury(key string, tombstone *version) (earlier archive.ID, replaced bool) {
-	old, replaced := g.tree.Set(&grave{key: key, id: tombstone.id(), occupied: g.sweeping})
+	old, replaced := g.tree.Set(&grave{key: key, id: tombstone.id()})
 	if !replaced {
 		return archive.ID{}, false
 	}
@@ -54,18 +56,12 @@ func (g *graves) bury(key string, tombstone *version) (earlier archive.ID, repla
 
 // crowded says whether a sweep of so many records is worth its while.
 func (g *graves) crowded(records int) bool {
-	return g.tree.Len() >= g.survivors+sweepMin+records/sweepRatio
-}
-
-// sweep begins a sweep of the records up to a revision.
-func (g *graves) sweep(revision int64) *sweep {
-	g.sweeping = true
-	return &sweep{end: first(revision + 1)}
+	return g.tree.Len() > g.survivors+max(g.min, records/g.ratio)
 }
 
 // sweep is the job of finding the graves that bury nothing any more.
 type sweep struct {
-	next, end archive.ID // of the archive's records
+	next, end archive.ID // of the records to look at
 	scanned   bool
 	from      string // graves before it are cleared or not
 }
@@ -93,7 +89,7 @@ func (w *sweep) step(s *Store, limit int) (used int, done bool, err error) {
 		s.archive.Kill(g.id)
 	}
 	if done {
-		s.graves.sweeping, s.graves.survivors = false, s.graves.tree.Len()
+		s.graves.survivors = s.graves.tree.Len()
 	}
 	return used, done, nil
 }

@@ -12,9 +12,9 @@ import (
 	"detcd/storage/archive"
 )
 
-// Hash returns etcd's HashKV as of a revision (0: now), bit for bit, with the compact revision and the
-// revision that etcd would report with it. It returns ErrCompacted or ErrFutureRevision where etcd
-// does. It reads the whole history up to the revision.
+// Hash returns etcd's HashKV as of a revision (0: now), bit for bit, with the compact revision and
+// the revision that etcd would report with it. It returns ErrCompacted or ErrFutureRevision where
+// etcd does. It reads the whole history up to the revision.
 //
 // The revision of one of the last ten compactions is answered with the hash of what was there just
 // before that compaction, and with the compact revision of that time.
@@ -45,15 +45,15 @@ func (v *View) hash(h *hasher) (hash uint32, compactRevision, hashRevision int64
 	return h.sum(), h.compacted, h.revision, err
 }
 
-// hasher computes etcd's hash of a key space: CRC-32C over its stored bytes, which are, for each change
-// in order, the revision and the change as protobuf. It takes
+// hasher computes etcd's hash of a key space: CRC-32C over its stored bytes, which are, for each
+// change in order, the revision and the change as protobuf. It takes
 //
 //   - every change behind the last compaction and up to the revision;
 //   - of those before, the puts that are still the latest of their key at the revision; but if no
 //     key has any at all (none exists), those that were the latest at the compaction.
 //
-// The second rule is an oddity of etcd (an empty set of what to keep means to keep all), as is that a
-// delete at the revision counts as something to keep if the hash is that of a compaction.
+// The second rule is an oddity of etcd (an empty set of what to keep means to keep all), as is that
+// a delete at the revision counts as something to keep if the hash is that of a compaction.
 type hasher struct {
 	index      index
 	compacted  int64

@@ -6,8 +6,8 @@ import (
 	"github.com/tidwall/btree"
 )
 
-// index maps each key to its newest version. A view has a copy of its own, which shares all nodes that
-// did not change since.
+// index maps each key to its newest version. A view has a copy of its own, which shares all nodes
+// that did not change since.
 type index struct {
 	tree *btree.BTreeG[item]
 }
@@ -33,8 +33,8 @@ func (x index) newest(key string) *version {
 	return found.newest
 }
 
-// visit calls each for the keys of an interval that exist as of a revision, in order, with the version
-// of that time, until it returns false.
+// visit calls each for the keys of an interval that exist as of a revision, in order, with the
+// version of that time, until it returns false.
 func (x index) visit(key, end []byte, revision int64, each func(key string, v *version) bool) {
 	if len(end) == 0 {
 		if i := x.get(key); i.newest != nil {

@@ -11,14 +11,15 @@ type Options struct {
 	Archive archive.Options // sizes of segments and of bulk steps
 }
 
-// Revision is the place of one change in history. All changes of a write transaction share Main; Sub
-// counts them from 0.
+// Revision is the place of one change in history. All changes of a write transaction share Main;
+// Sub counts them from 0.
 type Revision struct {
 	Main, Sub int64
 }
 
-// Meta is what the index knows of one version of a key: all but the value. The zero Meta (its Version
-// is 0) stands for a key that does not exist, which is also what a compare of a txn sees of it.
+// Meta is what the index knows of one version of a key: all but the value. The zero Meta (its
+// Version is 0) stands for a key that does not exist, which is also what a compare of a txn sees of
+// it.
 type Meta struct {
 	CreateRevision int64 // revision that created the key
 	ModRevision    int64 // revision that wrote this version
@@ -57,8 +58,8 @@ const (
 	TargetValue
 )
 
-// RangeOptions say which keys to read, as of when, and how. They are the fields of etcd's RangeRequest
-// and mean the same, oddities included; see Range.
+// RangeOptions say which keys to read, as of when, and how. They are the fields of etcd's
+// RangeRequest and mean the same, oddities included; see Range.
 type RangeOptions struct {
 	Key, End  []byte // [Key, End); no End: just Key; End "\x00": all from Key on
 	Revision  int64  // as of this revision; <= 0: now
@@ -75,7 +76,7 @@ type RangeOptions struct {
 // Result is the answer to a range.
 type Result struct {
 	KVs      []*mvccpb.KeyValue // the receiver's own; their bytes must not be changed
-	Count    int64              // keys in the range at the revision, whatever limit and bounds left out
+	Count    int64              // keys in the range, whatever limit and bounds left out
 	More     bool               // the limit cut something off
 	Revision int64              // the current revision of what was read, not the one asked for
 }

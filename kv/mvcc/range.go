@@ -15,12 +15,12 @@ type row struct {
 	*version
 }
 
-// Range reads keys and their values as of a revision. It returns ErrCompacted or ErrFutureRevision when
-// the view cannot know, or an error of the archive, which is the end of the member.
+// Range reads keys and their values as of a revision. It returns ErrCompacted or ErrFutureRevision
+// when the view cannot know, or an error of the archive, which is the end of the member.
 //
-// It does what etcd 3.7 does, also where that surprises: a limit is applied before sorting if Order is
-// OrderNone, though a target other than the key is then sorted in ascending order; ties of a sort fall
-// as package sort lets them; KeysOnly loses the leases, unless the target is the value.
+// It does what etcd 3.7 does, also where that surprises: a limit is applied before sorting if Order
+// is OrderNone, though a target other than the key is then sorted in ascending order; ties of a
+// sort fall as package sort lets them; KeysOnly loses the leases, unless the target is the value.
 func (v *View) Range(o RangeOptions) (*Result, error) {
 	revision, err := v.resolve(o.Revision)
 	if err != nil {
@@ -130,7 +130,8 @@ func (o *RangeOptions) sort(rows []row) {
 	}
 }
 
-// sorter sorts with sort.Sort, which is not stable but leaves equal rows as etcd's own use of it does.
+// sorter sorts with sort.Sort, which is not stable but leaves equal rows as etcd's own use of it
+// does.
 type sorter struct {
 	rows    []row
 	compare func(a, b *row) int

@@ -11,8 +11,8 @@ import (
 
 var errHead = errors.New("mvcc: the head of a record is malformed")
 
-// appendHead appends the head of a version's record: what the index must know of it. The number comes
-// first and says whether there is more than the key; doc.go has the picture.
+// appendHead appends the head of a version's record: what the index must know of it. The number
+// comes first and says whether there is more than the key; doc.go has the picture.
 func appendHead(dst []byte, v *version, key []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(v.number))
 	if !v.tombstone() {

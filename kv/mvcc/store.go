@@ -36,8 +36,8 @@ func (s *Store) Compacted() int64 { return s.compacted }
 // Stats returns the sizes of the archive.
 func (s *Store) Stats() archive.Stats { return s.archive.Stats() }
 
-// Failed returns why the work that a compaction left to do has stopped for good: a record could not be
-// read, which is the end of the member. Else nil.
+// Failed returns why the work that a compaction left to do has stopped for good: a record could not
+// be read, which is the end of the member. Else nil.
 func (s *Store) Failed() error { return s.failed }
 
 // View returns the store as it is now, for readers on any goroutine. It is the same one until
@@ -58,8 +58,8 @@ func (s *Store) look(x index) *View {
 		revision: s.revision, compacted: s.compacted, compactions: s.compactions}
 }
 
-// Begin starts the write transaction of the next revision. There is no rollback: whoever may have to
-// refuse must do so before the first write. Only one transaction is open at a time.
+// Begin starts the write transaction of the next revision. There is no rollback: whoever may have
+// to refuse must do so before the first write. Only one transaction is open at a time.
 func (s *Store) Begin() *Txn {
 	if s.txn != nil {
 		panic("mvcc: a transaction is open")

@@ -39,7 +39,7 @@ func (t *trimming) walk(x index, limit int) (used int) {
 			return false
 		}
 		used++
-		if v := i.newest.at(t.revision); v != nil && (v.history != nil || buried(i.newest, v, t.revision)) {
+		if excess(i.newest, t.revision) {
 			t.found = append(t.found, i.key)
 		}
 		return true
@@ -47,8 +47,14 @@ func (t *trimming) walk(x index, limit int) (used int) {
 	return used
 }
 
-// buried says that the key ends in a tombstone that no reader will ask for. (A watch from the revision
-// of the compaction on still has to see a delete at just that revision.)
+// excess says that a key has more than reads from a revision on need.
+func excess(newest *version, revision int64) bool {
+	v := newest.at(revision)
+	return v != nil && (v.history != nil || buried(newest, v, revision))
+}
+
+// buried says that the key ends in a tombstone that no reader will ask for. (A watch from the
+// revision of the compaction on still has to see a delete at just that revision.)
 func buried(newest, v *version, revision int64) bool {
 	return newest == v && v.tombstone() && v.main < revision
 }

@@ -1,14 +1,15 @@
 package mvcc
 
-// Txn is an open write transaction. What it writes takes effect at once, for itself; others see all of
-// it after End, by their next View.
+// Txn is an open write transaction. What it writes takes effect at once, for itself; others see all
+// of it after End, by their next View.
 type Txn struct {
 	store  *Store
 	writes uint32
 	view   *View // what its ranges read, or nil
 }
 
-// Revision is what a range of this transaction sees as current: one more once something was written.
+// Revision is what a range of this transaction sees as current: one more once something was
+// written.
 func (t *Txn) Revision() int64 {
 	if t.writes > 0 {
 		return t.store.revision + 1

@@ -13,8 +13,9 @@ const (
 	arenaSize = 64 << 10 // bytes of room for values that are made at a time, at most
 )
 
-// fill reads the values of the rows. Where the records of several stand close together, it reads them
-// and what is between them in one pass: keys that were written together are often read together.
+// fill reads the values of the rows. Where the records of several stand close together, it reads
+// them and what is between them in one pass: keys that were written together are often read
+// together.
 func (v *View) fill(rows []row) error {
 	if len(rows) < passMin {
 		for i := range rows {

@@ -6,8 +6,8 @@ import (
 	"detcd/storage/archive"
 )
 
-// version is one version of one key: all of it but the value, which is in the archive under the same
-// revision. It never changes once a reader can see it. 48 bytes, or 64 with a history.
+// version is one version of one key: all of it but the value, which is in the archive under the
+// same revision. It never changes once a reader can see it. 48 bytes, or 64 with a history.
 type version struct {
 	main   int64
 	create int64
@@ -73,8 +73,8 @@ func (v *version) on(previous *version) *version {
 	return &linked.version
 }
 
-// jumpFrom says where the version above previous jumps to: over two stretches that are equally long,
-// if previous begins two such, else to previous.
+// jumpFrom says where the version above previous jumps to: over two stretches that are equally
+// long, if previous begins two such, else to previous.
 func jumpFrom(previous *version) *version {
 	if previous.history == nil || previous.jump.history == nil {
 		return previous
@@ -87,7 +87,8 @@ func jumpFrom(previous *version) *version {
 	return previous
 }
 
-// at returns the newest version at or before a revision, nil when there is none. It may be a tombstone.
+// at returns the newest version at or before a revision, nil when there is none. It may be a
+// tombstone.
 func (v *version) at(revision int64) *version {
 	for v.main > revision {
 		switch {

@@ -27,8 +27,8 @@ func (v *View) Compacted() int64 { return v.compacted }
 // Meta returns what the index knows of the key as of the view; the zero Meta when there is none.
 func (v *View) Meta(key []byte) Meta { return v.index.get(key).newest.meta() }
 
-// Previous returns the key as it was just before a revision; nil when it did not exist then, or when
-// that has been compacted.
+// Previous returns the key as it was just before a revision; nil when it did not exist then, or
+// when that has been compacted.
 func (v *View) Previous(key []byte, revision int64) (*mvccpb.KeyValue, error) {
 	newest := v.index.get(key).newest
 	if revision <= v.compacted || newest == nil {
@@ -81,10 +81,11 @@ func (v *View) event(key []byte, of *version) (*mvccpb.Event, error) {
 }
 
 // Events calls each for every revision in [from, to] that changed something, in order, until it
-// returns false. The events of a revision come together, in the order of the writes; they may be kept
-// but not changed. A delete has only key and mod revision, and previous values are not filled in. A
-// nil want is any key; else revisions with no key that is wanted are left out. It returns ErrCompacted
-// when from is below the last compaction; what is above the view's revision is not there yet.
+// returns false. The events of a revision come together, in the order of the writes; they may be
+// kept but not changed. A delete has only key and mod revision, and previous values are not filled
+// in. A nil want is any key; else revisions with no key that is wanted are left out. It returns
+// ErrCompacted when from is below the last compaction; what is above the view's revision is not
+// there yet.
 func (v *View) Events(from, to int64, want func(key []byte) bool,
 	each func(revision int64, events []*mvccpb.Event) bool) error {
 	if from < v.compacted {
