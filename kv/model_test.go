@@ -74,7 +74,7 @@ func TestTheStoreIsTheNaiveStore(t *testing.T) {
 	outcomes := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		m, n := newMember(t), newNaive()
-		for range rapid.IntRange(1, 30).Draw(t, "requests") {
+		for range rapid.IntRange(20, 60).Draw(t, "requests") {
 			request := anyRequest(t)
 			got, err := m.do(request)
 			if err == rpctypes.ErrGRPCDuplicateKey {
@@ -111,7 +111,7 @@ func TestTheStoreIsTheNaiveStore(t *testing.T) {
 func TestTheSameCommandsGiveTheSameState(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newMember(t)
-		for range rapid.IntRange(1, 40).Draw(t, "requests") {
+		for range rapid.IntRange(20, 60).Draw(t, "requests") {
 			if _, err := m.do(anyRequest(t)); err != nil && err != rpctypes.ErrGRPCDuplicateKey {
 				continue
 			}
@@ -147,6 +147,30 @@ func TestTheSameCommandsGiveTheSameState(t *testing.T) {
 		equalReads(t, restored, m)
 		restored.check()
 	})
+}
+
+// TestTheHashSeesWhatWasDone lists pairs of histories that end in one revision, and are not the
+// same.
+func TestTheHashSeesWhatWasDone(t *testing.T) {
+	seen := map[uint64]int{}
+	for i, history := range [][]proto.Message{
+		{put("a", "1")}, {put("a", "2")}, {put("b", "1")}, {leased("a", "1", 9)},
+		{put("a", "1"), grant(1, 5)}, {put("a", "1"), grant(2, 5)}, {put("a", "1"), grant(1, 6)},
+		{put("a", "1"), grant(1, 5), revoke(1)}, {put("a", "1"), compact(1)},
+		{put("a", "1"), compact(2)}, {grant(1, 5), put("a", "1")}, {grant(1, 5), leased("a", "1", 1)},
+		{put("a", "1"), put("b", "1"), del("a", "")}, {put("a", "1"), put("b", "1"), del("b", "")},
+		{put("a", "1"), then(put("b", "1"), put("c", "1"))},
+		{put("a", "1"), then(put("c", "1"), put("b", "1"))}, {put("a", "1"), del("c", "")},
+	} {
+		m := newMember(t)
+		for _, request := range history {
+			_, _ = m.do(request) // some are refused
+		}
+		if other, twice := seen[m.store.Hash()]; twice {
+			t.Errorf("histories %d and %d have one hash", other, i)
+		}
+		seen[m.store.Hash()] = i
+	}
 }
 
 // same compares two answers of Apply.

@@ -94,6 +94,7 @@ func (s *Store) execute(request proto.Message, local bool) (proto.Message, error
 		if err := s.mvcc.Compact(r.Revision); err != nil {
 			return nil, err
 		}
+		s.digest.word(uint64(r.Revision))
 		return &pb.CompactionResponse{Header: header(s.mvcc.Revision())}, nil
 	case *pb.LeaseGrantRequest:
 		return s.applyGrant(r)

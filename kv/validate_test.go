@@ -106,6 +106,7 @@ func TestAccepted(t *testing.T) {
 	accept("compares only", NeedView, &pb.TxnRequest{Compare: []*pb.Compare{{Key: []byte("a")}}})
 	accept("serializable ranges", NeedView, then(local, local))
 	accept("one range is not serializable", NeedBarrier, either(list(local), list(get)))
+	accept("nor is this", NeedBarrier, either(list(get), list(local)))
 	accept("nested ranges", NeedCommand, then(then(get)))
 	accept("range", NeedBarrier, get)
 	accept("serializable range", NeedView, local)

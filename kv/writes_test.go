@@ -1,71 +1,62 @@
 package kv
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"pgregory.net/rapid"
 )
 
-// naiveWrites is writesOf over the few keys of the random requests: sets, no intervals.
-func naiveWrites(ops ops) (puts, dels, tails map[string]bool, ok bool) {
-	puts, dels, tails = map[string]bool{}, map[string]bool{}, map[string]bool{}
-	universe := []string{"a", "b", "b\x00", "c", "d"}
+// keySets is what writes is, over the few keys of the random requests: sets, no ranges.
+type keySets struct{ puts, deleted, tail map[string]bool }
+
+func (k keySets) conflict(puts ...*pb.PutRequest) bool {
+	return slices.ContainsFunc(puts, func(r *pb.PutRequest) bool {
+		key := string(r.Key)
+		return k.puts[key] || k.deleted[key] || k.tail[key] && (r.IgnoreValue || r.IgnoreLease)
+	})
+}
+
+func naiveWrites(ops ops) (all keySets, ok bool) {
+	all = keySets{map[string]bool{}, map[string]bool{}, map[string]bool{}}
 	for _, op := range ops {
 		if r := op.GetRequestDeleteRange(); r != nil {
 			key, end := string(r.Key), string(r.RangeEnd)
-			for _, k := range universe {
-				dels[k] = dels[k] || end == "" && k == key || key <= k && k < end
-				tails[k] = tails[k] || end == "\x00" && key <= k
+			for _, k := range []string{"a", "b", "b\x00", "c", "d"} {
+				all.deleted[k] = all.deleted[k] || end == "" && k == key || key <= k && k < end
+				all.tail[k] = all.tail[k] || end == "\x00" && key <= k
 			}
 		}
-	}
-	conflict := func(r *pb.PutRequest, puts map[string]bool) bool {
-		k := string(r.Key)
-		return puts[k] || dels[k] || tails[k] && (r.IgnoreValue || r.IgnoreLease)
 	}
 	for _, op := range ops {
 		r := op.GetRequestTxn()
 		if r == nil {
 			continue
 		}
-		before := map[string]bool{}
-		for k := range puts {
-			before[k] = true
+		success, ok := naiveWrites(r.Success)
+		failure, ok2 := naiveWrites(r.Failure)
+		if !ok || !ok2 || all.conflict(append(allPuts(r.Success), allPuts(r.Failure)...)...) {
+			return all, false
 		}
-		var added []map[string]bool
-		for _, inner := range []([]*pb.RequestOp){r.Success, r.Failure} {
-			_, d, tl, ok := naiveWrites(inner)
-			if !ok {
-				return nil, nil, nil, false
-			}
-			for _, p := range allPuts(inner) {
-				if conflict(p, before) {
-					return nil, nil, nil, false
-				}
-				puts[string(p.Key)] = true
-			}
-			added = append(added, d, tl)
-		}
-		for i, set := range added {
-			for k, in := range set {
-				if i%2 == 0 {
-					dels[k] = dels[k] || in
-				} else {
-					tails[k] = tails[k] || in
-				}
+		for _, branch := range []keySets{success, failure} {
+			maps.Copy(all.puts, branch.puts)
+			for k := range branch.deleted {
+				all.deleted[k] = all.deleted[k] || branch.deleted[k]
+				all.tail[k] = all.tail[k] || branch.tail[k]
 			}
 		}
 	}
 	for _, op := range ops {
 		if r := op.GetRequestPut(); r != nil {
-			if conflict(r, puts) {
-				return nil, nil, nil, false
+			if all.conflict(r) {
+				return all, false
 			}
-			puts[string(r.Key)] = true
+			all.puts[string(r.Key)] = true
 		}
 	}
-	return puts, dels, tails, true
+	return all, true
 }
 
 func allPuts(ops ops) (out []*pb.PutRequest) {
@@ -85,7 +76,7 @@ func TestConflictsAreTheNaiveConflicts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ops := anyOps(t, 3)
 		_, err := writesOf(ops)
-		_, _, _, ok := naiveWrites(ops)
+		_, ok := naiveWrites(ops)
 		if verdicts[ok]++; ok != (err == nil) {
 			t.Fatalf("%v: %v, naively %t", ops, err, ok)
 		}

@@ -247,11 +247,13 @@ func (m *machine) checkStatus(t *rapid.T, p *promise) {
 func TestBookIsTheNaiveBook(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &machine{book: &Book{}}
-		t.Repeat(map[string]func(*rapid.T){
-			"": m.check, "grant": m.grant, "revoke": m.revoke, "attach": m.attach, "tick": m.tick,
-			"wait": m.wait, "renew": m.renew, "promote": m.promote, "demote": m.demote,
-			"restart": m.restart,
-		})
+		for range 5 {
+			t.Repeat(map[string]func(*rapid.T){
+				"": m.check, "grant": m.grant, "revoke": m.revoke, "attach": m.attach,
+				"tick": m.tick, "wait": m.wait, "renew": m.renew,
+				"promote": m.promote, "demote": m.demote, "restart": m.restart,
+			})
+		}
 	})
 }
 
