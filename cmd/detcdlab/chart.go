@@ -11,7 +11,7 @@ import (
 // happened when.
 type chart struct {
 	slice  time.Duration
-	counts []int64 // acknowledged in each slice
+	counts []float64 // acknowledged in each slice
 	marks  map[int]mark
 }
 
@@ -34,12 +34,18 @@ func newChart(whole time.Duration) *chart {
 // column returns the slice of a time; the last one when the time is behind it.
 func (c *chart) column(at time.Duration) int { return min(int(at/c.slice), chartColumns-1) }
 
-// add counts acknowledgements at a time.
-func (c *chart) add(at time.Duration, count int64) {
-	for len(c.counts) <= c.column(at) {
-		c.counts = append(c.counts, 0)
+// add spreads acknowledgements evenly over the time between two looks.
+func (c *chart) add(from, to time.Duration, count int64) {
+	for column := c.column(from); column <= c.column(to); column++ {
+		for len(c.counts) <= column {
+			c.counts = append(c.counts, 0)
+		}
+		begin := max(from, time.Duration(column)*c.slice)
+		end := min(to, time.Duration(column+1)*c.slice)
+		if to > from && end > begin {
+			c.counts[column] += float64(count) * (end - begin).Seconds() / (to - from).Seconds()
+		}
 	}
-	c.counts[c.column(at)] += count
 }
 
 // mark puts a sign below a time.
@@ -49,7 +55,7 @@ func (c *chart) mark(at time.Duration, m mark) { c.marks[c.column(at)] = m }
 func (c *chart) lines(now time.Duration, p palette) []string {
 	whole := min(len(c.counts), int(now/c.slice))
 	counts := c.counts[:max(whole, 0)]
-	highest := int64(1)
+	highest := 1.0
 	if len(counts) > 0 {
 		highest = max(slices.Max(counts), 1)
 	}
@@ -57,11 +63,11 @@ func (c *chart) lines(now time.Duration, p palette) []string {
 	for row := chartRows - 1; row >= 0; row-- {
 		var text strings.Builder
 		for _, count := range counts {
-			text.WriteRune(eighth(count*chartRows*8/highest - int64(row)*8))
+			text.WriteRune(eighth(int(count/highest*chartRows*8+0.5) - row*8))
 		}
 		label := ""
 		if row == chartRows-1 {
-			label = fmt.Sprintf("%.0f/s", float64(highest)/c.slice.Seconds())
+			label = fmt.Sprintf("%.0f/s", highest/c.slice.Seconds())
 		}
 		lines = append(lines, fmt.Sprintf("%9s │%s", label, p.paint(cyan, text.String())))
 	}
@@ -77,7 +83,7 @@ func (c *chart) lines(now time.Duration, p palette) []string {
 }
 
 // eighth returns the block that fills so many eighths of a cell.
-func eighth(filled int64) rune {
+func eighth(filled int) rune {
 	blocks := []rune(" ▁▂▃▄▅▆▇█")
 	return blocks[min(max(filled, 0), 8)]
 }

@@ -111,13 +111,11 @@ func (s *scene) frame() {
 
 // sample puts what was acknowledged since the last frame into the chart.
 func (s *scene) sample(now time.Duration, acknowledged int64) {
-	var before int64
+	var before sample
 	if len(s.recent) > 0 {
-		before = s.recent[len(s.recent)-1].acknowledged
+		before = s.recent[len(s.recent)-1]
 	}
-	if now <= s.length {
-		s.chart.add(now, acknowledged-before)
-	}
+	s.chart.add(before.at, min(now, s.length), acknowledged-before.acknowledged)
 	for len(s.recent) > 0 && now-s.recent[0].at > rateInterval {
 		s.recent = s.recent[1:]
 	}

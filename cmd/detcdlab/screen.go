@@ -52,15 +52,17 @@ type screen struct {
 	shown int // lines of the picture that is there
 }
 
-// draw replaces the picture. It writes once, so that nothing flickers.
+// draw replaces the picture, as far as it fits. It writes once, so that nothing flickers.
 func (s *screen) draw(lines []string) {
 	var text strings.Builder
+	width := terminalWidth(s.out)
+	lines = lines[:min(len(lines), height(s.out)-1)]
 	text.WriteString("\x1b[?25l") // no cursor
 	if s.shown > 0 {
 		fmt.Fprintf(&text, "\x1b[%dA", s.shown)
 	}
 	for _, line := range lines {
-		text.WriteString("\r\x1b[K" + line + "\n")
+		text.WriteString("\r\x1b[K" + clip(line, width-1) + "\n")
 	}
 	for range s.shown - len(lines) { // the picture got smaller
 		text.WriteString("\r\x1b[K\n")

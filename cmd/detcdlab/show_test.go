@@ -36,9 +36,9 @@ func TestAResponseIsCutIntoItsRevisions(t *testing.T) {
 
 func TestTheChartIsAsHighAsItsHighestSlice(t *testing.T) {
 	c := newChart(chartColumns * time.Second)
-	c.add(0, 10)
-	c.add(time.Second, 5)
-	c.add(2*time.Second+time.Second/2, 99) // still filling
+	c.add(0, time.Second, 10)
+	c.add(time.Second, 3*time.Second/2, 5)
+	c.add(2*time.Second, 5*time.Second/2, 99) // still filling
 	c.mark(time.Second, mark{"✗", red})
 	lines := c.lines(2*time.Second, false)
 	if len(lines) != chartRows+1 || !strings.Contains(lines[0], "10/s │█ ") {
@@ -50,7 +50,11 @@ func TestTheChartIsAsHighAsItsHighestSlice(t *testing.T) {
 	if !strings.HasSuffix(lines[chartRows-1], "│██") || !strings.Contains(lines[chartRows], "└─✗─") {
 		t.Errorf("lines %q", lines)
 	}
-	c.add(time.Hour, 1)
+	c.add(3*time.Second, 5*time.Second, 8)
+	if c.counts[3] != 4 || c.counts[4] != 4 {
+		t.Errorf("a look over two slices was not spread: %v", c.counts)
+	}
+	c.add(time.Hour, 2*time.Hour, 1)
 	if len(c.counts) != chartColumns {
 		t.Errorf("%d slices", len(c.counts))
 	}
@@ -90,6 +94,16 @@ func TestALongLineIsCutToTheTerminal(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	if got := clip("éééé", 4); got != "éééé" {
+		t.Errorf("%q", got)
+	}
+	painted := palette(true).paint(red, "éééé")
+	if got := clip(painted, 4); got != painted {
+		t.Errorf("%q", got)
+	}
+	if got := clip(painted+" more", 4); got != "\x1b[31mééé…\x1b[0m" {
+		t.Errorf("%q", got)
+	}
+	if got := clip("a"+painted+"b", 4); got != "a\x1b[31méé…\x1b[0m" {
 		t.Errorf("%q", got)
 	}
 }

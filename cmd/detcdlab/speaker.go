@@ -84,13 +84,38 @@ func terminalWidth(out io.Writer) int {
 	return 80
 }
 
-// clip cuts a line that has no colors to a width.
+// clip cuts a line to a width. Colors have none, and end where the line is cut.
 func clip(text string, width int) string {
-	runes := []rune(text)
-	if len(runes) <= width {
-		return text
+	columns, escape := 0, false
+	for i, r := range text {
+		switch {
+		case r == '\x1b':
+			escape = true
+		case escape:
+			escape = r != 'm'
+		case columns == width-1 && visible(text[i:]) > 1:
+			return text[:i] + "…" + strings.Repeat("\x1b[0m", strings.Count(text[:i], "\x1b")&1)
+		default:
+			columns++
+		}
 	}
-	return string(runes[:max(width-1, 0)]) + "…"
+	return text
+}
+
+// visible counts the characters of a text that are no part of a color.
+func visible(text string) int {
+	count, escape := 0, false
+	for _, r := range text {
+		switch {
+		case r == '\x1b':
+			escape = true
+		case escape:
+			escape = r != 'm'
+		default:
+			count++
+		}
+	}
+	return count
 }
 
 // bar draws a fraction.

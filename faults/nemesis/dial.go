@@ -2,6 +2,7 @@ package nemesis
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net"
 	"time"
@@ -12,10 +13,12 @@ import (
 )
 
 // Dial returns a connection to a host:port that tries again every few hundred milliseconds at the
-// latest: gRPC's own back-off of up to two minutes would hide a server that is back after one.
+// latest: gRPC's own back-off of up to two minutes would hide a server that is back after one. Like
+// etcd's own client it takes answers of any size.
 func Dial(endpoint string) (*grpc.ClientConn, error) {
 	conn, err := grpc.NewClient("passthrough:///"+endpoint,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff: backoff.Config{
 				BaseDelay:  20 * time.Millisecond,
