@@ -114,9 +114,20 @@ func (s *Server) register(served *adapter) {
 		ProgressInterval:     c.WatchProgressInterval,
 		ConcurrentStreamsMax: c.MaxConcurrentStreams,
 	}
-	s.grpc = grpc.NewServer(rpc.ServerOptions(served, options)...)
+	s.grpc = grpc.NewServer(append(rpc.ServerOptions(served, options),
+		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),
+		grpc.NumStreamWorkers(streamWorkers))...)
 	rpc.Register(s.grpc, served, options)
 }
+
+// How the gRPC server is run; together they save a fifth of the processor time of a put (decision
+// 0504). Windows that are set need not be measured, so there is no PING for every request; a stream
+// worker keeps the stack that it has grown. When all workers are busy, as with many watches, further
+// requests get goroutines of their own.
+const (
+	windowBytes   = 1 << 20 // of what a client may send ahead, for each stream and connection
+	streamWorkers = 256
+)
 
 // leaseTTLMin is etcd's: one and a half election time-outs, in whole seconds.
 func (c *Config) leaseTTLMin() int64 {
