@@ -103,22 +103,13 @@ func (s *Store) Restore(fs vfs.FS, dir string, state []byte, segments []archive.
 // Saved says that a durable checkpoint names exactly these segments.
 func (s *Store) Saved(segments []archive.Segment) { s.mvcc.Saved(segments) }
 
-// Bulk gives the next step of background storage work, nil when there is none.
-func (s *Store) Bulk() *archive.Step { return s.mvcc.Bulk() }
+// Bulk gives the next step of background storage work, nil when there is none. It ends the member
+// when what a compaction left to be done could not be done.
+func (s *Store) Bulk() *archive.Step {
+	step := s.mvcc.Bulk()
+	must(s.mvcc.Failed())
+	return step
+}
 
 // BulkDone says that a step of Bulk, or the flush of a checkpoint, was executed.
 func (s *Store) BulkDone(step *archive.Step) { s.mvcc.BulkDone(step) }
-
-// View gives an immutable view (a *View) of the applied state. It is the same one as long as
-// nothing changes.
-func (s *Store) View() any {
-	const look = 0
-	if !s.mvcc.Work(look) {
-		s.trimmed = s.mvcc.Compacted()
-	}
-	next := View{View: s.mvcc.View(), leases: s.leases.Listing(), trimmed: s.trimmed}
-	if s.view == nil || *s.view != next {
-		s.view = &next
-	}
-	return s.view
-}

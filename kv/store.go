@@ -46,6 +46,20 @@ func (s *Store) Revision() int64 { return s.mvcc.Revision() }
 // Stats are the sizes of the archive.
 func (s *Store) Stats() archive.Stats { return s.mvcc.Stats() }
 
+// View gives an immutable view (a *View) of the applied state. It is the same one as long as
+// nothing changes.
+func (s *Store) View() any {
+	const look = 0
+	if compacted := s.mvcc.Compacted(); s.trimmed < compacted && !s.mvcc.Work(look) {
+		s.trimmed = compacted
+	}
+	next := View{View: s.mvcc.View(), leases: s.leases.Listing(), trimmed: s.trimmed}
+	if s.view == nil || *s.view != next {
+		s.view = &next
+	}
+	return s.view
+}
+
 // Apply executes a command. The answer is a response (a proto.Message) or an error for the client;
 // Call.Give understands it. The index does not matter. A command that cannot be read, and a value
 // that cannot be read from the archive, end the member: Apply panics.
