@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"os"
@@ -21,8 +22,16 @@ func quick(t *testing.T, binary string, kills int64) tortureOptions {
 	}
 }
 
-func TestThirtyKillsOfDetcdLoseNothing(t *testing.T) {
-	report, err := torture(t.Context(), quick(t, testbed.Detcd(t), 30), newSpeaker(io.Discard))
+func TestDetcdUnderKills(t *testing.T) {
+	binary := testbed.Detcd(t)
+	t.Run("thirty kills lose nothing", func(t *testing.T) { loseNothing(t, binary) })
+	t.Run("a cluster that forgets is found", func(t *testing.T) { wipe(t, binary) })
+	t.Run("a member that ends by itself is found", func(t *testing.T) { endOne(t, binary) })
+	t.Run("the demo ends with its verdict", func(t *testing.T) { showDemo(t, binary) })
+}
+
+func loseNothing(t *testing.T, binary string) {
+	report, err := torture(t.Context(), quick(t, binary, 30), newSpeaker(io.Discard))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,9 +61,9 @@ func checkWorked(t *testing.T, r *tortureReport, kills int64) {
 	}
 }
 
-// The judge must notice a cluster that really forgets.
-func TestAClusterWhoseDisksAreWipedIsFound(t *testing.T) {
-	cluster := launchDetcd(t)
+// wipe takes all disks away: the judge must notice a cluster that really forgets.
+func wipe(t *testing.T, binary string) {
+	cluster := launch(t, binary)
 	d := newDrill(cluster, drillOptions{workers: 4, rate: 500, size: 64, log: t.Logf})
 	err := d.run(t.Context(), func(ctx context.Context) error {
 		pause(ctx, time.Second)
@@ -80,16 +89,16 @@ func TestAClusterWhoseDisksAreWipedIsFound(t *testing.T) {
 	t.Logf("%.400s", err.Error())
 }
 
-// A member that ends by itself is a finding, also when nothing is lost.
-func TestAMemberThatEndsByItselfIsFound(t *testing.T) {
-	cluster := launchDetcd(t)
+// endOne ends a member behind the back of nemesis: a finding, also when nothing is lost.
+func endOne(t *testing.T, binary string) {
+	cluster := launch(t, binary)
 	d := newDrill(cluster, drillOptions{workers: 4, rate: 500, size: 64, log: t.Logf})
 	err := d.run(t.Context(), func(ctx context.Context) error {
 		process, err := os.FindProcess(cluster.Members()[0].PID())
 		if err != nil {
 			return err
 		}
-		if err := process.Kill(); err != nil { // behind the back of nemesis
+		if err := process.Kill(); err != nil {
 			return err
 		}
 		for cluster.Members()[0].Running() {
@@ -102,12 +111,33 @@ func TestAMemberThatEndsByItselfIsFound(t *testing.T) {
 	}
 }
 
-func launchDetcd(t *testing.T) *nemesis.Cluster {
+// showDemo runs the demo as a pipe sees it.
+func showDemo(t *testing.T, binary string) {
+	var out bytes.Buffer
+	err := demo(t.Context(), demoOptions{
+		binary: binary, members: 3, kills: 1, duration: 4 * time.Second, rate: 1000,
+		dir: t.TempDir(), memberArgs: fastElections(),
+	}, &out)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	for _, want := range []string{
+		"leads in term", "kill -9 of m", "writes go on after", "is back and serves",
+		"✓ acknowledged writes lost           0 of",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the demo does not say %q", want)
+		}
+	}
+	t.Logf("\n%s", &out)
+}
+
+func launch(t *testing.T, binary string) *nemesis.Cluster {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	cluster, err := nemesis.Launch(ctx, nemesis.Options{
-		Binary: testbed.Detcd(t), Members: 3, Dir: t.TempDir(), Args: fastElections(),
+		Binary: binary, Members: 3, Dir: t.TempDir(), Args: fastElections(),
 	})
 	if err != nil {
 		t.Fatal(err)
