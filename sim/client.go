@@ -1,0 +1,191 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
+
+	"detcd/consensus/replica"
+)
+
+// client does one operation after another, on one member for a while and then on another, as a
+// client with a list of endpoints does. It also holds a watch, and leases.
+type client struct {
+	world   *world
+	number  int
+	random  *rand.Rand
+	target  *member
+	made    int // operations, to make every value unique
+	watcher *watcher
+	holder  *holder
+	idle    bool // it came to its end after healing
+}
+
+// operation is what a client asked and what it was told.
+type operation struct {
+	client    int
+	call      int64 // virtual time
+	finished  int64
+	least     int64 // the highest revision that any client had been told when it began
+	request   proto.Message
+	response  proto.Message
+	err       error
+	undecided bool // no answer: it may have been carried out, or yet be
+}
+
+// clientPatience is how long a client waits for an answer.
+const clientPatience = 2 * time.Second
+
+func (w *world) newClient(number int) {
+	c := &client{world: w, number: number,
+		random: newRandom(w.options.Seed, streamClients+uint64(number))}
+	w.clients = append(w.clients, c)
+	c.target = w.members[c.random.IntN(len(w.members))]
+	c.watcher = newWatcher(c)
+	c.holder = newHolder(c)
+	c.later()
+	w.after(between(c.random, 0, time.Second), c.watcher.connect)
+	w.after(between(c.random, 0, 3*time.Second), c.holder.act)
+}
+
+// later plans the next operation: on average all clients together keep the rate.
+func (c *client) later() {
+	mean := time.Duration(c.world.options.Clients) * time.Second /
+		time.Duration(c.world.options.Rate*c.world.fates.hurry())
+	c.world.after(between(c.random, 0, 2*mean), c.operate)
+}
+
+func (c *client) operate() {
+	if c.world.healed {
+		c.idle = true
+		return
+	}
+	if c.random.IntN(20) == 0 {
+		c.turn()
+	}
+	c.made++
+	c.do(c.draw(), func(o *operation) {
+		if o.err != nil || o.undecided {
+			c.turn()
+		}
+		c.later()
+	})
+}
+
+// turn chooses another member.
+func (c *client) turn() { c.target = c.world.members[c.random.IntN(len(c.world.members))] }
+
+// do carries out one operation and judges what came of it.
+func (c *client) do(request proto.Message, done func(*operation)) {
+	w := c.world
+	o := &operation{client: c.number, call: w.now, least: w.judge.highest, request: request}
+	w.operations++
+	w.countFields(request)
+	w.event(eventCall, c.target.number, uint64(c.number), w.operations, func() string {
+		return fmt.Sprintf("client %d: %s", c.number, requestText(request))
+	})
+	ended := false
+	end := func() {
+		if ended {
+			return
+		}
+		ended = true
+		o.finished = w.now
+		w.judge.operation(o)
+		w.event(eventReturn, 0, uint64(c.number), outcomeHash(o), func() string {
+			return fmt.Sprintf("client %d: %s", c.number, outcomeText(o))
+		})
+		done(o)
+	}
+	w.carry(c.target, c.random, func() {
+		c.target.serve(request, func(response proto.Message, err error) {
+			w.carryBack(c.target, c.random, func() {
+				if !ended {
+					o.response, o.err = response, err
+					end()
+				}
+			})
+		})
+	}, func(err error) { o.err = err; end() })
+	w.after(clientPatience, func() {
+		o.undecided = !ended
+		end()
+	})
+}
+
+// carry takes a request to a member; refused is called where nobody listens there.
+func (w *world) carry(m *member, random *rand.Rand, arrive func(), refused func(error)) {
+	if w.fates.clientCut[m.number] > 0 {
+		return
+	}
+	w.after(between(random, 100*time.Microsecond, 800*time.Microsecond), func() {
+		switch {
+		case m.up():
+			arrive()
+		case refused != nil:
+			w.after(time.Millisecond, func() { refused(errRefused) })
+		}
+	})
+}
+
+// carryBack takes an answer to a client.
+func (w *world) carryBack(m *member, random *rand.Rand, arrive func()) {
+	if w.fates.clientCut[m.number] > 0 || w.fates.clientMute[m.number] > 0 {
+		return
+	}
+	w.after(between(random, 100*time.Microsecond, 800*time.Microsecond), arrive)
+}
+
+// unsettled says what the client still waits for; revision is where the members are.
+func (c *client) unsettled(revision int64) string {
+	if !c.idle {
+		return fmt.Sprintf("client %d is not done", c.number)
+	}
+	if missed := c.watcher.waitsFor(revision); missed != 0 {
+		return fmt.Sprintf("the watch of client %d has not been told of revision %d",
+			c.number, missed)
+	}
+	return ""
+}
+
+type clientError string
+
+func (e clientError) Error() string { return string(e) }
+
+const errRefused = clientError("connection refused")
+
+// certain says whether an error means that the request was not, and will not be, carried out.
+func certain(err error) bool {
+	return err != nil && err != replica.ErrDropped
+}
+
+func outcomeHash(o *operation) uint64 {
+	switch {
+	case o.undecided:
+		return 1
+	case o.err != nil:
+		return 2
+	}
+	return uint64(revisionOf(o.response)) << 2
+}
+
+func outcomeText(o *operation) string {
+	switch {
+	case o.undecided:
+		return "no answer"
+	case o.err != nil:
+		return o.err.Error()
+	}
+	return fmt.Sprintf("done at revision %d", revisionOf(o.response))
+}
+
+// revisionOf returns the revision in the header of a response.
+func revisionOf(response proto.Message) int64 {
+	if r, ok := response.(interface{ GetHeader() *pb.ResponseHeader }); ok {
+		return r.GetHeader().GetRevision()
+	}
+	return 0
+}

@@ -1,0 +1,190 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
+
+	"detcd/consensus/replica"
+)
+
+// holder is the part of a client that holds a lease: it is granted one, ties a key to it, takes a
+// lock with it, keeps it alive for a while, and revokes it or lets it expire.
+type holder struct {
+	client *client
+	id     int64 // 0: none
+	ttl    int64
+	renew  int // times more
+	locked int64
+}
+
+// leaseRecord is what the judge knows of a lease: how much each member's clock read when the last
+// renewal that was acknowledged had been asked for.
+type leaseRecord struct {
+	ttl      int64
+	readings map[int]int64
+	revoked  bool // on request: nothing is promised any more
+}
+
+func newHolder(c *client) *holder { return &holder{client: c} }
+
+func (h *holder) later(low, high time.Duration) {
+	if !h.client.world.healed {
+		h.client.world.after(between(h.client.random, low, high), h.act)
+	}
+}
+
+func (h *holder) act() {
+	switch {
+	case h.client.world.healed:
+	case h.id == 0:
+		h.grant()
+	case h.renew > 0:
+		h.renew--
+		h.keepAlive()
+	case h.client.chance(3):
+		h.revoke()
+	default:
+		h.look()
+	}
+}
+
+// readings returns what all clocks read now.
+func (w *world) readings() map[int]int64 {
+	readings := make(map[int]int64, len(w.members))
+	for _, m := range w.members {
+		readings[m.number] = m.clock.read(w.now)
+	}
+	return readings
+}
+
+func (h *holder) grant() {
+	c := h.client
+	r := &pb.LeaseGrantRequest{TTL: 1 + c.random.Int64N(5)}
+	if c.chance(2) {
+		r.ID = 1 + c.random.Int64N(1<<40)
+	}
+	readings := c.world.readings()
+	c.do(r, func(o *operation) {
+		response, ok := o.response.(*pb.LeaseGrantResponse)
+		if !ok || o.err != nil {
+			h.later(100*time.Millisecond, 2*time.Second)
+			return
+		}
+		h.id, h.ttl, h.renew = response.ID, response.TTL, c.random.IntN(8)
+		c.world.judge.leases[h.id] = &leaseRecord{ttl: h.ttl, readings: readings}
+		h.use()
+	})
+}
+
+// use ties a key to the lease and tries to take the lock with it.
+func (h *holder) use() {
+	c := h.client
+	mine := &pb.PutRequest{Key: fmt.Appendf(nil, "lease/%d", c.number), Value: c.value(), Lease: h.id}
+	c.do(mine, func(*operation) {
+		lock := []byte("lock")
+		take := &pb.PutRequest{Key: lock, Value: c.value(), Lease: h.id}
+		c.do(&pb.TxnRequest{
+			Compare: []*pb.Compare{{Key: lock, Target: pb.Compare_CREATE}},
+			Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestPut{RequestPut: take}}},
+		}, func(o *operation) {
+			if response, ok := o.response.(*pb.TxnResponse); ok && response.Succeeded {
+				h.locked = response.Header.Revision
+			}
+			h.later(100*time.Millisecond, time.Second)
+		})
+	})
+}
+
+// guarded writes under the lock, fenced by the revision that took it.
+func (h *holder) guarded() proto.Message {
+	write := &pb.PutRequest{Key: []byte("guarded"), Value: h.client.value()}
+	return &pb.TxnRequest{
+		Compare: []*pb.Compare{{Key: []byte("lock"), Target: pb.Compare_CREATE,
+			TargetUnion: &pb.Compare_CreateRevision{CreateRevision: h.locked}}},
+		Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestPut{RequestPut: write}}},
+	}
+}
+
+func (h *holder) keepAlive() {
+	c := h.client
+	readings := c.world.readings()
+	c.do(&pb.LeaseKeepAliveRequest{ID: h.id}, func(o *operation) {
+		response, ok := o.response.(*pb.LeaseKeepAliveResponse)
+		switch {
+		case !ok || o.err != nil:
+		case response.TTL <= 0:
+			h.gone()
+			return
+		default:
+			if record := c.world.judge.leases[h.id]; record != nil {
+				record.readings = readings
+			}
+		}
+		pace := time.Duration(h.ttl) * time.Second / 3
+		if h.locked > 0 && c.chance(2) {
+			c.do(h.guarded(), func(*operation) { h.later(pace/2, pace) })
+			return
+		}
+		h.later(pace/2, pace)
+	})
+}
+
+func (h *holder) revoke() {
+	c := h.client
+	if record := c.world.judge.leases[h.id]; record != nil {
+		record.revoked = true
+	}
+	c.do(&pb.LeaseRevokeRequest{ID: h.id}, func(o *operation) {
+		if o.err == nil && !o.undecided {
+			h.gone()
+			return
+		}
+		h.later(100*time.Millisecond, time.Second)
+	})
+}
+
+// look waits for the lease to expire.
+func (h *holder) look() {
+	h.client.do(&pb.LeaseTimeToLiveRequest{ID: h.id, Keys: true}, func(o *operation) {
+		response, ok := o.response.(*pb.LeaseTimeToLiveResponse)
+		if ok && o.err == nil && response.TTL < 0 {
+			h.gone()
+			return
+		}
+		h.later(200*time.Millisecond, 2*time.Second)
+	})
+}
+
+func (h *holder) gone() {
+	h.id, h.locked = 0, 0
+	h.later(100*time.Millisecond, 3*time.Second)
+}
+
+// expired judges the end of a lease: not before its time to live has passed on the clock of the
+// leader that ends it, counted from when that member began to lead or, if that was later, from the
+// last renewal that was acknowledged. A leader that was deposed meanwhile may claim what it likes:
+// its claim is void, and never comes here.
+func (j *judge) expired(m *member, id int64) {
+	record := j.leases[id]
+	if record == nil || record.revoked {
+		return
+	}
+	leader := j.world.memberByID(replica.MemberID(j.leaders[m.replica.Status().AppliedTerm]))
+	if leader == nil {
+		return
+	}
+	claim, ok := leader.due[id]
+	if !ok {
+		return // of an earlier life of the leader
+	}
+	delete(j.leases, id)
+	start := max(claim.ledAt, record.readings[leader.number])
+	passed := time.Duration(claim.now - start)
+	if passed < time.Duration(record.ttl)*time.Second {
+		j.fail("member %d ended lease %d %v after its last renewal or the election: it lives %d s",
+			leader.number, id, passed, record.ttl)
+	}
+}

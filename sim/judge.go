@@ -1,0 +1,212 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+
+	"detcd/consensus/replica"
+	"detcd/kv"
+)
+
+// judge watches a run and says when a promise is broken. While the run goes on it compares the
+// members with each other; what clients and watchers are told it compares with the history that
+// the members agree on.
+type judge struct {
+	world       *world
+	verdict     Verdict
+	reason      string
+	leaderAfter time.Duration
+
+	leaders map[replica.Term]int       // who led
+	states  map[replica.Index][]uint64 // of the store, after each command of an entry
+	at      map[*member]place          // where each member's application is
+	removed map[int]bool               // members that were removed on purpose
+	history history                    // what happened to the keys, revision by revision
+	leases  map[int64]*leaseRecord
+	highest int64 // revision that some client was told
+
+	answeredOps, unknownOps, watchSeen uint64
+}
+
+type place struct {
+	life  int
+	index replica.Index
+	next  int // command of the entry
+}
+
+// history is every change of every key, as the first member that applied it told.
+type history struct {
+	first     int64             // the first revision that is here
+	revisions [][]*mvccpb.Event // by revision, from first
+	gaps      map[int64]bool    // revisions that no member could tell any more
+	latest    map[string]*mvccpb.Event
+	before    map[*mvccpb.Event]*mvccpb.Event // the change of the same key before this one
+}
+
+func newJudge(w *world) judge {
+	return judge{world: w, leaders: map[replica.Term]int{},
+		states: map[replica.Index][]uint64{}, at: map[*member]place{}, removed: map[int]bool{},
+		leases: map[int64]*leaseRecord{}, history: history{first: 2,
+			gaps: map[int64]bool{}, latest: map[string]*mvccpb.Event{},
+			before: map[*mvccpb.Event]*mvccpb.Event{}}}
+}
+
+func (j *judge) broken() bool { return j.verdict != Green }
+
+func (j *judge) fail(format string, v ...any) { j.end(Safety, format, v...) }
+
+func (j *judge) stuck(format string, v ...any) { j.end(Liveness, format, v...) }
+
+func (j *judge) lost(format string, v ...any) { j.end(Lost, format, v...) }
+
+func (j *judge) end(verdict Verdict, format string, v ...any) {
+	if j.verdict == Green {
+		j.verdict, j.reason = verdict, fmt.Sprintf(format, v...)
+	}
+}
+
+// role: at most one member leads in a term.
+func (j *judge) role(m *member, e replica.Event) {
+	if e.Text != "leader" {
+		return
+	}
+	if other, ok := j.leaders[e.Term]; ok && other != m.number {
+		j.fail("members %d and %d both led in term %d", other, m.number, e.Term)
+	}
+	j.leaders[e.Term] = m.number
+}
+
+// applied: every member makes the same of every command at every index, in every one of its lives.
+func (j *judge) applied(m *member, index uint64, command []byte) {
+	p := j.at[m]
+	if p.life != m.life || p.index != replica.Index(index) {
+		p = place{life: m.life, index: replica.Index(index)}
+	}
+	hash, states := m.store.Hash(), j.states[p.index]
+	switch {
+	case p.next < len(states) && states[p.next] != hash:
+		j.fail("member %d made something else of command %d of entry %d than another member",
+			m.number, p.next, index)
+	case p.next == len(states):
+		j.states[p.index] = append(states, hash)
+	}
+	p.next++
+	j.at[m] = p
+	j.world.event(eventApply, m.number, index, hash, func() string {
+		return fmt.Sprintf("entry %d: revision %d, %d bytes", index, m.store.Revision(), len(command))
+	})
+}
+
+// answered: what a member tells a client rests on the disks of a majority.
+func (j *judge) answered(m *member, answer replica.Answer) {
+	if answer.Err != nil || answer.Index == 0 {
+		return
+	}
+	have, voters := 0, 0
+	for _, peer := range m.replica.Members().Members {
+		if peer.Learner {
+			continue
+		}
+		voters++
+		if other := j.world.memberByID(peer.ID); other != nil && other.durable >= answer.Index {
+			have++
+		}
+	}
+	if have <= voters/2 && !j.changing() {
+		j.fail("member %d answered at entry %d, which %d of %d voters have on their disks",
+			m.number, answer.Index, have, voters)
+	}
+}
+
+// changing says that the voters may be others than this member knows.
+func (j *judge) changing() bool { return j.world.fates.membershipTouched }
+
+// observe takes the changes that a member has applied and no other member before it.
+func (j *judge) observe(m *member) {
+	h := &j.history
+	seen := h.next() - 1
+	if m.store.Revision() <= seen {
+		return
+	}
+	view := m.store.View().(*kv.View)
+	for revision := seen + 1; revision <= view.Compacted() && revision <= view.Revision(); revision++ {
+		h.gaps[revision] = true
+		h.revisions = append(h.revisions, nil)
+		seen = revision
+	}
+	each := func(revision int64, list []*mvccpb.Event) bool {
+		for h.next() < revision {
+			h.revisions = append(h.revisions, nil)
+		}
+		h.add(append([]*mvccpb.Event(nil), list...))
+		return true
+	}
+	err := view.Events(seen+1, view.Revision(), nil, each)
+	if err != nil && !m.disk.failing() && !m.disk.damaged {
+		j.fail("member %d cannot tell its history from %d: %v", m.number, seen+1, err)
+	}
+	for h.next() <= view.Revision() {
+		h.revisions = append(h.revisions, nil)
+	}
+}
+
+func (h *history) add(events []*mvccpb.Event) {
+	for _, e := range events {
+		key := string(e.Kv.Key)
+		h.before[e], h.latest[key] = h.latest[key], e
+	}
+	h.revisions = append(h.revisions, events)
+}
+
+// next is the first revision that is not here yet.
+func (h *history) next() int64 { return h.first + int64(len(h.revisions)) }
+
+// of returns the changes of a revision.
+func (h *history) of(revision int64) []*mvccpb.Event {
+	if i := revision - h.first; i >= 0 && i < int64(len(h.revisions)) {
+		return h.revisions[i]
+	}
+	return nil
+}
+
+// audit: after each restart the files are sound.
+func (j *judge) audit(m *member) {
+	if m.disk.damaged || m.disk.failing() {
+		return
+	}
+	if err := m.disk.check(); err != nil {
+		j.fail("member %d, after recovery: %v", m.number, err)
+	}
+	if err := m.store.Check(); err != nil {
+		j.fail("member %d, after recovery: %v", m.number, err)
+	}
+}
+
+// finish judges the whole: everything that was acknowledged can be read from every member.
+func (j *judge) finish() {
+	var first *member
+	for _, m := range j.world.living() {
+		if m.fate != "" || m.disk.damaged {
+			continue
+		}
+		if leader := j.world.leader(); leader == nil ||
+			m.replica.Status().Applied != leader.replica.Status().Applied {
+			continue
+		}
+		if first == nil {
+			first = m
+			continue
+		}
+		if m.store.Hash() != first.store.Hash() {
+			j.fail("members %d and %d hold different states", first.number, m.number)
+		}
+		a, _, _, errA := first.store.View().(*kv.View).Hash(0)
+		b, _, _, errB := m.store.View().(*kv.View).Hash(0)
+		if a != b || errA != nil || errB != nil {
+			j.fail("members %d and %d hold different keys: %x %v, %x %v",
+				first.number, m.number, a, errA, b, errB)
+		}
+	}
+}

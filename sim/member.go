@@ -1,0 +1,430 @@
+package sim
+
+import (
+	"fmt"
+	mathrand "math/rand/v2"
+	"time"
+
+	"detcd/consensus/replica"
+	"detcd/faults"
+	"detcd/kv"
+	"detcd/storage/archive"
+	"detcd/storage/vfs"
+	"detcd/storage/wal"
+)
+
+// member is one member of the cluster: a real replica with a real store on a disk that can crash,
+// driven in virtual time. Everything it owes the world is carried out after a delay, one Write and
+// one Bulk at a time, exactly as consensus/node does it with goroutines.
+type member struct {
+	world  *world
+	number int // its member ID is the same
+	disk   disk
+	clock  clock
+	random *mathrand.PCG // of its raft
+
+	replica *replica.Replica // nil while it is down
+	driver  *replica.Disk
+	store   *kv.Store
+	life    int    // counts starts; what belongs to an earlier life is void
+	fate    string // why it is down for good; empty: it may be started again
+	joined  bool   // it was added to a running cluster
+	first   []replica.Member
+	durable replica.Index // of its log, when last seen
+
+	paused  bool
+	backlog []func() // what happened while it was paused
+
+	write   *replica.Write // under way
+	bulk    *replica.Bulk
+	next    replica.RequestID
+	waiting map[replica.RequestID]func(replica.Answer)
+	streams []*stream
+	waking  bool // a wake of its streams is planned
+	seen    int64
+	ledAt   int64 // on its clock, when it began to lead
+
+	due map[int64]claim // the leases that it wants to end
+
+	armed  faults.Kind // where in its own work it is to crash
+	sprung func()      // when it does
+}
+
+// claim is a leader's word that the time of a lease is over.
+type claim struct {
+	now   int64 // on the leader's clock
+	ledAt int64 // the same, when it began to lead
+}
+
+// electionTicks and tickInterval are etcd's defaults: heartbeats every 100 ms, elections after 1 s.
+const (
+	tickInterval    = 100 * time.Millisecond
+	electionTicks   = 10
+	electionTimeout = electionTicks * tickInterval
+)
+
+// The bounds of the members are small, so that a short run sees many segments, checkpoints, merges
+// and snapshots.
+var (
+	archiveOptions = archive.Options{SegmentSize: 16 << 10, StepSize: 4 << 10, FlushSize: 2 << 10}
+	walOptions     = wal.Options{SegmentSize: 32 << 10}
+)
+
+func (w *world) newMember(number int, first []replica.Member) *member {
+	m := &member{world: w, number: number, first: first, joined: len(first) == 0,
+		random: mathrand.NewPCG(w.options.Seed, streamMember+uint64(number))}
+	m.clock.rate = 1_000_000
+	m.disk.format(w, m)
+	w.members = append(w.members, m)
+	return m
+}
+
+func (m *member) id() replica.MemberID { return replica.MemberID(m.number) }
+
+func (m *member) up() bool { return m.replica != nil }
+
+// start recovers the member from its disk.
+func (m *member) start() {
+	w := m.world
+	m.life++
+	m.waiting = map[replica.RequestID]func(replica.Answer){}
+	m.write, m.bulk, m.paused, m.backlog, m.streams = nil, nil, false, nil, nil
+	m.seen, m.waking, m.due = 0, false, map[int64]claim{}
+	m.store = kv.New(kv.Options{ElectionTimeout: electionTimeout, Archive: archiveOptions})
+	w.raft.source = m.random
+	options := replica.Options{
+		ID: m.id(), Cluster: 1, Incarnation: m.disk.incarnation, Boot: m.random.Uint64(),
+		Self: replica.Member{Name: fmt.Sprint("m", m.number)}, Members: m.first,
+		Machine: &observed{m.store, m}, FS: m.disk.fs, Tick: tickInterval,
+		ElectionTicks: electionTicks, HeartbeatTicks: 1, LogBytesMax: 24 << 10,
+		CheckpointBytes: 24 << 10, ChunkBytes: 3 << 10, WALOptions: walOptions,
+	}
+	r, driver, err := replica.Open(options)
+	if err != nil {
+		m.recoveryFailed(err)
+		return
+	}
+	m.replica, m.driver = r, driver
+	w.event(eventStart, m.number, uint64(m.life), uint64(r.Status().Last), func() string {
+		return fmt.Sprintf("recovers with a log up to %d", r.Status().Last)
+	})
+	m.durable = r.Status().Durable
+	w.judge.audit(m)
+	m.input(func() {})
+	m.planTick(m.life)
+}
+
+// recoveryFailed judges a disk that the member refuses to start from: that is right if something
+// damaged it, and a bug otherwise.
+func (m *member) recoveryFailed(err error) {
+	w := m.world
+	w.event(eventStop, m.number, 0, 0, func() string { return "does not recover: " + err.Error() })
+	switch {
+	case m.disk.trapped:
+		m.spring("while it recovers")
+	case m.disk.failing():
+		m.crashed(nil)
+		w.restartLater(m, time.Second)
+	case m.disk.damaged:
+		m.end("its disk is damaged: " + err.Error())
+	default:
+		w.judge.fail("member %d does not recover from a crash: %v", m.number, err)
+	}
+}
+
+func (m *member) planTick(life int) {
+	m.world.after(m.clock.wait(tickInterval), func() {
+		if m.life == life && m.up() {
+			m.input(func() {})
+			m.planTick(life)
+		}
+	})
+}
+
+// input lets the replica see the time and then something else, and carries out what it owes.
+func (m *member) input(do func()) {
+	if !m.up() {
+		return
+	}
+	if m.paused {
+		if len(m.backlog) < backlogMax {
+			m.backlog = append(m.backlog, do)
+		}
+		return
+	}
+	defer m.catch()
+	m.world.raft.source = m.random
+	m.replica.Tick(replica.Time(m.clock.read(m.world.now)))
+	do()
+	m.take()
+}
+
+// ambush is what unwinds a member that crashes in the middle of its own work.
+type ambush struct{ life int }
+
+func (m *member) catch() {
+	if m.armed == faults.None {
+		return
+	}
+	caught := recover()
+	if caught == nil {
+		return
+	}
+	if a, ok := caught.(ambush); !ok || a.life != m.life {
+		panic(caught)
+	}
+	m.spring("in the middle of its work")
+}
+
+// reached is called where the member may be made to crash.
+func (m *member) reached(place faults.Kind) {
+	if m.armed == place {
+		panic(ambush{m.life})
+	}
+}
+
+// backlogMax bounds what a paused member finds in its queues when it wakes.
+const backlogMax = 2000
+
+func (m *member) take() {
+	for life, more := m.life, true; more && m.life == life; {
+		effects := m.replica.Take()
+		more = effects.More
+		for i := range effects.Events {
+			m.note(effects.Events[i])
+		}
+		if m.life != life {
+			return
+		}
+		for i := range effects.Send {
+			m.world.network.send(m, effects.Send[i])
+		}
+		if effects.Write != nil {
+			m.startWrite(effects.Write)
+		}
+		if effects.Bulk != nil {
+			m.startBulk(effects.Bulk)
+		}
+		for _, answer := range effects.Answers {
+			if m.life != life {
+				return
+			}
+			m.world.judge.answered(m, answer)
+			if done := m.waiting[answer.ID]; done != nil {
+				delete(m.waiting, answer.ID)
+				done(answer)
+			}
+		}
+	}
+	if m.up() {
+		m.wakeStreams()
+	}
+}
+
+func (m *member) startWrite(write *replica.Write) {
+	m.write = write
+	life := m.life
+	m.world.after(m.disk.writeTime(), func() {
+		if m.life != life || !m.up() {
+			return
+		}
+		err := m.driver.Do(write)
+		if m.stopped(err) {
+			return
+		}
+		m.world.event(eventWrite, m.number, uint64(len(write.Records)), 0, func() string {
+			return fmt.Sprintf("%d records are durable", len(write.Records))
+		})
+		m.input(func() {
+			m.write = nil
+			if len(write.Records) == 1 { // a term and a vote, no entries
+				m.reached(faults.FailAfterVote)
+			}
+			m.replica.Done(write)
+			m.durable = m.replica.Status().Durable
+		})
+	})
+}
+
+func (m *member) startBulk(bulk *replica.Bulk) {
+	m.bulk = bulk
+	life := m.life
+	m.world.after(m.disk.bulkTime(), func() {
+		if m.life != life || !m.up() {
+			return
+		}
+		err := m.driver.DoBulk(bulk)
+		if m.stopped(err) {
+			return
+		}
+		m.world.event(eventBulk, m.number, bulk.Number, 0, func() string { return bulkText(bulk) })
+		m.input(func() {
+			m.bulk = nil
+			m.replica.BulkDone(bulk)
+		})
+	})
+}
+
+func bulkText(b *replica.Bulk) string {
+	switch {
+	case b.Checkpoint != nil:
+		return fmt.Sprintf("checkpoint %d is durable", b.Number)
+	case b.Stage != nil:
+		return fmt.Sprintf("%d bytes of %s are staged", len(b.Stage.Data), b.Stage.Name)
+	case b.Verify != nil:
+		return fmt.Sprintf("%d received segments are audited", len(b.Verify))
+	}
+	return "a step of the archive"
+}
+
+// stopped says whether the member does not live to see the end of an operation of its disk.
+func (m *member) stopped(err error) bool {
+	switch {
+	case m.disk.trapped:
+		m.spring("in the middle of an operation of its disk")
+	case err != nil:
+		m.diskFailed(err)
+	default:
+		return false
+	}
+	return true
+}
+
+// spring is the crash that a trap has waited for.
+func (m *member) spring(where string) {
+	m.world.event(eventStop, m.number, 4, 0, func() string { return "crashes " + where })
+	m.crashed(m.world.diskRandom)
+	m.armed = faults.None
+	m.sprung()
+}
+
+// diskFailed ends a member whose disk returned an error, as a real one ends: after a failed sync
+// nothing may be trusted. It starts again with what is on the disk when that works again.
+func (m *member) diskFailed(err error) {
+	m.world.event(eventStop, m.number, 1, 0, func() string { return "disk: " + err.Error() })
+	if !m.disk.failing() && !m.disk.damaged {
+		m.world.judge.fail("member %d: the disk failed though no fault was made: %v", m.number, err)
+	}
+	m.crashed(m.world.diskRandom)
+	m.world.restartLater(m, between(m.world.diskRandom, 100*time.Millisecond, 2*time.Second))
+}
+
+// crashed stops the member at once. Of what its disk had not synced, choose decides.
+func (m *member) crashed(choose *mathrand.Rand) {
+	m.life++
+	m.replica, m.driver, m.store = nil, nil, nil
+	for _, s := range m.streams {
+		s.broken()
+	}
+	m.streams = nil
+	m.disk.crash(choose)
+}
+
+// end takes the member out for good: its operator must replace it.
+func (m *member) end(why string) {
+	m.world.event(eventStop, m.number, 2, 0, func() string { return "ends: " + why })
+	if m.up() {
+		m.crashed(nil)
+	}
+	m.fate = why
+}
+
+// observed is the store as the replica sees it, with the judge looking on.
+type observed struct {
+	*kv.Store
+	member *member
+}
+
+// Apply lets the judge compare what each member makes of each command.
+func (o *observed) Apply(index uint64, command []byte, local bool) any {
+	o.member.reached(faults.FailBeforeApply)
+	answer := o.Store.Apply(index, command, local)
+	o.member.world.judge.applied(o.member, index, command)
+	if id, ok := kv.ExpiredLease(command); ok {
+		o.member.world.judge.expired(o.member, int64(id))
+	}
+	o.member.reached(faults.FailAfterApply)
+	return answer
+}
+
+// Due is where leases come to their end.
+func (o *observed) Due(now int64) [][]byte {
+	commands := o.Store.Due(now)
+	for _, command := range commands {
+		if id, ok := kv.ExpiredLease(command); ok {
+			o.member.due[int64(id)] = claim{now, o.member.ledAt}
+		}
+	}
+	return commands
+}
+
+// Lead is when a leader's clock begins to count.
+func (o *observed) Lead(now int64, leading bool) {
+	if leading {
+		o.member.ledAt = now
+	}
+	o.Store.Lead(now, leading)
+}
+
+var _ replica.Machine = (*observed)(nil)
+
+// note takes what the replica reports.
+func (m *member) note(e replica.Event) {
+	w := m.world
+	w.event(eventReplica, m.number, uint64(e.Kind), uint64(e.Term)<<32|uint64(e.Index),
+		func() string { return eventText(e) })
+	switch e.Kind {
+	case replica.EventRefused:
+		if m.disk.forgot || w.judge.removed[m.number] {
+			m.end("refused: " + e.Text)
+			return
+		}
+		w.judge.fail("member %d was refused though it kept its disk: %s", m.number, e.Text)
+	case replica.EventRemoved:
+		m.end("it was removed from the cluster")
+	case replica.EventFailed:
+		if m.disk.forgot || m.disk.damaged {
+			m.end(e.Text)
+			return
+		}
+		w.judge.fail("member %d cannot go on: %s", m.number, e.Text)
+	case replica.EventTorn:
+		m.disk.torn()
+	case replica.EventRole:
+		w.judge.role(m, e)
+	}
+}
+
+func eventText(e replica.Event) string {
+	switch e.Kind {
+	case replica.EventRole:
+		return fmt.Sprintf("becomes %s in term %d", e.Text, e.Term)
+	case replica.EventLeader:
+		if e.Member == 0 {
+			return fmt.Sprintf("knows no leader in term %d", e.Term)
+		}
+		return fmt.Sprintf("follows m%d in term %d", e.Member, e.Term)
+	case replica.EventMembers:
+		return fmt.Sprintf("has a new membership at index %d", e.Index)
+	case replica.EventCheckpoint:
+		return fmt.Sprintf("has a checkpoint at index %d", e.Index)
+	case replica.EventSnapshotSend:
+		return fmt.Sprintf("offers m%d a snapshot at index %d", e.Member, e.Index)
+	case replica.EventSnapshotRecv:
+		return fmt.Sprintf("begins to fetch a snapshot at index %d from m%d", e.Index, e.Member)
+	case replica.EventInstalled:
+		return fmt.Sprintf("installed a snapshot at index %d", e.Index)
+	case replica.EventStranger:
+		return fmt.Sprintf("drops a message of m%d: it has another data directory", e.Member)
+	}
+	return fmt.Sprintf("event %d, term %d, index %d, m%d: %s", e.Kind, e.Term, e.Index, e.Member,
+		e.Text)
+}
+
+// check audits the files of the member, as `detcd verify` does.
+func (d *disk) check() error {
+	_, err := wal.Check(d.memory, "wal")
+	return err
+}
+
+var _ vfs.FS = (*vfs.Memory)(nil)

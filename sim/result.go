@@ -1,0 +1,57 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"detcd/faults"
+)
+
+// Verdict is how a run ended.
+type Verdict int
+
+// The verdicts.
+const (
+	Green    Verdict = iota // every promise was kept
+	Safety                  // a promise was broken
+	Liveness                // after healing, the cluster did not come back in time
+	Crash                   // the program failed an assertion
+	Lost                    // too much was destroyed; only a plan without a budget may do that
+)
+
+// String returns one word.
+func (v Verdict) String() string {
+	names := [...]string{"green", "safety", "liveness", "crash", "lost"}
+	if v < 0 || int(v) >= len(names) {
+		return fmt.Sprintf("Verdict(%d)", int(v))
+	}
+	return names[v]
+}
+
+// Result is what a run came to.
+type Result struct {
+	Seed       uint64
+	Profile    string
+	Verdict    Verdict
+	Reason     string // one sentence, unless green
+	Stack      string // of a crash
+	Events     uint64
+	Operations uint64 // of clients, begun
+	Answered   uint64 // of these, carried out
+	Unknown    uint64 // of these, without an answer
+	WatchSeen  uint64 // events that watchers received
+	Virtual    time.Duration
+	Leader     time.Duration // after healing, until there was one
+	Hash       uint64        // of all events
+	Fields     map[string]int
+	Fired      map[faults.Kind]int
+}
+
+func (w *world) result() Result {
+	j := &w.judge
+	return Result{Seed: w.options.Seed, Profile: w.options.Profile, Verdict: j.verdict,
+		Reason: j.reason, Events: w.trace.events, Operations: w.operations,
+		Answered: j.answeredOps, Unknown: j.unknownOps, WatchSeen: j.watchSeen,
+		Virtual: time.Duration(w.now), Leader: j.leaderAfter, Hash: w.trace.hash,
+		Fields: w.fields, Fired: w.fired}
+}

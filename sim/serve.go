@@ -1,0 +1,84 @@
+package sim
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"detcd/consensus/replica"
+	"detcd/kv"
+)
+
+// limits are those of a server that nobody configured, with fewer operations in a transaction.
+var limits = kv.Limits{RequestBytesMax: 1536 << 10, TxnOpsMax: 16, LeaseTTLMin: 2}
+
+// serverPatience is how long a member works on a request before it forgets it, as kv/rpc does.
+const serverPatience = 7 * time.Second
+
+// serve works on a request of a client, as kv/rpc does: it does what the Call needs, until it is
+// done. Where the member crashes, reply is never called.
+func (m *member) serve(request proto.Message, reply func(proto.Message, error)) {
+	m.input(func() {
+		m.drive(kv.NewCall(request, limits, m.random.Uint64), reply)
+	})
+}
+
+func (m *member) drive(call *kv.Call, reply func(proto.Message, error)) {
+	given := func(a replica.Answer) {
+		if a.Err != nil {
+			reply(nil, a.Err)
+			return
+		}
+		call.Give(a.Value)
+		m.drive(call, reply)
+	}
+	for m.up() {
+		switch call.Next() {
+		case kv.Done:
+			reply(call.Response())
+			return
+		case kv.NeedView:
+			call.Give(m.store.View())
+		case kv.NeedBarrier:
+			m.request(m.replica.Read, given)
+			return
+		case kv.NeedCommand:
+			command := call.Command()
+			m.request(func(id replica.RequestID) { m.replica.Submit(id, command) }, given)
+			return
+		case kv.NeedAnswer:
+			question := call.Question()
+			m.request(func(id replica.RequestID) { m.replica.Ask(id, question) }, given)
+			return
+		case kv.NeedPause:
+			m.pauseCall(call, reply)
+			return
+		}
+	}
+}
+
+func (m *member) pauseCall(call *kv.Call, reply func(proto.Message, error)) {
+	life := m.life
+	m.world.after(10*time.Millisecond, func() {
+		if m.life == life && m.up() {
+			m.input(func() {
+				call.Give(m.store.View())
+				m.drive(call, reply)
+			})
+		}
+	})
+}
+
+// request submits something to the replica and has done called with its answer.
+func (m *member) request(submit func(id replica.RequestID), done func(replica.Answer)) {
+	m.next++
+	id, life := m.next, m.life
+	m.waiting[id] = done
+	m.input(func() { submit(id) })
+	m.world.after(serverPatience, func() {
+		if m.life == life && m.up() && m.waiting[id] != nil {
+			delete(m.waiting, id)
+			m.input(func() { m.replica.Forget(id) })
+		}
+	})
+}
