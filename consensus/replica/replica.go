@@ -220,7 +220,7 @@ func (r *Replica) Status() Status {
 		ID: r.options.ID, Cluster: r.identity.cluster, Incarnation: r.identity.incarnation,
 		Leader: r.leader, Term: r.term, Leading: r.leading(), Learner: member.Learner,
 		Committed: Index(status.HardState.GetCommit()), Applied: r.applied, Last: r.writes.last,
-		Durable: r.log.last(),
+		Durable: r.log.last(), AppliedTerm: r.appliedTerm,
 	}
 }
 

@@ -140,6 +140,7 @@ type Status struct {
 	Term        Term
 	Committed   Index
 	Applied     Index
+	AppliedTerm Term  // of the entry at Applied
 	Last        Index // of the log on this member, durable or on its way
 	Durable     Index // of the log on this member's disk
 	Leading     bool
