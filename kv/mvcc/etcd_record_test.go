@@ -14,10 +14,10 @@ import (
 type etcdServer struct{ connection *grpc.ClientConn }
 
 // call makes one call; an error of the wire is an answer.
-func call[Q, A any](do func(context.Context, Q, ...grpc.CallOption) (A, error), request Q) (A, error) {
+func call[Q, A any](do func(context.Context, Q, ...grpc.CallOption) (A, error), q Q) (A, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	return do(ctx, request)
+	return do(ctx, q)
 }
 
 func (e etcdServer) txn(ops [][]string) string {

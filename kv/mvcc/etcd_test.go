@@ -14,8 +14,8 @@ import (
 var etcdAddresses = flag.String("etcd", "",
 	"record what etcd answers: comma-separated host:port of fresh members, one for each script")
 
-// TestAnswersAreThoseOfEtcd plays scripts whose answers were recorded from etcd 3.7.3. To record them
-// again, start as many empty single members as there are scripts:
+// TestAnswersAreThoseOfEtcd plays scripts whose answers were recorded from etcd 3.7.3. To record
+// them again, start as many empty single members as there are scripts:
 //
 //	go test ./kv/mvcc -run AnswersAreThoseOfEtcd -etcd 127.0.0.1:2379,127.0.0.1:3379,...
 func TestAnswersAreThoseOfEtcd(t *testing.T) {
@@ -69,12 +69,6 @@ func (p *player) do(request []string) string {
 	case "grant":
 		p.server.grant(number(request[1]))
 		return ""
-	case "txn":
-		var ops [][]string
-		for op := range strings.SplitSeq(strings.Join(request[1:], " "), ";") {
-			ops = append(ops, strings.Fields(op))
-		}
-		return p.server.txn(ops)
 	case "fill":
 		var out string
 		for i := range number(request[2]) {
@@ -83,8 +77,19 @@ func (p *player) do(request []string) string {
 		}
 		return out
 	default:
-		return p.server.txn([][]string{request})
+		return p.server.txn(operations(request))
 	}
+}
+
+// operations are the parts of "txn OPERATION; OPERATION", or the one that a request is.
+func operations(request []string) (ops [][]string) {
+	if request[0] != "txn" {
+		return [][]string{request}
+	}
+	for op := range strings.SplitSeq(strings.Join(request[1:], " "), ";") {
+		ops = append(ops, strings.Fields(op))
+	}
+	return ops
 }
 
 // at is a revision: a number, or +N for so many after the last compaction.
@@ -114,6 +119,8 @@ func (s storeServer) txn(ops [][]string) string {
 			fmt.Fprintf(&out, "deleted %d\n", len(txn.DeleteRange(a.word(0), a.word(1))))
 		case "get":
 			out.WriteString(describeRange(txn.Range(parseRange(a))))
+		default:
+			panic("no such request: " + op[0])
 		}
 	}
 	before := s.Revision()

@@ -4,16 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"sort"
+	"strings"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 )
-
-// row is one key of a range on its way into the result.
-type row struct {
-	key   string
-	value []byte
-	*version
-}
 
 // Range reads keys and their values as of a revision. It returns ErrCompacted or ErrFutureRevision
 // when the view cannot know, or an error of the archive, which is the end of the member.
@@ -34,24 +28,37 @@ func (v *View) Range(o RangeOptions) (*Result, error) {
 		})
 		return result, nil
 	}
-	rows, count := v.collect(&o, revision)
+	items, count := v.collect(&o, revision)
 	result.Count = count
 	byValue := o.Target == TargetValue
+	if !byValue {
+		o.sort(items)
+		items, result.More = cutOff(items, o.Limit)
+	}
+	result.KVs = keyValues(items, !o.KeysOnly || byValue)
+	if !o.KeysOnly || byValue {
+		if err := v.fill(items, result.KVs); err != nil {
+			return nil, err
+		}
+	}
 	if byValue {
-		err = v.fill(rows)
+		o.sortByValue(result.KVs)
+		result.KVs, result.More = cutOff(result.KVs, o.Limit)
 	}
-	o.sort(rows)
-	if o.Limit > 0 && int64(len(rows)) > o.Limit {
-		rows, result.More = rows[:o.Limit], true
+	if o.KeysOnly && byValue {
+		for _, kv := range result.KVs {
+			kv.Value = nil
+		}
 	}
-	if !byValue && !o.KeysOnly {
-		err = v.fill(rows)
-	}
-	if err != nil {
-		return nil, err
-	}
-	result.KVs = keyValues(rows, o.KeysOnly, !o.KeysOnly || byValue)
 	return result, nil
+}
+
+// cutOff applies a limit.
+func cutOff[T any](list []T, limit int64) (rest []T, more bool) {
+	if limit > 0 && int64(len(list)) > limit {
+		return list[:limit], true
+	}
+	return list, false
 }
 
 // resolve returns the revision that a request means.
@@ -67,12 +74,12 @@ func (v *View) resolve(revision int64) (int64, error) {
 	return revision, nil
 }
 
-// unordered says that the rows may stay in the order of the keys as far as the limit is concerned.
+// unordered says that the limit may count in the order of the keys.
 func (o *RangeOptions) unordered() bool {
 	return o.Order == OrderNone || o.Target == TargetKey && o.Order == OrderAscend
 }
 
-// ordered says that rows need no sort.
+// ordered says that no sort is needed.
 func (o *RangeOptions) ordered() bool {
 	return o.Target == TargetKey && o.Order != OrderDescend
 }
@@ -91,78 +98,80 @@ func (o *RangeOptions) within(v *version) bool {
 		(o.MinCreateRevision == 0 || v.create >= o.MinCreateRevision)
 }
 
-// collect returns the rows in the order of keys, at most one more than the limit if the limit comes
-// first, and how many keys there are.
-func (v *View) collect(o *RangeOptions, revision int64) (rows []row, count int64) {
+// collect returns what is in the range and within the bounds, in the order of keys, and how many
+// keys are in the range. If the limit comes before a sort, it is at most one more than the limit.
+func (v *View) collect(o *RangeOptions, revision int64) (items []item, count int64) {
 	early := o.Limit > 0 && o.unordered() && !o.bounded()
 	v.index.visit(o.Key, o.End, revision, func(key string, found *version) bool {
 		count++
 		if (!early || count <= o.Limit+1) && o.within(found) {
-			rows = append(rows, row{key: key, version: found})
+			items = append(items, item{key, found})
 		}
 		return true
 	})
-	return rows, count
+	return items, count
 }
 
-// sort brings the rows into the order that was asked for.
-func (o *RangeOptions) sort(rows []row) {
-	if o.ordered() {
-		return
-	}
-	s := sorter{rows: rows}
+// sort brings items into the order that was asked for.
+func (o *RangeOptions) sort(items []item) {
+	compare := func(a, b item) int { return strings.Compare(a.key, b.key) }
 	switch o.Target {
 	case TargetVersion:
-		s.compare = func(a, b *row) int { return cmp.Compare(a.number, b.number) }
+		compare = func(a, b item) int { return cmp.Compare(a.newest.number, b.newest.number) }
 	case TargetCreate:
-		s.compare = func(a, b *row) int { return cmp.Compare(a.create, b.create) }
+		compare = func(a, b item) int { return cmp.Compare(a.newest.create, b.newest.create) }
 	case TargetMod:
-		s.compare = func(a, b *row) int { return cmp.Compare(a.main, b.main) }
-	case TargetValue:
-		s.compare = func(a, b *row) int { return bytes.Compare(a.value, b.value) }
-	default:
-		s.compare = func(a, b *row) int { return cmp.Compare(a.key, b.key) }
+		compare = func(a, b item) int { return cmp.Compare(a.newest.main, b.newest.main) }
 	}
-	if o.Order == OrderDescend {
-		sort.Sort(sort.Reverse(s))
-	} else {
-		sort.Sort(s)
+	if !o.ordered() {
+		arrange(sorter[item]{items, compare}, o.Order)
 	}
 }
 
-// sorter sorts with sort.Sort, which is not stable but leaves equal rows as etcd's own use of it
+func (o *RangeOptions) sortByValue(kvs []*mvccpb.KeyValue) {
+	compare := func(a, b *mvccpb.KeyValue) int { return bytes.Compare(a.Value, b.Value) }
+	arrange(sorter[*mvccpb.KeyValue]{kvs, compare}, o.Order)
+}
+
+// arrange sorts with sort.Sort, which is not stable but leaves equal items as etcd's own use of it
 // does.
-type sorter struct {
-	rows    []row
-	compare func(a, b *row) int
+func arrange(s sort.Interface, order Order) {
+	if order == OrderDescend {
+		s = sort.Reverse(s)
+	}
+	sort.Sort(s)
 }
 
-func (s sorter) Len() int           { return len(s.rows) }
-func (s sorter) Less(i, j int) bool { return s.compare(&s.rows[i], &s.rows[j]) < 0 }
-func (s sorter) Swap(i, j int)      { s.rows[i], s.rows[j] = s.rows[j], s.rows[i] }
+// sorter is a sort.Interface.
+type sorter[T any] struct {
+	list    []T
+	compare func(a, b T) int
+}
 
-// keyValues makes the answer of the rows. All of it takes three allocations.
-func keyValues(rows []row, keysOnly, leases bool) []*mvccpb.KeyValue {
+func (s sorter[T]) Len() int           { return len(s.list) }
+func (s sorter[T]) Less(i, j int) bool { return s.compare(s.list[i], s.list[j]) < 0 }
+func (s sorter[T]) Swap(i, j int)      { s.list[i], s.list[j] = s.list[j], s.list[i] }
+
+// keyValues makes the answer without the values. All of it takes three allocations.
+func keyValues(items []item, leases bool) []*mvccpb.KeyValue {
 	size := 0
-	for i := range rows {
-		size += len(rows[i].key)
+	for _, i := range items {
+		size += len(i.key)
 	}
 	keys := make([]byte, 0, size)
-	kvs := make([]mvccpb.KeyValue, len(rows))
-	out := make([]*mvccpb.KeyValue, len(rows))
-	for i := range rows {
-		r, kv := &rows[i], &kvs[i]
+	kvs := make([]mvccpb.KeyValue, len(items))
+	out := make([]*mvccpb.KeyValue, len(items))
+	for n, i := range items {
 		start := len(keys)
-		keys = append(keys, r.key...)
+		keys = append(keys, i.key...)
+		kv := &kvs[n]
 		kv.Key = keys[start:len(keys):len(keys)]
-		kv.CreateRevision, kv.ModRevision, kv.Version = r.create, r.main, r.number
+		kv.CreateRevision, kv.ModRevision = i.newest.create, i.newest.main
+		kv.Version = i.newest.number
 		if leases {
-			kv.Lease = r.lease
+			kv.Lease = i.newest.lease
 		}
-		if !keysOnly {
-			kv.Value = r.value
-		}
-		out[i] = kv
+		out[n] = kv
 	}
 	return out
 }

@@ -13,8 +13,8 @@ import (
 	"detcd/storage/vfs"
 )
 
-// A script is a story that a person can read: requests, one on a line, and below each what came of it,
-// on lines that begin with a mark. Lines that begin with # are for the reader.
+// A script is a story that a person can read: requests, one on a line, and below each what came of
+// it, on lines that begin with a mark. Lines that begin with # are for the reader.
 const mark = "  "
 
 // play performs the requests of a file and compares what comes of them, or rewrites the file.
@@ -68,7 +68,7 @@ func newScripted(t *testing.T) *Store {
 	return s
 }
 
-// word turns a word of a script into bytes: '' is empty, \0 is a zero byte.
+// word turns a word of a script into bytes: ” is empty, \0 is a zero byte.
 func word(text string) []byte {
 	if text == "''" {
 		return nil

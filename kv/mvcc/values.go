@@ -4,83 +4,79 @@ import (
 	"fmt"
 	"slices"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
+
 	"detcd/storage/archive"
 )
 
 const (
-	gapMax    = 8        // revisions between two records that are read in one pass, at most
+	gapMax    = 16       // revisions between two records that are read in one pass, at most
 	passMin   = 4        // records that are worth a pass
 	arenaSize = 64 << 10 // bytes of room for values that are made at a time, at most
 )
 
-// fill reads the values of the rows. Where the records of several stand close together, it reads
-// them and what is between them in one pass: keys that were written together are often read
-// together.
-func (v *View) fill(rows []row) error {
-	if len(rows) < passMin {
-		for i := range rows {
-			if err := v.read(&rows[i]); err != nil {
-				return err
-			}
-		}
-		return nil
+// wanted is a value to read, and where it goes.
+type wanted struct {
+	*version
+	into *mvccpb.KeyValue
+}
+
+// fill reads the values of items. Where the records of several stand close together, it reads them
+// and what is between them in one pass: keys that were written together are often read together.
+func (v *View) fill(items []item, kvs []*mvccpb.KeyValue) error {
+	list := make([]wanted, len(items))
+	for i := range items {
+		list[i] = wanted{items[i].newest, kvs[i]}
 	}
-	order := make([]*row, len(rows))
-	for i := range rows {
-		order[i] = &rows[i]
-	}
-	ascending := func(a, b *row) int { return a.compare(b.version) }
-	if !slices.IsSortedFunc(order, ascending) {
-		slices.SortFunc(order, ascending)
+	ascending := func(a, b wanted) int { return a.compare(b.version) }
+	if !slices.IsSortedFunc(list, ascending) {
+		slices.SortFunc(list, ascending)
 	}
 	var room arena
-	for begin, end := 0, 0; begin < len(order); begin = end {
-		for end = begin + 1; end < len(order) && order[end].main-order[end-1].main <= gapMax; {
+	for begin, end := 0, 0; begin < len(list); begin = end {
+		for end = begin + 1; end < len(list) && list[end].main-list[end-1].main <= gapMax; {
 			end++
 		}
-		room.expected = len(order) - begin
-		if err := v.pass(order[begin:end], &room); err != nil {
+		room.expected = len(list) - begin
+		if err := v.pass(list[begin:end], &room); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// read reads the value of one row.
-func (v *View) read(r *row) error {
-	record, err := v.archive.Get(r.id())
+// read reads the value of one version.
+func (v *View) read(one *version) ([]byte, error) {
+	record, err := v.archive.Get(one.id())
 	if err != nil {
-		return fmt.Errorf("mvcc: read revision %d.%d: %w", r.main, r.sub, err)
+		return nil, fmt.Errorf("mvcc: read revision %d.%d: %w", one.main, one.sub, err)
 	}
-	r.value = record.Body
-	return nil
+	return record.Body, nil
 }
 
-// pass reads the values of rows that stand close together, in ascending order.
-func (v *View) pass(rows []*row, room *arena) error {
-	if len(rows) < passMin {
-		for _, r := range rows {
-			if err := v.read(r); err != nil {
+// pass reads the values of versions that stand close together, in ascending order.
+func (v *View) pass(list []wanted, room *arena) (err error) {
+	if len(list) < passMin {
+		for _, w := range list {
+			if w.into.Value, err = v.read(w.version); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	first, end := rows[0].id(), rows[len(rows)-1].id()
-	end.Minor++
-	err := v.archive.Scan(first, end, func(r archive.Record) bool {
-		if r.ID == rows[0].id() {
-			rows[0].value = room.keep(r.Body)
-			rows = rows[1:]
+	first, last := list[0].id(), list[len(list)-1]
+	err = v.archive.Scan(first, last.following(), func(r archive.Record) bool {
+		if r.ID == list[0].id() {
+			list[0].into.Value = room.keep(r.Body)
+			list = list[1:]
 		}
-		return len(rows) > 0
+		return len(list) > 0
 	})
-	if err == nil && len(rows) > 0 {
+	if err == nil && len(list) > 0 {
 		err = archive.ErrNotFound
 	}
 	if err != nil {
-		return fmt.Errorf("mvcc: read revisions %d.%d to %d.%d: %w",
-			first.Major, first.Minor, end.Major, end.Minor, err)
+		return fmt.Errorf("mvcc: read revisions %d to %d: %w", first.Major, last.main, err)
 	}
 	return nil
 }

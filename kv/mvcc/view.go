@@ -75,9 +75,8 @@ func (v *View) event(key []byte, of *version) (*mvccpb.Event, error) {
 	if of.tombstone() {
 		return newEvent(of, key, nil), nil
 	}
-	r := row{version: of}
-	err := v.read(&r)
-	return newEvent(of, key, r.value), err
+	value, err := v.read(of)
+	return newEvent(of, key, value), err
 }
 
 // Events calls each for every revision in [from, to] that changed something, in order, until it
