@@ -53,8 +53,8 @@
 //     of it or below do not come later.
 //  4. No watch reads below the compaction: one whose place is below is cancelled and told where
 //     history begins. One whose place is the compaction's revision goes on.
-//  5. behind holds those along and alone, and each of them is below live; listeners counts the
-//     others that are not over; the index has all that are not over.
+//  5. Those along and alone are in behind, those listening are counted in listeners, all of these
+//     are in the index, and those over in none of them.
 //
 // # As etcd, and not
 //

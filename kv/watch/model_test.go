@@ -54,6 +54,11 @@ func TestEveryWatchGetsExactlyItsHistory(t *testing.T) {
 			"progress": m.askAny,
 			"step":     func(t *rapid.T) { m.stepOnce(t) },
 			"settle":   m.settleAll,
+			"": func(t *rapid.T) {
+				if err := m.valid(); err != nil {
+					t.Fatal(err)
+				}
+			},
 			"sleep": func(t *rapid.T) {
 				m.now += rapid.Int64Range(0, int64(2*time.Second)).Draw(t, "nanoseconds")
 			},

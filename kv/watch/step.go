@@ -88,9 +88,6 @@ func (s *Stream) catchUp(view *mvcc.View) error {
 	if err != nil {
 		return err
 	}
-	if s.listeners == 0 {
-		s.live = view.Revision() + 1
-	}
 	still := s.behind[:0]
 	for _, w := range s.behind {
 		if w.place == along {

@@ -114,7 +114,7 @@ func (s *Stream) refusal(w *watcher) string {
 	switch {
 	case w.start < 0:
 		return reasonCompacted
-	case !w.single && !w.reaches(w.key):
+	case !w.reaches(w.key):
 		return reasonRange
 	case taken && w.id != 0:
 		return reasonDuplicate

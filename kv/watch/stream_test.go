@@ -254,6 +254,40 @@ func TestProgressNotifications(t *testing.T) {
 	}
 }
 
+// A tick tells nobody of revisions up to which it was not served yet, wherever it reads.
+func TestNoProgressBeforeTheEvents(t *testing.T) {
+	c := newClient(t, Options{ProgressInterval: time.Second, StepBytes: 1})
+	c.do(write{"x", "v"})
+	c.do(write{"x", "v"})
+	for _, r := range []*pb.WatchCreateRequest{
+		{Key: []byte("y"), RangeEnd: []byte("z"), StartRevision: 1, ProgressNotify: true},
+		{Key: []byte("x"), StartRevision: 1},
+		{Key: []byte("x"), RangeEnd: []byte("y"), StartRevision: 1},
+		{Key: []byte("y"), ProgressNotify: true},
+		{Key: []byte("x")},
+	} {
+		c.create(r)
+	}
+	for range 2 {
+		c.do(write{"x", "v"})
+	}
+	// The listeners have two revisions to read, those along four.
+	for step := 1; step <= 4; step++ {
+		c.now += int64(time.Second)
+		responses, more := c.step(t)
+		if more != (step < 4) {
+			t.Fatalf("step %d: more %v", step, more)
+		}
+		heard := map[int64]bool{}
+		for _, r := range responses {
+			heard[r.WatchId] = len(r.Events) == 0 || heard[r.WatchId]
+		}
+		if heard[0] != (step == 4) || heard[3] != (step > 1) {
+			t.Errorf("step %d: told of progress %v", step, heard)
+		}
+	}
+}
+
 // A question for progress is answered when all have caught up, behind their events.
 func TestQuestionForProgressWaitsForThoseBehind(t *testing.T) {
 	c := newClient(t, Options{StepBytes: 1})

@@ -1,6 +1,8 @@
 package watch
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -154,6 +156,35 @@ func (c *client) settle(t failer) (responses []*pb.WatchResponse) {
 func newClient(t failer, options Options) *client {
 	t.Helper()
 	return &client{Stream: NewStream(options), world: newWorld(t)}
+}
+
+// valid tests invariant 5; the others are about what goes out, and the model judges that.
+func (s *Stream) valid() error {
+	listeners, reporters, indexed := 0, 0, len(s.index.ranges)
+	for _, all := range s.index.points {
+		indexed += len(all)
+	}
+	for _, w := range s.watchers {
+		known := slices.Contains(s.index.ranges, w) || slices.Contains(s.index.points[string(w.key)], w)
+		late := slices.Contains(s.behind, w)
+		if known != (w.place != over) || late != (w.place == along || w.place == alone) {
+			return fmt.Errorf("watch %d at %d: in the index %v, behind %v", w.id, w.place, known, late)
+		}
+		if w.place == listening {
+			listeners++
+		}
+		if w.place != over {
+			indexed--
+			if w.progress {
+				reporters++
+			}
+		}
+	}
+	if listeners != s.listeners || reporters != s.reporters || indexed != 0 {
+		return fmt.Errorf("%d listeners, not %d; %d reporters, not %d; %d strangers",
+			listeners, s.listeners, reporters, s.reporters, indexed)
+	}
+	return nil
 }
 
 // expect compares responses with what they must be.
