@@ -32,9 +32,9 @@ type Report struct {
 	Unfinished bool   // there is one whose Save was interrupted
 }
 
-// Save makes blob the checkpoint of dir, under a number that is higher than any before, or the same
-// as the last. When it returns nil the checkpoint is durable and older ones are gone; on an error or
-// a crash, Load returns either the one before or this one, whole.
+// Save makes blob the checkpoint of dir, under a number that is higher than any before, or the
+// same as the last. When it returns nil the checkpoint is durable and older ones are gone; on an
+// error or a crash, Load returns either the one before or this one, whole.
 func Save(fs vfs.FS, dir string, number uint64, blob []byte) error {
 	if err := save(fs, dir, number, blob); err != nil {
 		return fmt.Errorf("checkpoint: save %d in %s: %w", number, dir, err)

@@ -27,8 +27,8 @@
 //  6. A sector that is written again keeps the bytes that are the same.
 //  7. A handle reads and writes its file, whatever happens to the name.
 //
-// Rule 6 is what lets a log put a new batch behind an old one in the same sector. Devices promise it
-// by writing a sector whole or not at all; Memory tears inside of the new bytes, never outside.
+// Rule 6 is what lets a log put a new batch behind an old one in the same sector. Devices promise
+// it by writing a sector whole or not at all; Memory tears inside of the new bytes, never outside.
 //
 // # Memory
 //

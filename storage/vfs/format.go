@@ -12,8 +12,8 @@ const PreambleSize = 16
 const magicSize = 8
 
 // AppendPreamble appends the first bytes of a file: a magic of 8 bytes, the version of its format
-// and a checksum of the two. They keep this shape in all versions, so that a file of a newer version is
-// told from a damaged one.
+// and a checksum of the two. They keep this shape in all versions, so that a file of a newer
+// version is told from a damaged one.
 func AppendPreamble(b []byte, magic string, version uint32) []byte {
 	start := len(b)
 	b = append(b, magic[:magicSize]...)
@@ -33,7 +33,11 @@ func CheckPreamble(file string, b []byte, magic string, newest uint32) error {
 	case binary.LittleEndian.Uint32(b[body:]) != Checksum(0, b[:body]):
 		return &CorruptionError{file, magicSize, "the checksum of the version does not match"}
 	}
-	if version := binary.LittleEndian.Uint32(b[magicSize:]); version > newest {
+	version := binary.LittleEndian.Uint32(b[magicSize:])
+	switch {
+	case version == 0:
+		return &CorruptionError{file, magicSize, "there is no version 0"}
+	case version > newest:
 		return &VersionError{file, version, newest}
 	}
 	return nil

@@ -45,8 +45,8 @@ func benchmarkAppend(b *testing.B, fs vfs.FS, batch [][]byte) {
 	}
 }
 
-// BenchmarkSync is what the device makes of the same bytes without a log: written in place in a file
-// that was written before.
+// BenchmarkSync is what the device makes of the same bytes without a log: written in place in a
+// file that was written before.
 func BenchmarkSync(b *testing.B) {
 	for _, size := range []int{328, 4896, 38944} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {

@@ -218,6 +218,54 @@ func TestSegmentsOfAnotherLogAreRefused(t *testing.T) {
 	wantCorruption(t, err, segment(2), vfs.PreambleSize, "the segment has the number 1")
 }
 
+func TestTheFirstSegmentMayBeDamagedWhereItIsNotNeeded(t *testing.T) {
+	s := newSample(t, 9)
+	log, _ := open(t, s.memory, 1)
+	must(t, log.Release(10))
+	must(t, log.Close())
+	report, err := wal.Check(s.memory, dir)
+	must(t, err)
+	name := dir + "/" + segments(t, s.memory)[0]
+	content := vfstest.ReadFile(t, s.memory, name)
+	content[40] ^= 1
+	vfstest.WriteFile(t, s.memory, name, content)
+	const reason = "the checksum of the segment's header does not match"
+	_, err = wal.Check(s.memory, dir)
+	wantCorruption(t, err, name, vfs.PreambleSize, reason)
+	_, _, err = wal.Open(s.memory, dir, report.First, small)
+	wantCorruption(t, err, name, vfs.PreambleSize, reason)
+	_, recovery := open(t, s.memory, report.Next)
+	if len(recovery.Records) != 0 {
+		t.Errorf("records %s", show(recovery.Records))
+	}
+}
+
+func TestAStainIsFoundFarBehindTheEnd(t *testing.T) {
+	const size = 1 << 20
+	for _, at := range []int{300, 4095, 4096, size/2 - 1, size - 5000, size - 1} {
+		memory := vfs.NewMemory()
+		options := wal.Options{SegmentSize: size}
+		log, _, err := wal.Open(memory, dir, 1, options)
+		must(t, err)
+		must(t, log.Append([][]byte{make([]byte, size*2/3)}))
+		must(t, log.Close())
+		for number := 2; number > 0; number-- {
+			offset := max(at, (2-number)*size*3/4)
+			content := vfstest.ReadFile(t, memory, segment(number))
+			content[offset] = 1
+			image := memory.CrashClone(nil)
+			vfstest.WriteFile(t, image, segment(number), content)
+			log, recovery, err := wal.Open(image, dir, 1, options)
+			must(t, err)
+			torn := recovery.Torn
+			if torn == nil || torn.File != segment(number) || torn.Offset+torn.Length != int64(offset+1) {
+				t.Errorf("segment %d at %d: torn %+v", number, offset, torn)
+			}
+			must(t, log.Close())
+		}
+	}
+}
+
 func TestAReadErrorIsNotDamage(t *testing.T) {
 	s := newSample(t, 9)
 	errDisk := errors.New("the disk failed")

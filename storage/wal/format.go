@@ -99,7 +99,8 @@ func batchSize(batch [][]byte) int64 {
 }
 
 // appendBatch appends a batch that will stand at offset of a segment whose chain starts with seed.
-func appendBatch(b []byte, at position, seed uint32, offset int64, batch [][]byte) ([]byte, position) {
+func appendBatch(b []byte, at position, seed uint32, offset int64, batch [][]byte) (
+	[]byte, position) {
 	start := len(b)
 	b = append(b, make([]byte, batchHeaderSize)...)
 	for _, data := range batch {
@@ -138,14 +139,14 @@ func parseBatchHeader(segment []byte, seed uint32, offset int64) (h batchHeader,
 		body:   binary.LittleEndian.Uint32(b[24:]),
 		sum:    binary.LittleEndian.Uint32(b[28:]),
 	}
-	ok = int64(h.offset) == offset && h.count > 0 &&
+	ok = int64(h.offset) == offset &&
 		int64(h.length) <= int64(len(segment))-offset-batchHeaderSize &&
 		h.sum == vfs.Checksum(seed, b[:28])
 	return h, ok
 }
 
-// records appends the records of a body to into; ok is false when it is not the body that the header
-// promises.
+// records appends the records of a body to into; ok is false when it is not the body that the
+// header promises.
 func (h batchHeader) records(body []byte, into []Record) (all []Record, ok bool) {
 	if vfs.Checksum(0, body) != h.body {
 		return into, false

@@ -19,7 +19,7 @@ var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
 // explains them. If they must differ, the version of the format must too.
 func TestTheFormatIsPinned(t *testing.T) {
 	memory := vfs.NewMemory()
-	log, _, err := wal.Open(memory, dir, 1, wal.Options{SegmentSize: 160})
+	log, _, err := wal.Open(memory, dir, 1, wal.Options{SegmentSize: 144})
 	must(t, err)
 	add(t, log, "hello", "world")
 	add(t, log, "x")

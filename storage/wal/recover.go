@@ -61,9 +61,6 @@ func list(fs vfs.FS, dir string) ([]found, error) {
 				Reason: "the segment is missing, there are some before and behind it"}
 		}
 	}
-	if len(segments) > 0 && segments[0].number > 1 && segments[0].err != nil {
-		return nil, segments[0].err
-	}
 	return segments, nil
 }
 
@@ -116,6 +113,9 @@ func (r *reader) read(from Sequence) error {
 		}
 	}
 	if r.last < 0 && len(r.segments) > 0 && r.segments[0].number > 1 {
+		if err := r.segments[0].err; err != nil {
+			return err
+		}
 		return r.missing(from, "are gone before this segment")
 	}
 	var data []byte
@@ -226,7 +226,7 @@ func (r *reader) beyond() (beyond, []byte, error) {
 	}
 	s, last := r.segments[i], i == len(r.segments)-1
 	if s.err != nil && last {
-		if unused, err := allZeros(r.fs, s.name); unused || err != nil {
+		if unused, err := allZeros(r.fs, s.name, s.size); unused || err != nil {
 			return spare, nil, err
 		}
 	}
@@ -245,13 +245,13 @@ func (r *reader) beyond() (beyond, []byte, error) {
 }
 
 // allZeros reads a file in pieces: a spare segment is large and not worth its memory.
-func allZeros(fs vfs.FS, name string) (yes bool, err error) {
+func allZeros(fs vfs.FS, name string, size int64) (yes bool, err error) {
 	file, err := fs.Open(name)
 	if err != nil {
 		return false, err
 	}
 	defer closing(file, &err)
-	piece := make([]byte, 256<<10)
+	piece := make([]byte, min(size, 256<<10))
 	for offset := int64(0); ; offset += int64(len(piece)) {
 		n, err := file.ReadAt(piece, offset)
 		switch {

@@ -1,8 +1,9 @@
 package wal
 
-// Recovery reads batches until it meets something that is not the next batch. What that is, and what
-// stands behind it, decides whether the log ends there, goes on in the next segment, has a torn
-// batch, or is damaged. The three things it looks at are bits, so that a row can name several.
+// Recovery reads batches until it meets something that is not the next batch. What that is, and
+// what stands behind it, decides whether the log ends there, goes on in the next segment, has a
+// torn batch, or is damaged. The three things it looks at are bits, so that a row can name
+// several.
 
 // here is what stands where the next batch of a segment would begin.
 type here uint8
@@ -59,8 +60,8 @@ type row struct {
 
 // The table rests on three facts. A batch is written only after the batch before it was synced: so
 // what stands behind a bad batch proves that the bad one was whole once. A segment is blank before
-// it is used: so nothing that is not zero is there by chance. And the header of a segment is written
-// together with its first batch: so a bad one proves nothing by itself.
+// it is used: so nothing that is not zero is there by chance. And the header of a segment is
+// written together with its first batch: so a bad one proves nothing by itself.
 func table() []row {
 	return []row{
 		{blank, nothing, none | spare, theEnd, "the log ends"},

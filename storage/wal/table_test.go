@@ -9,8 +9,8 @@ import (
 	"detcd/storage/vfs/vfstest"
 )
 
-// TestTheTableHasExactlyOneRowForEachCase tests the table by itself; what the rows mean for a log is
-// in TestEachRowOfTheTable.
+// TestTheTableHasExactlyOneRowForEachCase tests the table by itself; what the rows mean for a log
+// is in TestEachRowOfTheTable.
 func TestTheTableHasExactlyOneRowForEachCase(t *testing.T) {
 	used := make([]bool, len(table()))
 	for h := blank; h < allHere; h <<= 1 {
@@ -42,8 +42,8 @@ const (
 	first, second, third = 48, 88, 128
 )
 
-// A book is a log to be damaged: three segments of two batches with a record of four bytes each, and
-// a spare one.
+// A book is a log to be damaged: three segments of two batches with a record of four bytes each,
+// and a spare one.
 type book [4][]byte
 
 func newBook() book {
@@ -77,44 +77,76 @@ type page struct {
 	offset  int64
 }
 
-func pages() []page {
-	wipe := func(segment, from, to int) func(book) {
-		return func(b book) { clear(b[segment-1][from:to]) }
-	}
-	flip := func(segment, at int) func(book) {
-		return func(b book) { b[segment-1][at] ^= 4 }
-	}
-	both := func(damages ...func(book)) func(book) {
-		return func(b book) {
-			for _, damage := range damages {
-				damage(b)
-			}
+const (
+	end     = "the log ends"
+	onwards = "the next segment continues the log"
+	tornOne = "the batch was torn"
+	tornTwo = "the first batch of a segment was torn"
+	odd     = "the batch does not continue the log"
+	later   = "the batch is not what was written, for another one was written behind it"
+	laterIn = "the batch is not what was written, for the next segment was begun behind it"
+	lost    = "the next segment does not continue the log: batches are missing"
+	head    = "the header of the segment is not what was written, for batches were written behind it"
+)
+
+func untouched(book) {}
+
+func wipe(segment, from, to int) func(book) {
+	return func(b book) { clear(b[segment-1][from:to]) }
+}
+
+func flip(segment, at int) func(book) {
+	return func(b book) { b[segment-1][at] ^= 4 }
+}
+
+func both(damages ...func(book)) func(book) {
+	return func(b book) {
+		for _, damage := range damages {
+			damage(b)
 		}
 	}
-	misplace := func(b book) {
+}
+
+// misplace puts a batch behind the last one that believes to stand somewhere else.
+func misplace(move func(at *position)) func(book) {
+	return func(b book) {
 		h, _ := parseHeader("", b[2])
-		appendBatch(b[2][:third], position{4, 1}, h.start.chain, third, [][]byte{[]byte("old")})
+		last, _ := parseBatchHeader(b[2], h.start.chain, second)
+		at := last.end()
+		move(&at)
+		appendBatch(b[2][:third], at, h.start.chain, third, [][]byte{[]byte("odd")})
 	}
-	const (
-		end     = "the log ends"
-		onwards = "the next segment continues the log"
-		tornOne = "the batch was torn"
-		tornTwo = "the first batch of a segment was torn"
-		alien   = "the batch does not continue the log"
-		later   = "the batch is not what was written, for another one was written behind it"
-		laterIn = "the batch is not what was written, for the next segment was begun behind it"
-		lost    = "the next segment does not continue the log: batches are missing"
-		head    = "the header of the segment is not what was written, for batches were written behind it"
-	)
-	none := func(book) {}
+}
+
+// stray does the same to the third segment.
+func stray(move func(at *position)) func(book) {
+	return func(b book) {
+		h, _ := parseHeader("", b[2])
+		move(&h.start)
+		h.append(b[2][:0])
+	}
+}
+
+func early(at *position) { at.sequence-- }
+func other(at *position) { at.chain++ }
+
+func pages() []page {
+	return slices.Concat(wholePages(), tornPages(), damagedPages())
+}
+
+func wholePages() []page {
 	return []page{
-		{"whole", none, 4, end, theEnd, 6, 0, 0},
-		{"whole, without a spare", none, 3, end, theEnd, 6, 0, 0},
+		{"whole", untouched, 4, end, theEnd, 6, 0, 0},
+		{"whole, without a spare", untouched, 3, end, theEnd, 6, 0, 0},
 		{"the last batch never arrived", wipe(3, second, testSize), 4, end, theEnd, 5, 0, 0},
 		{"only a header arrived", wipe(3, first, testSize), 4, end, theEnd, 4, 0, 0},
 		{"nothing yet", wipe(1, 0, testSize), 1, end, theEnd, 0, 0, 0},
-		{"a segment follows", none, 4, onwards, theEnd, 6, 0, 0},
+		{"a segment follows", untouched, 4, onwards, theEnd, 6, 0, 0},
+	}
+}
 
+func tornPages() []page {
+	return []page{
 		{"the last record is flipped", flip(3, second+37), 4, tornOne, cutHere, 5, 3, second},
 		{"the last header is flipped", flip(3, second), 4, tornOne, cutHere, 5, 3, second},
 		{"the last header is lost", wipe(3, second, second+32), 3, tornOne, cutHere, 5, 3, second},
@@ -129,8 +161,13 @@ func pages() []page {
 			tornTwo, cutNext, 4, 3, 0},
 		{"a stain in the spare", flip(4, 150), 4, tornTwo, cutNext, 6, 4, 0},
 		{"the very first batch", both(flip(1, 20), wipe(1, second, third)), 1, tornTwo, cutNext, 0, 1, 0},
+	}
+}
 
-		{"an old batch behind the end", misplace, 4, alien, damagedHere, 6, 3, third},
+func damagedPages() []page {
+	return []page{
+		{"an early batch at the end", misplace(early), 4, odd, damagedHere, 6, 3, third},
+		{"another batch at the end", misplace(other), 4, odd, damagedHere, 6, 3, third},
 
 		{"a flipped batch before the last", flip(3, first+5), 4, later, damagedHere, 4, 3, first},
 		{"a lost batch before the last", wipe(3, first, second), 4, later, damagedHere, 4, 3, first},
@@ -149,6 +186,8 @@ func pages() []page {
 
 		{"a batch is wiped at the end of a segment", wipe(2, second, third), 4,
 			lost, damagedHere, 3, 2, second},
+		{"an early segment", stray(early), 4, lost, damagedHere, 4, 2, third},
+		{"another segment", stray(other), 4, lost, damagedHere, 4, 2, third},
 
 		{"the header of a segment with two batches", flip(3, 25), 3, head, damagedNext, 4, 3, 0},
 		{"the header of a segment that is not the last", wipe(2, 0, 48), 4, head, damagedNext, 2, 2, 0},

@@ -51,8 +51,8 @@ type Report struct {
 //
 //  1. All batches before next are durable.
 //  2. From offset on the current segment reads as zeros; up to written they were really written.
-//  3. At most one segment comes after the current one: the spare, which reads as zeros. Its name, its
-//     size and its blocks are durable once it is ready.
+//  3. At most one segment comes after the current one: the spare, which reads as zeros. Its name,
+//     its size and its blocks are durable once it is ready.
 type Log struct {
 	fs          vfs.FS
 	dir         string
@@ -80,7 +80,7 @@ type segment struct {
 
 // zeroAhead is how many zeros are written behind a batch when it comes to blocks that were only
 // reserved. The system notes for each block whether it was ever written, and a sync must write that
-// note too; so it does for one batch of many. The buffer is that much longer than a batch.
+// note too; this way it does for one batch of many. The buffer is that much longer than a batch.
 const zeroAhead = 256 << 10
 
 // bufferKeep is the largest buffer that waits for the next batch.
@@ -95,7 +95,7 @@ func Open(fs vfs.FS, dir string, from Sequence, options Options) (*Log, *Recover
 	if options.SegmentSize > 0 {
 		l.segmentSize = min(max(options.SegmentSize, segmentSizeMin), segmentSizeMax)
 	}
-	recovery, err := l.open(max(from, 1))
+	recovery, err := l.open(from)
 	if err == nil {
 		err = l.reserve()
 	}
@@ -128,8 +128,8 @@ func (l *Log) open(from Sequence) (*Recovery, error) {
 }
 
 // settle makes durable what was read. A process may have died, and not the system, between a write
-// and its sync: then recovery sees bytes and names that a later crash of the system could still take
-// away, although the replica has acted on them.
+// and its sync: then recovery sees bytes and names that a later crash of the system could still
+// take away, although the replica has acted on them.
 func (l *Log) settle(r *reader) (err error) {
 	if err := l.fs.SyncDir(l.dir); err != nil {
 		return err
@@ -162,13 +162,11 @@ func (l *Log) settle(r *reader) (err error) {
 	return l.current.file.Sync()
 }
 
-// erase puts zeros where a torn batch was. The next batch is written only after that is durable: else
-// a crash could mix the two.
+// erase puts zeros where a torn batch was. It is durable before the next batch is written, or else
+// a crash could mix the two: settle syncs the current segment, and makeSpare the spare.
 func erase(file vfs.File, torn *Torn) error {
-	if _, err := file.WriteAt(make([]byte, torn.Length), torn.Offset); err != nil {
-		return err
-	}
-	return file.Sync()
+	_, err := file.WriteAt(make([]byte, torn.Length), torn.Offset)
+	return err
 }
 
 // Next returns the sequence that the next record will get.
@@ -251,7 +249,8 @@ func (l *Log) rotate(size int64) error {
 }
 
 // Roomy says whether there is room for more than what is left of the current segment, or at least
-// half of that. While there is not, new work is better refused: each Append tries again to make room.
+// half of that. While there is not, new work is better refused: each Append tries again to make
+// room.
 func (l *Log) Roomy() bool { return l.ready || !l.wantsSpare() }
 
 func (l *Log) wantsSpare() bool { return l.current.size-l.offset < l.current.size/2+1 }
@@ -269,8 +268,8 @@ func (l *Log) reserve() error {
 	return err
 }
 
-// makeSpare makes the spare segment ready, with at least some size. It gets its name when it has its
-// size: so a segment that is too short for a batch was cut by no crash.
+// makeSpare makes the spare segment ready, with at least some size. It gets its name when it has
+// its size: so a segment that is too short for a batch was cut by no crash.
 func (l *Log) makeSpare(size int64) error {
 	if l.ready && l.spare.size >= size {
 		return nil

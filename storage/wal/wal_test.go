@@ -185,7 +185,12 @@ func TestReleaseDeletesWholeSegmentsOnly(t *testing.T) {
 		}
 	}
 	for i, start := range starts {
-		must(t, log.Release(start-min(start, 1)))
+		if start > 1 {
+			must(t, log.Release(start-1))
+			if got := segments(t, memory)[0]; dir+"/"+got != segment(i) {
+				t.Errorf("after Release(%d) the first segment is %s", start-1, got)
+			}
+		}
 		must(t, log.Release(start))
 		if got := segments(t, memory)[0]; dir+"/"+got != segment(i+1) {
 			t.Errorf("after Release(%d) the first segment is %s", start, got)
@@ -354,5 +359,60 @@ func TestRecordsKeepTheirBytes(t *testing.T) {
 	_ = append(recovery.Records[0].Data, "overflow"...)
 	if !bytes.Equal(recovery.Records[1].Data, data) {
 		t.Error("appending to a record overwrote the next")
+	}
+}
+
+func TestBlocksAreWrittenBeforeTheyAreNeeded(t *testing.T) {
+	const ahead = 256 << 10
+	var lengths []int
+	fs := vfs.Wrap(vfs.NewMemory(), func(op vfs.Op) vfs.Verdict {
+		if op.Kind == vfs.Write {
+			lengths = append(lengths, op.Length)
+		}
+		return vfs.Verdict{}
+	})
+	log, _, err := wal.Open(fs, dir, 1, wal.Options{SegmentSize: 2 * ahead})
+	must(t, err)
+	record := strings.Repeat("x", 65_500)
+	for range 10 {
+		add(t, log, record)
+	}
+	const batch = 65_536
+	want := []int{48 + batch + ahead, batch, batch, batch, batch, 2*ahead - 48 - 5*batch, batch,
+		48 + batch + ahead, batch, batch}
+	if !slices.Equal(lengths, want) {
+		t.Errorf("the writes are %d, want %d", lengths, want)
+	}
+}
+
+func TestASegmentSizeMayChange(t *testing.T) {
+	memory := vfs.NewMemory()
+	var want []string
+	for _, size := range []int64{1000, 200, 400, 1} {
+		for i := range 12 {
+			log, _, err := wal.Open(memory, dir, 1, wal.Options{SegmentSize: size})
+			must(t, err)
+			want = append(want, fmt.Sprintf("%d:%d of %d", log.Next(), i, size))
+			add(t, log, fmt.Sprintf("%d of %d", i, size))
+			must(t, log.Close())
+			wantLog(t, memory, 1, strings.Join(want, " "))
+		}
+	}
+}
+
+// TestWhatAClientWritesIsNotTakenForABatch tears a batch whose record is the copy of an older one.
+func TestWhatAClientWritesIsNotTakenForABatch(t *testing.T) {
+	memory := vfs.NewMemory()
+	log, _ := open(t, memory, 1)
+	add(t, log, "an older batch")
+	const first, size = 48, 56
+	batch := vfstest.ReadFile(t, memory, segment(1))[first : first+size]
+	add(t, log, "1234"+string(batch)) // as batches do, it begins at a multiple of 8
+	content := vfstest.ReadFile(t, memory, segment(1))
+	clear(content[first+size : first+size+8])
+	vfstest.WriteFile(t, memory, segment(1), content)
+	_, recovery := open(t, memory, 1)
+	if recovery.Torn == nil || show(recovery.Records) != "1:an older batch" {
+		t.Errorf("torn %v, records %s", recovery.Torn, show(recovery.Records))
 	}
 }

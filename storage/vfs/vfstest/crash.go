@@ -9,8 +9,8 @@ import (
 )
 
 // CrashEverywhere returns memory with a check that is called before each operation that changes
-// something, with 1+choices images of what a crash at that moment would leave. The first image holds
-// only what was synced. The caller calls done after the work, for the moment after the last
+// something, with 1+choices images of what a crash at that moment would leave. The first image
+// holds only what was synced. The caller calls done after the work, for the moment after the last
 // operation; it returns the number of moments. A failure names the image by its moment and choice.
 func CrashEverywhere(t *testing.T, memory *vfs.Memory, choices int,
 	check func(t *testing.T, image *vfs.Memory)) (fs vfs.FS, done func() int) {

@@ -11,9 +11,10 @@
 //	images      123     123     123    123     123    123
 //
 // At each ▲ it makes crash images (first one where nothing unsynced survived, then by chance) and
-// gives them to a check, which knows from the variables of the test what was acknowledged so far and opens the
-// image as a restart would. Afterwards the work goes on as if nothing had happened. One run of the
-// work meets all its crash points, and a check may do the same again with what the recovery does.
+// gives them to a check, which knows from the variables of the test what was acknowledged so far
+// and opens the image as a restart would. Afterwards the work goes on as if nothing had happened.
+// One run of the work meets all its crash points, and a check may do the same again with what the
+// recovery does.
 //
 // It does not test that a device keeps what it promised: that is what fsync is for.
 package vfstest
