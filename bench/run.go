@@ -79,7 +79,7 @@ func load(ctx context.Context, options *Options) error {
 }
 
 // loadClients is the least number of puts under way while keys are loaded.
-const loadClients = 64
+const loadClients = 200
 
 // A run is the connections of a workload with their clients.
 type run struct {

@@ -70,6 +70,10 @@ func loadCommand(workload bench.Workload, short, long string) *cobra.Command {
 			return nil
 		},
 	}
+	keys := 100_000
+	if workload == bench.Range {
+		keys = 10_000 // they are loaded first
+	}
 	flags := command.Flags()
 	flags.StringSliceVar(&o.Endpoints, "endpoints", []string{"127.0.0.1:2379"},
 		"members to send to; connections are spread over them")
@@ -77,7 +81,7 @@ func loadCommand(workload bench.Workload, short, long string) *cobra.Command {
 	flags.IntVar(&o.Connections, "conns", 1, "connections that the clients share")
 	flags.IntVar(&o.KeySize, "key-size", 8, "bytes of a key")
 	flags.IntVar(&o.ValueSize, "val-size", 8, "bytes of a value")
-	flags.IntVar(&o.Keys, "key-space-size", 100_000, "number of different keys")
+	flags.IntVar(&o.Keys, "key-space-size", keys, "number of different keys")
 	flags.BoolVar(&o.Sequential, "sequential-keys", false, "keys in order instead of at random")
 	flags.Int64Var(&o.Total, "total", 0, "requests to send, instead of --duration")
 	flags.DurationVar(&o.Duration, "duration", 0, "how long to send (default 10s)")

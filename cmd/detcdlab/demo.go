@@ -111,7 +111,7 @@ func (s *scene) killLeader(ctx context.Context) error {
 	if err := leader.Kill(); err != nil {
 		return err
 	}
-	before, _, _ := s.drill.acks.get()
+	before, _ := s.drill.acks.get()
 	s.drill.kills.Add(1)
 	s.marked(mark{"✗", red})
 	s.happened(red, "kill -9 of %s, the leader, after %d acknowledged writes", leader.Name(), before)
@@ -141,9 +141,9 @@ func (s *scene) tellReturn(ctx context.Context, elections int) {
 	for ctx.Err() == nil && s.observer.elections() == elections {
 		pause(ctx, errorPause)
 	}
-	before, _, _ := s.drill.acks.get()
+	before, _ := s.drill.acks.get()
 	for ctx.Err() == nil {
-		if count, _, _ := s.drill.acks.get(); count > before {
+		if count, _ := s.drill.acks.get(); count > before {
 			s.happened(yellow, "writes go on after %.2f s", s.drill.acks.inWindow().Seconds())
 			return
 		}
@@ -153,7 +153,7 @@ func (s *scene) tellReturn(ctx context.Context, elections int) {
 
 // outcome collects what the verdict tells.
 func (s *scene) outcome() *outcome {
-	_, _, longest := s.drill.acks.get()
+	_, _, longest := s.drill.acks.interruptions()
 	return &outcome{
 		counts: s.drill.ledger.tally(), elections: s.observer.elections(),
 		resumed: s.drill.resumed.Load(), kills: s.drill.kills.Load(), longest: longest,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,12 +37,19 @@ type drill struct {
 
 // An ackTimes keeps when writes were acknowledged.
 type ackTimes struct {
-	mu      sync.Mutex
-	count   int64
-	last    time.Time
-	longest time.Duration // without an acknowledgement
-	window  time.Duration // the same, since newWindow
+	mu     sync.Mutex
+	count  int64
+	last   time.Time
+	gaps   []time.Duration // times without an acknowledgement of gapMin and more
+	window time.Duration   // the longest time without one since newWindow
 }
+
+// gapMin is how long no write must be acknowledged to be called an interruption; gapsMax bounds how
+// many are kept.
+const (
+	gapMin  = 250 * time.Millisecond
+	gapsMax = 100_000
+)
 
 // add counts an acknowledgement that came now.
 func (a *ackTimes) add() {
@@ -49,18 +57,32 @@ func (a *ackTimes) add() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.count > 0 {
-		a.longest = max(a.longest, now.Sub(a.last))
-		a.window = max(a.window, now.Sub(a.last))
+		gap := now.Sub(a.last)
+		a.window = max(a.window, gap)
+		if gap >= gapMin && len(a.gaps) < gapsMax {
+			a.gaps = append(a.gaps, gap)
+		}
 	}
 	a.count++
 	a.last = now
 }
 
-// get returns how many there were, when the last came, and the longest time without one.
-func (a *ackTimes) get() (count int64, last time.Time, longest time.Duration) {
+// get returns how many there were and when the last came.
+func (a *ackTimes) get() (count int64, last time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.count, a.last, a.longest
+	return a.count, a.last
+}
+
+// interruptions returns how many there were, the median and the longest.
+func (a *ackTimes) interruptions() (count int, median, longest time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.gaps) == 0 {
+		return 0, 0, 0
+	}
+	sorted := slices.Sorted(slices.Values(a.gaps))
+	return len(sorted), sorted[len(sorted)/2], sorted[len(sorted)-1]
 }
 
 // newWindow begins a new search for the longest time without an acknowledgement.

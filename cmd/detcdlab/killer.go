@@ -89,7 +89,7 @@ func (d *drill) strike(victims []*nemesis.Member) error {
 func (k *killer) awaitWrites(ctx context.Context) error {
 	waited := time.Now()
 	for ctx.Err() == nil {
-		_, last, _ := k.drill.acks.get()
+		_, last := k.drill.acks.get()
 		if last.IsZero() {
 			last = k.drill.start
 		}

@@ -30,12 +30,15 @@ type tortureOptions struct {
 // A tortureReport is what a torture counted.
 type tortureReport struct {
 	counts
-	Kills       int64         `json:"kills"`
-	Elapsed     time.Duration `json:"elapsed_ns"`
-	Interrupted time.Duration `json:"longest_interruption_ns"`
-	Revision    int64         `json:"revision"`
-	Compacted   int64         `json:"compacted"`
-	Resumed     int64         `json:"watch_resumes"`
+	Kills     int64         `json:"kills"`
+	Elapsed   time.Duration `json:"elapsed_ns"`
+	Revision  int64         `json:"revision"`
+	Compacted int64         `json:"compacted"`
+	Resumed   int64         `json:"watch_resumes"`
+
+	Interruptions int           `json:"interruptions"` // of writes
+	Median        time.Duration `json:"median_interruption_ns"`
+	Longest       time.Duration `json:"longest_interruption_ns"`
 }
 
 // String returns the report as lines of text.
@@ -47,12 +50,13 @@ linearizable reads        %d, none stale
 watch events delivered    %d, none missed, none repeated, over %d resumptions
 leases ended              %d, none too early; %d kept alive throughout
 revision                  %d, compacted up to %d
-longest interruption      %v without an acknowledged write
+interruptions of writes   %d of %v and more, median %v, longest %v
 `,
 		r.Kills, r.Elapsed.Round(time.Millisecond), float64(r.Kills)/r.Elapsed.Seconds(),
 		r.Acknowledged, r.Unknown, r.Recovered, r.Reads, r.Delivered, r.Resumed,
 		r.LeasesEnded, keptLeases, r.Revision, r.Compacted,
-		r.Interrupted.Round(time.Millisecond))
+		r.Interruptions, gapMin, r.Median.Round(time.Millisecond),
+		r.Longest.Round(time.Millisecond))
 }
 
 // fastElections are flags that make a cluster of one machine elect within a second.
@@ -107,11 +111,12 @@ func (d *drill) progress(kills int64) string {
 }
 
 func (d *drill) report(killing time.Duration) *tortureReport {
-	_, _, longest := d.acks.get()
-	return &tortureReport{
-		counts: d.ledger.tally(), Kills: d.kills.Load(), Elapsed: killing, Interrupted: longest,
+	r := &tortureReport{
+		counts: d.ledger.tally(), Kills: d.kills.Load(), Elapsed: killing,
 		Revision: d.ledger.position(), Compacted: d.compacted.Load(), Resumed: d.resumed.Load(),
 	}
+	r.Interruptions, r.Median, r.Longest = d.acks.interruptions()
+	return r
 }
 
 // tortureKillCommand is `detcdlab torture-kill`.
