@@ -19,8 +19,8 @@
 //
 // # The life of a command
 //
-//  1. Submit keeps the command. If this member leads, it waits while a Write is under way and then
-//     shares one raft entry with all that came meanwhile; if not, raft sends it to the leader.
+//  1. Submit keeps the command. It waits while a Write is under way and then shares one raft entry
+//     with all that came meanwhile. If another member leads, raft sends the entry there.
 //  2. Take asks raft what is to be done. The leader's appends to its followers are in Send, and
 //     leave at once; its own copy of the entry is in Write. Both disks work at the same time.
 //  3. The driver makes the Write durable and calls Done. Only now does raft hear that this member

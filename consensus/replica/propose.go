@@ -10,8 +10,8 @@ import (
 // proposals are commands on their way into the log.
 //
 // A command is handed to raft at most once. It waits here while no leader is known, while raft
-// takes no more, and on the leader while a write is under way: what arrives meanwhile shares the
-// next raft entry and the next sync. PendingBytesMax bounds what waits.
+// takes no more, and while a write is under way: what arrives meanwhile shares the next raft entry
+// and the next sync. PendingBytesMax bounds what waits.
 type proposals struct {
 	pending []proposal
 	bytes   int
@@ -71,8 +71,8 @@ func (r *Replica) Forget(id RequestID) {
 
 // propose hands to raft what may go now.
 func (r *Replica) propose() {
-	if r.leader == 0 || r.leading() && r.writes.current != nil {
-		return
+	if r.leader == 0 || r.writes.current != nil {
+		return // on a follower, too: what gathers meanwhile reaches the leader as one entry, not as many
 	}
 	p := &r.proposals
 	for len(p.pending) > 0 && r.proposeBatch() {
