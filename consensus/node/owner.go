@@ -116,6 +116,7 @@ func (o *owner) turn() bool {
 	if arrived.moved != nil {
 		o.moving = false
 		o.replica.BulkDone(arrived.moved)
+		o.node.view.Store(nil) // a view tells how far a compaction has come
 	}
 	for i := range arrived.messages {
 		o.replica.Receive(arrived.messages[i])
@@ -182,6 +183,9 @@ func (o *owner) carry(effects *replica.Effects) {
 	}
 	for i := range effects.Send {
 		o.send(&effects.Send[i])
+	}
+	if len(effects.Send) > 0 {
+		n.transport.Flush()
 	}
 	if effects.Bulk != nil && !stopping {
 		o.moving = true
@@ -254,7 +258,7 @@ func (o *owner) send(m *replica.Message) {
 	if m.Bulky() {
 		lane = transport.LaneBulk
 	}
-	if !o.node.transport.Send(uint64(m.To), lane, buffer) {
+	if !o.node.transport.Queue(uint64(m.To), lane, buffer) {
 		o.replica.Unreachable(m.To)
 	}
 	if o.scratch = buffer; cap(buffer) > scratchMax {

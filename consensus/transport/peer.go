@@ -43,6 +43,15 @@ func (p *peer) start(ctx context.Context, group *sync.WaitGroup) {
 	}
 }
 
+// put queues a message, or counts it as dropped.
+func (p *peer) put(lane Lane, payload []byte, bounds *Bounds) bool {
+	if !p.senders[lane-1].queue.put(payload, bounds) {
+		p.dropped.Add(1)
+		return false
+	}
+	return true
+}
+
 // kick lets waiting attempts to connect happen now: the peer was just heard of.
 func (p *peer) kick() {
 	for _, s := range p.senders {

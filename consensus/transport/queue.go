@@ -17,7 +17,8 @@ func newQueue() *queue {
 }
 
 // put appends a message, or says false when it had to be dropped. A message that fits the bound of
-// one message is taken by an empty queue even when it exceeds the bound of the queue.
+// one message is taken by an empty queue even when it exceeds the bound of the queue. The message
+// leaves after the next ring.
 func (q *queue) put(payload []byte, bounds *Bounds) bool {
 	if len(payload) > bounds.MessageBytes {
 		return false
@@ -31,15 +32,21 @@ func (q *queue) put(payload []byte, bounds *Bounds) bool {
 	}
 	q.frames = appendFrame(q.frames, frameMessage, payload)
 	q.count++
-	first := q.count == 1
 	q.mu.Unlock()
-	if first {
+	return true
+}
+
+// ring wakes who takes, if there is something to take.
+func (q *queue) ring() {
+	q.mu.Lock()
+	waiting := q.count > 0
+	q.mu.Unlock()
+	if waiting {
 		select {
 		case q.wake <- struct{}{}:
 		default:
 		}
 	}
-	return true
 }
 
 // take returns everything that waits and leaves the spare buffer in its place.

@@ -89,14 +89,29 @@ func (t *Transport) dropAccepted(id uint64) {
 // the lane's queue is full, or the message is larger than Bounds.MessageBytes. True promises nothing.
 func (t *Transport) Send(to uint64, lane Lane, payload []byte) bool {
 	p := t.peer(to)
-	if p == nil {
+	if p == nil || !p.put(lane, payload, &t.options.Bounds) {
 		return false
 	}
-	if !p.senders[lane-1].queue.put(payload, &t.options.Bounds) {
-		p.dropped.Add(1)
-		return false
-	}
+	p.senders[lane-1].queue.ring()
 	return true
+}
+
+// Queue is Send, but the message may wait until Flush: who has several to send saves a system call
+// for each but the first.
+func (t *Transport) Queue(to uint64, lane Lane, payload []byte) bool {
+	p := t.peer(to)
+	return p != nil && p.put(lane, payload, &t.options.Bounds)
+}
+
+// Flush lets everything leave that was queued before.
+func (t *Transport) Flush() {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, p := range t.peers {
+		for _, s := range p.senders {
+			s.queue.ring()
+		}
+	}
 }
 
 func (t *Transport) peer(id uint64) *peer {
