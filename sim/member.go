@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	mathrand "math/rand/v2"
+	"runtime"
 	"time"
 
 	"detcd/consensus/replica"
@@ -163,17 +164,25 @@ func (m *member) input(do func()) {
 type ambush struct{ life int }
 
 func (m *member) catch() {
-	if m.armed == faults.None {
+	if m.armed == faults.None && !m.disk.failing() && !m.disk.damaged {
 		return
 	}
-	caught := recover()
-	if caught == nil {
-		return
-	}
-	if a, ok := caught.(ambush); !ok || a.life != m.life {
+	switch caught := recover().(type) {
+	case nil:
+	case ambush:
+		if caught.life != m.life {
+			panic(caught)
+		}
+		m.spring("in the middle of its work")
+	case error:
+		// A state machine that cannot read its own state ends the member.
+		if _, bug := caught.(runtime.Error); bug || !m.up() {
+			panic(caught)
+		}
+		m.diskFailed(caught)
+	default:
 		panic(caught)
 	}
-	m.spring("in the middle of its work")
 }
 
 // reached is called where the member may be made to crash.

@@ -63,7 +63,9 @@ func (c *carrier) fetch(ctx context.Context, call *kv.Call, need kv.Need) (value
 	case kv.NeedPause:
 		select {
 		case <-time.After(pause):
-			value, err = c.node.View(ctx)
+			// A view that is only taken again after a command would never show the end of a
+			// compaction's work, which is none.
+			value, err = c.node.Barrier(ctx)
 		case <-ctx.Done():
 			err = ctx.Err()
 		}

@@ -66,13 +66,15 @@ func (o Options) withDefaults() Options {
 
 // Archive is the owner's side. It decides and never writes: what it wants written it hands out as a
 // Step. All its methods are called from one goroutine.
+//
+// Views share its slices: these are added to or replaced, never changed below their length.
 type Archive struct {
 	dir     string
 	options Options
 	number  uint64 // of the next file's name
 
-	sealed []*segment // in files, ascending; replaced as a whole, for views share it
-	full   []*draft   // behind them, closed, being written; replaced as a whole too
+	sealed []*segment // in files, ascending
+	full   []*draft   // behind them, closed, being written
 	active *draft     // behind them, the one that grows
 	merge  *merge     // under way, or nil
 
@@ -126,7 +128,7 @@ func (a *Archive) last() (ID, bool) {
 // roll closes the active segment and begins another.
 func (a *Archive) roll() {
 	a.active.close()
-	a.full = append(slices.Clone(a.full), a.active)
+	a.full = append(a.full, a.active)
 	a.active = a.newDraft()
 }
 
@@ -261,7 +263,7 @@ func (a *Archive) Done(s *Step) {
 		case a.merge != nil && d == a.merge.draft:
 			a.publishMerge()
 		default: // in the order in which they were closed
-			a.sealed = append(slices.Clone(a.sealed), d.sealed())
+			a.sealed = append(a.sealed, d.sealed())
 			a.full = slices.Clone(a.full[1:])
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"detcd/storage/vfs"
@@ -289,4 +290,82 @@ func TestCheckComparesTheHeadsOfTheFooter(t *testing.T) {
 
 func le32(x uint32) []byte {
 	return []byte{byte(x), byte(x >> 8), byte(x >> 16), byte(x >> 24)}
+}
+
+// Whoever forges a footer, with checksums that are right, gets no wrong record out of it and no panic.
+func TestForgedFootersAreRefused(t *testing.T) {
+	type forged struct {
+		id   ID
+		head string
+		body int
+	}
+	honest := []forged{{ID{Major: 5}, "head", 3}, {ID{Major: 6}, "", 8}}
+	var data []byte
+	for _, r := range honest {
+		data = appendRecord(data, Record{r.id, []byte(r.head), make([]byte, r.body)})
+	}
+	cases := map[string]struct {
+		entries []forged
+		change  func(f *footer)
+		opens   bool
+	}{
+		"a wrong number":       {honest, func(f *footer) { f.count++ }, false},
+		"bytes behind":         {honest, func(f *footer) { f.bytes = append(f.bytes, 0) }, false},
+		"an entry less":        {honest[:1], func(*footer) {}, false},
+		"no entry":             {nil, func(*footer) {}, false},
+		"another size":         {[]forged{honest[0], {honest[1].id, "", 9}}, func(*footer) {}, false},
+		"another ID":           {[]forged{honest[0], {ID{Major: 7}, "", 8}}, func(*footer) {}, true},
+		"the same ID twice":    {[]forged{honest[0], {ID{Major: 5}, "", 8}}, func(*footer) {}, false},
+		"IDs that wrap around": {[]forged{honest[0], {ID{Major: 3}, "", 8}}, func(*footer) {}, false},
+		"a head that is cut":   {honest, func(f *footer) { f.bytes = f.bytes[:5] }, false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			f := footer{}
+			for _, e := range c.entries {
+				f.add(Record{e.id, []byte(e.head), make([]byte, e.body)}, data)
+			}
+			c.change(&f)
+			named := Segment{Name: "s.seg", Sealed: true, Checksum: f.finish()}
+			whole := slices.Concat(header(), data, f.bytes)
+			named.Length = int64(len(whole))
+			fs := vfs.NewMemory()
+			s := &small{fs: fs, segments: []Segment{named}}
+			for _, r := range c.entries {
+				s.records = append(s.records, Record{ID: r.id})
+			}
+			if err := errors.Join(fs.MkdirAll("archive"), put(fs, "archive/s.seg", whole)); err != nil {
+				t.Fatal(err)
+			}
+			_, err := s.open()
+			_, checked := Check(fs, "archive", s.segments)
+			var damage *vfs.CorruptionError
+			if !errors.As(checked, &damage) || (err == nil) != c.opens {
+				t.Errorf("check says %v, open says %v", checked, err)
+			}
+			if c.opens {
+				if _, err := view(t, s).Get(c.entries[1].id); !errors.As(err, &damage) {
+					t.Errorf("get says %v", err)
+				}
+			}
+		})
+	}
+}
+
+func put(fs vfs.FS, name string, data []byte) error {
+	file, err := fs.Create(name)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteAt(data, 0)
+	return err
+}
+
+func view(t *testing.T, s *small) *View {
+	t.Helper()
+	a, err := s.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.View()
 }

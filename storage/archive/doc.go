@@ -20,8 +20,8 @@
 //	     └──── merge ────┘                 └─ sealed, once its file is whole
 //	             ▼
 //	      ┌────────────┐
-//	      │ draft      │  replaces its sources when its file is whole; their files are
-//	      └────────────┘  removed when no checkpoint needs them any more
+//	      │ draft      │  replaces its sources, once its file is whole;
+//	      └────────────┘  theirs are removed when no checkpoint needs them
 //
 // The owner, an [Archive], decides and never writes. What it wants of the disk it hands out as a
 // [Step], one at a time; [Execute] does it, perhaps on another goroutine; [Archive.Done] takes note.

@@ -17,7 +17,7 @@ var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
 func TestTheBytesOfASegmentAreThoseOfTheGoldenFile(t *testing.T) {
 	const golden = "testdata/segment.hex"
 	fs := vfs.NewMemory()
-	a, err := Open(fs, "archive", nil, Options{SegmentSize: 40}, nil)
+	a, err := Open(fs, "archive", nil, Options{SegmentSize: 43}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,6 +46,13 @@ func actions(w *world) map[string]func(*rapid.T) {
 		"look":  func(t *rapid.T) { w.look(rapid.IntRange(0, 10).Draw(t, "moment")) },
 		"full":  func(*rapid.T) { w.full = true },
 		"crash": func(*rapid.T) { w.crash() },
+		"settle": func(t *rapid.T) {
+			w.execute()
+			w.save()
+			if rapid.IntRange(0, 3).Draw(t, "really") == 0 {
+				w.settle()
+			}
+		},
 		"": func(t *rapid.T) {
 			if err := w.valid(); err != nil {
 				t.Fatal(err)
@@ -58,7 +65,12 @@ func actions(w *world) map[string]func(*rapid.T) {
 // would have left exactly what the last durable checkpoint named.
 func TestArchiveIsASortedListThatCrashesSafely(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		t.Repeat(actions(drawWorld(t)))
+		w := drawWorld(t)
+		t.Repeat(actions(w))
+		w.execute()
+		w.save()
+		w.settle()
+		w.crash()
 	})
 }
 
@@ -68,6 +80,12 @@ func TestMergesBoundTheSegmentsByWhatIsAlive(t *testing.T) {
 		w := drawWorld(t)
 		w.calm = true
 		t.Repeat(actions(w))
+		percent := rapid.IntRange(0, 99).Draw(t, "percent killed")
+		for i := range w.records {
+			if w.choose.IntN(100) < percent {
+				w.kill(i)
+			}
+		}
 		w.execute()
 		w.save()
 		w.settle()

@@ -24,7 +24,7 @@ func Open(fs vfs.FS, dir string, segments []Segment, options Options,
 	if err != nil {
 		return nil, err
 	}
-	a := &Archive{dir: dir, options: options.withDefaults(), number: nextNumber(names, segments),
+	a := &Archive{dir: dir, options: options.withDefaults(), number: nextNumber(names),
 		saved: slices.Clone(segments)}
 	a.active = a.newDraft()
 	l := &loader{fs: fs, dir: dir, each: each}
@@ -76,12 +76,9 @@ func prepare(fs vfs.FS, dir string) ([]string, error) {
 	return nil, nil
 }
 
-// nextNumber is above that of every name, so that no name is used twice.
-func nextNumber(names []string, segments []Segment) uint64 {
+// nextNumber is above that of every name that is there, so that no name is used twice.
+func nextNumber(names []string) uint64 {
 	next := uint64(1)
-	for _, s := range segments {
-		names = append(names, s.Name)
-	}
 	for _, name := range names {
 		digits := strings.TrimSuffix(strings.TrimPrefix(name, "s"), ".seg")
 		if n, err := strconv.ParseUint(digits, 16, 64); err == nil {

@@ -122,6 +122,9 @@ func TestViewsAreReadWhileTheOwnerGoesOn(t *testing.T) {
 	}
 	close(views)
 	readers.Wait()
+	if l.busy {
+		<-l.done
+	}
 	close(l.steps)
 }
 

@@ -1,9 +1,7 @@
 package archive
 
 import (
-	"errors"
 	"fmt"
-	iofs "io/fs"
 	"path"
 
 	"detcd/storage/vfs"
@@ -73,8 +71,7 @@ func Execute(fs vfs.FS, dir string, s *Step) error {
 		}
 	}
 	for _, name := range s.remove {
-		err := fs.Remove(path.Join(dir, name))
-		if err != nil && !errors.Is(err, iofs.ErrNotExist) {
+		if err := fs.Remove(path.Join(dir, name)); err != nil {
 			return fmt.Errorf("archive: remove %s: %w", path.Join(dir, name), err)
 		}
 	}

@@ -227,7 +227,41 @@ func (w *world) valid() error {
 			return err
 		}
 	}
-	return nil
+	return w.counted()
+}
+
+// counted checks the figures: against the model, and against the files unless a step is under way.
+func (w *world) counted() error {
+	stats, live, disk := w.archive.Stats(), int64(0), int64(0)
+	for _, r := range w.records {
+		if !r.dead {
+			live += recordSize(r.ID, sizes{len(r.Head), len(r.Body)})
+		}
+	}
+	all, count := int64(0), 0
+	for _, r := range w.scan(w.archive.View()) {
+		all += recordSize(r.ID, sizes{len(r.Head), len(r.Body)})
+		count++
+	}
+	if stats.Live != live || stats.Live+stats.Dead != all || stats.Records != count {
+		return fmt.Errorf("%d bytes live, %d in all, %d records: %+v", live, all, count, stats)
+	}
+	names, err := w.memory.List("archive")
+	for _, name := range names {
+		file, err := w.memory.Open("archive/" + name)
+		if err != nil {
+			return err
+		}
+		size, err := file.Size()
+		if err != nil {
+			return err
+		}
+		disk += size
+	}
+	if w.step == nil && stats.Disk != disk {
+		return fmt.Errorf("%d bytes on disk: %+v", disk, stats)
+	}
+	return err
 }
 
 // settle does all the work there is.

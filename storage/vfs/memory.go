@@ -103,7 +103,8 @@ func (m *Memory) List(dir string) ([]string, error) {
 	if d == nil {
 		return nil, &fs.PathError{Op: "list", Path: dir, Err: fs.ErrNotExist}
 	}
-	names := slices.Collect(maps.Keys(d.entries))
+	names := slices.Sorted(maps.Keys(d.entries))
+	// order-free: all names are sorted below.
 	for name := range m.dirs {
 		if name != "." && path.Dir(name) == dir {
 			names = append(names, path.Base(name))

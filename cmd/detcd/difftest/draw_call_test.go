@@ -30,7 +30,7 @@ func drawCall(t *rapid.T, kind string, at moment) (method string, request proto.
 	case "delete":
 		return "KV.DeleteRange", drawDelete(t)
 	case "txn":
-		return "KV.Txn", drawTxn(t, at, 0)
+		return "KV.Txn", calm(drawTxn(t, at, 0))
 	case "compact":
 		return "KV.Compact", drawCompaction(t, at)
 	case "grant":

@@ -68,6 +68,34 @@ func drawTxn(t *rapid.T, at moment, depth int) *pb.TxnRequest {
 	return r
 }
 
+// calm takes from a transaction what ends etcd: a put that needs its key, beside a deletion without
+// an end that may take the key away before. etcd does not see that the two meet, begins, and panics
+// in the middle, on every member and at every start. detcd refuses such a transaction.
+func calm(r *pb.TxnRequest) *pb.TxnRequest {
+	endless := false
+	eachOperation(r, func(op *pb.RequestOp) {
+		endless = endless || string(op.GetRequestDeleteRange().GetRangeEnd()) == "\x00"
+	})
+	eachOperation(r, func(op *pb.RequestOp) {
+		if put := op.GetRequestPut(); put != nil && endless {
+			put.IgnoreValue, put.IgnoreLease = false, false
+		}
+	})
+	return r
+}
+
+// eachOperation visits the operations of a transaction at every depth.
+func eachOperation(r *pb.TxnRequest, visit func(*pb.RequestOp)) {
+	for _, operations := range [][]*pb.RequestOp{r.Success, r.Failure} {
+		for _, operation := range operations {
+			visit(operation)
+			if nested := operation.GetRequestTxn(); nested != nil {
+				eachOperation(nested, visit)
+			}
+		}
+	}
+}
+
 // drawCount draws the length of a part of a transaction; seldom one near or beyond the limit.
 func drawCount(t *rapid.T, label string) int {
 	if seldom(t, "many "+label, 50) {

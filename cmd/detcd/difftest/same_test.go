@@ -20,7 +20,7 @@ func duration() time.Duration {
 func TestMain(m *testing.M) {
 	flag.Duration("difftest.for", 0, "how long to look for differences")
 	for name, value := range map[string]string{
-		"rapid.checks": "8", "rapid.steps": "300", "rapid.shrinktime": "60s",
+		"rapid.checks": "8", "rapid.steps": "300", "rapid.shrinktime": "30s",
 	} {
 		if err := flag.Set(name, value); err != nil {
 			panic(err)
@@ -31,7 +31,12 @@ func TestMain(m *testing.M) {
 
 // same runs sessions until one finds a difference or enough have found none.
 func same(t *testing.T, pair *pair) {
-	t.Cleanup(pair.stop)
+	t.Cleanup(func() {
+		pair.stop()
+		if t.Failed() {
+			t.Logf("the difference as it was first found: %s", pair.story)
+		}
+	})
 	requests, sessions, start := 0, 0, time.Now()
 	for {
 		rapid.Check(t, func(t *rapid.T) {
@@ -51,4 +56,10 @@ func same(t *testing.T, pair *pair) {
 func TestSameEtcdAndEtcd(t *testing.T) {
 	etcd := testbed.Tool(t, "etcd")
 	same(t, newPair(etcd, etcd))
+}
+
+func TestSameEtcdAndDetcd(t *testing.T) {
+	pair := newPair(testbed.Tool(t, "etcd"), testbed.Detcd(t))
+	pair.lacks = testbed.Unserved
+	same(t, pair)
 }

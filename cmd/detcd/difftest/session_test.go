@@ -39,6 +39,7 @@ func begin(t reporter, pair *pair) *session {
 	if err := pair.prepare(); err != nil {
 		t.Fatalf("the servers do not start: %v", err)
 	}
+	pair.clean = false
 	s := &session{t: t, pair: pair, patience: watchPatience}
 	response := s.ask("KV.Range", &pb.RangeRequest{Key: []byte("a")})
 	s.base = s.now
@@ -61,11 +62,23 @@ func (s *session) note(format string, arguments ...any) {
 // both refused in the same way.
 func (s *session) ask(method string, request proto.Message) proto.Message {
 	s.t.Helper()
+	if s.pair.lacks(method) {
+		s.lacks(method, s.pair.b.call(method, request))
+		return nil
+	}
 	a, b := s.pair.ask(method, request)
 	s.note("%s{%s} → %s", method, text(request), outcome(a))
 	s.equal(method, a, b)
 	s.advance(a.message)
 	return a.message
+}
+
+// lacks wants B to say that it does not serve a method. A is not asked: it would go another way.
+func (s *session) lacks(method string, b answer) {
+	s.t.Helper()
+	if b.err == nil || !unimplemented(b.err) {
+		s.fail("%s is served now: take it from the list of those that are not", method)
+	}
 }
 
 // equal ends the session unless two answers are equal.
@@ -80,8 +93,12 @@ func (s *session) equal(what string, a, b answer) {
 // differ from run to run; what rapid is given as the failure must not.
 func (s *session) fail(format string, arguments ...any) {
 	s.t.Helper()
-	s.t.Logf("%s\nafter %d requests (A answered):\n  %s", fmt.Sprintf(format, arguments...),
+	story := fmt.Sprintf(format, arguments...) + fmt.Sprintf("\nafter %d requests (A answered):\n  %s",
 		len(s.transcript), strings.Join(s.transcript, "\n  "))
+	if s.pair.story == "" {
+		s.pair.story = story
+	}
+	s.t.Logf("%s", story)
 	s.t.Fatalf("%s", format)
 }
 
@@ -133,6 +150,7 @@ func (s *session) compact(request *pb.CompactionRequest) {
 	barrier := proto.CloneOf(request)
 	barrier.Physical = true
 	s.ask("KV.Compact", barrier)
+	s.ask("Maintenance.HashKV", &pb.HashKVRequest{Revision: request.Revision})
 }
 
 // end compares what is left: every watch, the leases, all keys, and the hash of every revision that
@@ -148,6 +166,19 @@ func (s *session) end() {
 	for _, open := range s.streams {
 		s.hangUp(open)
 	}
+	s.empty()
+}
+
+// empty leaves both sides as the next session wants them, and compares what they have become.
+func (s *session) empty() {
+	s.t.Helper()
+	if err := s.pair.both((*side).empty); err != nil {
+		s.fail("cannot be emptied: %v", err)
+	}
+	s.note("(emptied and compacted)")
+	response, _ := s.ask("Maintenance.HashKV", &pb.HashKVRequest{}).(*pb.HashKVResponse)
+	s.ask("Maintenance.HashKV", &pb.HashKVRequest{Revision: response.GetCompactRevision()})
+	s.pair.clean = true
 }
 
 // text prints a message on one line.

@@ -1,14 +1,18 @@
 package difftest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -102,12 +106,19 @@ func responseOf(method string) (proto.Message, string) {
 type pair struct {
 	a, b    *side
 	compare comparer
+	lacks   func(method string) bool // what B does not serve yet
 	running bool
+	clean   bool   // the last session left both sides empty and equal
+	story   string // of the first difference, before it is shrunk
 }
 
 // newPair names the two sides. It starts nothing.
 func newPair(binaryA, binaryB string) *pair {
-	return &pair{a: &side{binary: binaryA}, b: &side{binary: binaryB}, compare: newComparer()}
+	return &pair{
+		a: &side{binary: binaryA}, b: &side{binary: binaryB},
+		compare: newComparer(),
+		lacks:   func(string) bool { return false },
+	}
 }
 
 // both does the same on both sides at the same time.
@@ -135,7 +146,7 @@ func (p *pair) ask(method string, request proto.Message) (a, b answer) {
 // starting them again.
 func (p *pair) prepare() error {
 	if p.running {
-		if p.both((*side).empty) == nil && p.level() {
+		if p.clean || p.both((*side).empty) == nil && p.level() {
 			return nil
 		}
 		p.stop()
@@ -147,6 +158,9 @@ func (p *pair) prepare() error {
 	p.running = true
 	return p.both((*side).empty)
 }
+
+// unimplemented tells whether a server does not know a method.
+func unimplemented(err error) bool { return status.Code(err) == codes.Unimplemented }
 
 // level tells whether both sides are at the same revision with the same history.
 func (p *pair) level() bool {
@@ -166,17 +180,22 @@ func (s *side) empty() error {
 	s.conn = s.plain
 	call := func(method string, request proto.Message) (proto.Message, error) {
 		answer := s.call(method, request)
+		if answer.err != nil && !unimplemented(answer.err) {
+			return nil, fmt.Errorf("%s of %s: %w", method, s.binary, answer.err)
+		}
 		return answer.message, answer.err
 	}
 	disarm := &pb.AlarmRequest{Action: pb.AlarmRequest_DEACTIVATE}
-	if _, err := call("Maintenance.Alarm", disarm); err != nil {
+	if _, err := call("Maintenance.Alarm", disarm); err != nil && !unimplemented(err) {
 		return err
 	}
 	leases, err := call("Lease.LeaseLeases", &pb.LeaseLeasesRequest{})
 	if err != nil {
 		return err
 	}
-	for _, lease := range leases.(*pb.LeaseLeasesResponse).Leases {
+	all := leases.(*pb.LeaseLeasesResponse).Leases
+	slices.SortFunc(all, func(a, b *pb.LeaseStatus) int { return cmp.Compare(a.ID, b.ID) })
+	for _, lease := range all {
 		if _, err := call("Lease.LeaseRevoke", &pb.LeaseRevokeRequest{ID: lease.ID}); err != nil {
 			return err
 		}
