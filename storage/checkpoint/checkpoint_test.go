@@ -280,6 +280,11 @@ func TestTheFormatIsPinned(t *testing.T) {
 	if dump != string(want) {
 		t.Errorf("the bytes are\n%s\nwant\n%s", dump, want)
 	}
+	page, err := os.ReadFile("../../docs/formats/checkpoint.md")
+	must(t, err)
+	if !strings.Contains(string(page), dump) {
+		t.Error("docs/formats/checkpoint.md does not show them")
+	}
 }
 
 // FuzzLoad gives Load any bytes: it refuses them, or they are what Save would have written.

@@ -39,4 +39,11 @@ func TestTheFormatIsPinned(t *testing.T) {
 	if dump.String() != string(want) {
 		t.Errorf("the bytes are\n%s\nwant\n%s", dump.String(), want)
 	}
+	page, err := os.ReadFile("../../docs/formats/wal.md")
+	must(t, err)
+	for _, line := range strings.Split(dump.String(), "\n")[:18] {
+		if !strings.Contains(string(page), line) {
+			t.Errorf("docs/formats/wal.md does not show %s", line)
+		}
+	}
 }
