@@ -1,9 +1,9 @@
 // Package node runs a replica in real time.
 //
-// The problem: a replica is a value that is told what happened and says what is to be done, one thing
-// after the other. Around it are thousands of clients that call at the same time, sockets, disks that
-// take their time, and a clock. This package is all that stands between; it contains no rule of the
-// protocol.
+// The problem: a replica is a value that is told what happened and says what is to be done, one
+// thing after the other. Around it are thousands of clients that call at the same time, sockets,
+// disks that take their time, and a clock. This package is all that stands between; it contains
+// no rule of the protocol.
 //
 //	Submit Barrier View Ask Change      transport          timer
 //	        │ many goroutines               │                │
@@ -26,14 +26,14 @@
 // Invariants:
 //
 //  1. Only the owner calls the replica. At most one Write and one Bulk are outstanding.
-//  2. The replica learns the time before anything that arrived, in every turn. So a member that slept
-//     knows it before it acts.
+//  2. The replica learns the time before anything that arrived, in every turn. So a member that
+//     slept knows it before it acts.
 //  3. A view that View returns includes everything that this member has answered before: what has
 //     been applied is published, and the cached view forgotten, before the answers leave.
 //  4. Every request is answered once or its caller has given up: at the end of the member the rest
 //     gets ErrStopped or ErrFailed.
-//  5. After a failed Write, a refusal by the cluster, its removal from it, or a panic of the machine,
-//     the member ends: Done is closed and Err says why.
+//  5. After a failed Write, a refusal by the cluster, its removal from it, or a panic of the
+//     machine, the member ends: Done is closed and Err says why.
 //
 // Example:
 //

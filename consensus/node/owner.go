@@ -172,8 +172,8 @@ func (o *owner) handle(in *input) {
 }
 
 // carry does what the replica wants done. The write goes first: it takes longest. A member that is
-// being stopped begins no other one, as if it had crashed here; with a new one at every turn it would
-// never end.
+// being stopped begins no other one, as if it had crashed here; with a new one at every turn it
+// would never end.
 func (o *owner) carry(effects *replica.Effects) {
 	n := o.node
 	stopping := n.stop.Load()

@@ -35,9 +35,9 @@ func (n *Node) Transfer(ctx context.Context, to replica.MemberID) error {
 // transferLook is how often Transfer looks whether it happened.
 const transferLook = 5 * time.Millisecond
 
-// Stop ends the member: it lets another one lead if it can, waits for what is being written, answers
-// what waits with ErrStopped and releases everything. It returns Err, or earlier when the context
-// ends; the member then goes on ending. A second call waits for the same end.
+// Stop ends the member: it lets another one lead if it can, waits for what is being written,
+// answers what waits with ErrStopped and releases everything. It returns Err, or earlier when the
+// context ends; the member then goes on ending. A second call waits for the same end.
 func (n *Node) Stop(ctx context.Context) error {
 	n.stopOnce.Do(func() {
 		n.handOver(ctx)

@@ -99,7 +99,9 @@ func listenOn(t *testing.T, address string) net.Listener {
 	return listener
 }
 
-func (c *cluster) options(id replica.MemberID, dir string, listener net.Listener) (Options, *testNode) {
+func (c *cluster) options(
+	id replica.MemberID, dir string, listener net.Listener,
+) (Options, *testNode) {
 	m := &testNode{dir: dir, events: make(chan replica.Event, 1000)}
 	fs := vfs.Wrap(vfs.OS(dir), func(op vfs.Op) vfs.Verdict {
 		if judge := m.judge.Load(); judge != nil {

@@ -23,8 +23,8 @@ func TestLeaseTakesItsKeysWithIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []clientv3.LeaseID{granted.ID, long.ID} {
-		if _, err := c.Put(ctx, string(rune('a'+id%7)), "v", clientv3.WithLease(id)); err != nil {
+	for i, id := range []clientv3.LeaseID{granted.ID, long.ID} {
+		if _, err := c.Put(ctx, string(rune('a'+i)), "v", clientv3.WithLease(id)); err != nil {
 			t.Fatal(err)
 		}
 	}
