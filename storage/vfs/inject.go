@@ -74,12 +74,10 @@ type judgedFS struct {
 	judge func(Op) Verdict
 }
 
-func (j *judgedFS) do(op Op, real func() error) error {
+// skips says whether an operation that only returns an error does not happen, and what it returns.
+func (j *judgedFS) skips(op Op) (bool, error) {
 	v := j.judge(op)
-	if v.Err != nil || v.Lie {
-		return v.Err
-	}
-	return real()
+	return v.Err != nil || v.Lie, v.Err
 }
 
 func (j *judgedFS) open(op Op, real func(string) (File, error)) (File, error) {
@@ -102,12 +100,17 @@ func (j *judgedFS) Open(name string) (File, error) {
 }
 
 func (j *judgedFS) Remove(name string) error {
-	return j.do(Op{Kind: Remove, Name: name}, func() error { return j.fs.Remove(name) })
+	if skip, err := j.skips(Op{Kind: Remove, Name: name}); skip {
+		return err
+	}
+	return j.fs.Remove(name)
 }
 
 func (j *judgedFS) Rename(oldName, newName string) error {
-	op := Op{Kind: Rename, Name: oldName}
-	return j.do(op, func() error { return j.fs.Rename(oldName, newName) })
+	if skip, err := j.skips(Op{Kind: Rename, Name: oldName}); skip {
+		return err
+	}
+	return j.fs.Rename(oldName, newName)
 }
 
 func (j *judgedFS) List(dir string) ([]string, error) {
@@ -118,11 +121,17 @@ func (j *judgedFS) List(dir string) ([]string, error) {
 }
 
 func (j *judgedFS) MkdirAll(dir string) error {
-	return j.do(Op{Kind: MkdirAll, Name: dir}, func() error { return j.fs.MkdirAll(dir) })
+	if skip, err := j.skips(Op{Kind: MkdirAll, Name: dir}); skip {
+		return err
+	}
+	return j.fs.MkdirAll(dir)
 }
 
 func (j *judgedFS) SyncDir(dir string) error {
-	return j.do(Op{Kind: SyncDir, Name: dir}, func() error { return j.fs.SyncDir(dir) })
+	if skip, err := j.skips(Op{Kind: SyncDir, Name: dir}); skip {
+		return err
+	}
+	return j.fs.SyncDir(dir)
 }
 
 type judgedFile struct {
@@ -165,17 +174,24 @@ func (f *judgedFile) WriteAt(p []byte, offset int64) (int, error) {
 }
 
 func (f *judgedFile) Sync() error {
-	return f.fs.do(Op{Kind: Sync, Name: f.name}, f.file.Sync)
+	if skip, err := f.fs.skips(Op{Kind: Sync, Name: f.name}); skip {
+		return err
+	}
+	return f.file.Sync()
 }
 
 func (f *judgedFile) Truncate(size int64) error {
-	op := Op{Kind: Truncate, Name: f.name, Offset: size}
-	return f.fs.do(op, func() error { return f.file.Truncate(size) })
+	if skip, err := f.fs.skips(Op{Kind: Truncate, Name: f.name, Offset: size}); skip {
+		return err
+	}
+	return f.file.Truncate(size)
 }
 
 func (f *judgedFile) Allocate(size int64) error {
-	op := Op{Kind: Allocate, Name: f.name, Offset: size}
-	return f.fs.do(op, func() error { return f.file.Allocate(size) })
+	if skip, err := f.fs.skips(Op{Kind: Allocate, Name: f.name, Offset: size}); skip {
+		return err
+	}
+	return f.file.Allocate(size)
 }
 
 func (f *judgedFile) Size() (int64, error) {
