@@ -11,7 +11,7 @@
 //
 // Flags, environment and signals are known here and nowhere below; everything else is in kv/server.
 //
-// Exit status: 0 for --help, --version, a clean audit and a member that was removed from its cluster;
-// 1 for a bad flag, a failed start, a member that could not go on, damage; after SIGTERM or SIGINT,
-// which stop the member cleanly, the status of the signal (143, 130), as with etcd.
+// Exit status: 0 for --help, --version, a clean audit and a member that was removed from its
+// cluster; 1 for a bad flag, a failed start, a member that could not go on, damage; after SIGTERM
+// or SIGINT, which stop the member cleanly, the status of the signal (143, 130), as with etcd.
 package main

@@ -47,7 +47,8 @@ func (s *settings) registerMember() {
 	f, c := s.flags, &s.config
 	f.StringVar(&c.Name, "name", c.Name, "human-readable `name` of this member")
 	f.StringVar(&c.DataDir, "data-dir", "", "`path` to the data directory (default <name>.etcd)")
-	f.StringVar(&c.WALDir, "wal-dir", "", "`path` to a dedicated directory; the log is in wal below it")
+	f.StringVar(&c.WALDir, "wal-dir", "",
+		"`path` to a dedicated directory; the log is in wal below it")
 	urls(f, &c.ListenPeerURLs, "listen-peer-urls", "where to listen for other members")
 	urls(f, &c.ListenClientURLs, "listen-client-urls", "where to listen for clients")
 	urls(f, &c.AdvertisePeerURLs, "initial-advertise-peer-urls", "where other members reach this one")

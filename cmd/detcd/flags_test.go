@@ -127,7 +127,8 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		{environ: []string{"ETCD_HEARTBEAT_INTERVAL=abc"},
 			want: `invalid value "abc" for ETCD_HEARTBEAT_INTERVAL: parse error`},
 	} {
-		if _, err := parse(t, c.environ, c.args...); err == nil || !strings.Contains(err.Error(), c.want) {
+		_, err := parse(t, c.environ, c.args...)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q %q:\n got %v\nwant %s", c.args, c.environ, err, c.want)
 		}
 	}

@@ -43,12 +43,14 @@ func parseAddress(text string) (address, error) {
 	return a, nil
 }
 
-// sendBuffer is what the kernel holds of a connection that nobody has acknowledged. Where it grows by
-// itself, megabytes wait behind a slow peer, and a dead one is noticed that much later.
+// sendBuffer is what the kernel holds of a connection that nobody has acknowledged. Where it
+// grows by itself, megabytes wait behind a slow peer, and a dead one is noticed that much later.
 const sendBuffer = 1 << 20
 
 // dial connects, with TLS where the address asks for it. Keep-alive is off: pulses do it better.
-func (a address) dial(ctx context.Context, config *tls.Config, limit time.Duration) (net.Conn, error) {
+func (a address) dial(
+	ctx context.Context, config *tls.Config, limit time.Duration,
+) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	dialer := net.Dialer{KeepAlive: -1}
@@ -110,7 +112,8 @@ func shake(conn net.Conn, h hello, limit time.Duration) (welcome, error) {
 	return answer, conn.SetDeadline(time.Time{})
 }
 
-// check says whether the listener is whom the dialler meant; a listener that did not look is caught.
+// check says whether the listener is whom the dialler meant; a listener that did not look is
+// caught.
 func (w *welcome) check(h *hello) error {
 	switch {
 	case w.cluster != h.cluster:

@@ -16,18 +16,18 @@
 // snapshot under way (LaneBulk) delays no heartbeat (LaneConsensus). Messages travel only from the
 // dialler to the listener; what comes back is the answer to the handshake and the echo of pulses.
 //
-//   - Send never blocks. It copies the payload into the queue of its peer and lane, which is bounded
-//     in bytes and in messages. When it is full, or while the peer cannot be reached, the message is
-//     dropped and Send says false.
+//   - Send never blocks. It copies the payload into the queue of its peer and lane, which is
+//     bounded in bytes and in messages. When it is full, or while the peer cannot be reached, the
+//     message is dropped and Send says false.
 //   - What was queued while a write was under way leaves in the next write, all at once.
-//   - A connection begins with a handshake: magic, format version, cluster, sender, addressee and the
-//     incarnation of the sender's data directory. The listener refuses what does not fit, with a
-//     reason that both sides log.
-//   - Each frame is bounded in size and carries a CRC-32C. After a bad frame the connection is closed:
-//     a stream that was wrong once has no next frame.
+//   - A connection begins with a handshake: magic, format version, cluster, sender, addressee and
+//     the incarnation of the sender's data directory. The listener refuses what does not fit,
+//     with a reason that both sides log.
+//   - Each frame is bounded in size and carries a CRC-32C. After a bad frame the connection is
+//     closed: a stream that was wrong once has no next frame.
 //   - A pulse is sent at regular intervals, and its echo says that everything before it was
-//     delivered. When the echo is overdue the connection is given up and dialled anew: TCP alone would
-//     wait for minutes after a partition has healed.
+//     delivered. When the echo is overdue the connection is given up and dialled anew: TCP alone
+//     would wait for minutes after a partition has healed.
 //
 // A connection whose first bytes are not those of a handshake is handed to Options.Other, so the
 // same listener can serve HTTP. A third kind of connection carries one question and its answer
@@ -36,6 +36,6 @@
 // The bytes are described in docs/formats/peer.md.
 //
 // What it does not do: it does not promise delivery, order across a reconnection, or that a message
-// arrives at most once in all eternity; Raft needs none of these. It does not authenticate members by
-// itself: use TLS.
+// arrives at most once in all eternity; Raft needs none of these. It does not authenticate
+// members by itself: use TLS.
 package transport

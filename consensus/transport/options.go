@@ -77,7 +77,7 @@ type Options struct {
 
 // Bounds are the named bounds of a Transport. The zero value of a field means its default.
 type Bounds struct {
-	MessageBytes int           // of one payload, 64 MiB; a larger one is dropped, or ends the connection
+	MessageBytes int           // of a payload, 64 MiB; a larger one is dropped, or ends the connection
 	QueueBytes   int           // waiting for one peer and lane, 32 MiB; what exceeds it is dropped
 	QueueCount   int           // messages waiting for one peer and lane, 16384
 	Connections  int           // accepted and open at a time, 1024; further ones are closed at once

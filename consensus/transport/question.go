@@ -44,7 +44,8 @@ func ask(ctx context.Context, at string, config *tls.Config, question []byte) ([
 	defer conn.Close()
 	stop := watch(ctx, conn)
 	defer stop()
-	if _, err := shake(conn, hello{version: Version, purpose: purposeQuestion}, limit.Timeout); err != nil {
+	h := hello{version: Version, purpose: purposeQuestion}
+	if _, err := shake(conn, h, limit.Timeout); err != nil {
 		return nil, err
 	}
 	if err := conn.SetDeadline(time.Now().Add(limit.Timeout)); err != nil {

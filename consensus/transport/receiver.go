@@ -161,7 +161,8 @@ func (t *Transport) receiveFrames(conn net.Conn, stream io.Reader, h hello) erro
 	}
 }
 
-// replace makes this the one connection of its sender and lane; and the sender can be reached again.
+// replace makes this the one connection of its sender and lane; and the sender can be reached
+// again.
 func (t *Transport) replace(key incomingKey, conn net.Conn) {
 	t.mu.Lock()
 	older, p := t.latest[key], t.peers[key.from]

@@ -218,7 +218,8 @@ func (l *link) write(ctx context.Context) error {
 	}
 }
 
-// pulse says whether the next pulse is due, behind more bytes; an error when the last echo is overdue.
+// pulse says whether the next pulse is due, behind more bytes; an error when the last echo is
+// overdue.
 func (l *link) pulse(timeout time.Duration, more int) (bool, error) {
 	now := time.Now().UnixNano()
 	if l.echoes.Load() < l.pulses {

@@ -86,7 +86,8 @@ func (t *Transport) dropAccepted(id uint64) {
 
 // Send queues a message for a member and says whether it did. It never blocks; the payload is
 // copied. False means that the message was dropped: the member is not a peer or cannot be reached,
-// the lane's queue is full, or the message is larger than Bounds.MessageBytes. True promises nothing.
+// the lane's queue is full, or the message is larger than Bounds.MessageBytes. True promises
+// nothing.
 func (t *Transport) Send(to uint64, lane Lane, payload []byte) bool {
 	p := t.peer(to)
 	if p == nil || !p.put(lane, payload, &t.options.Bounds) {

@@ -136,6 +136,27 @@ func TestMessagesArriveInOrderOnBothLanes(t *testing.T) {
 	eventually(t, "counted", func() bool { return b.Stats().Peers[0].ReceivedFrames == 2000 })
 }
 
+func TestWhatIsQueuedLeavesWithTheFlush(t *testing.T) {
+	a, b := start(t, 1, nil), start(t, 2, nil)
+	introduce(a, b)
+	a.sendUntilTaken(t, 2, LaneConsensus, "connected")
+	b.next(t)
+	for i := range 100 {
+		if !a.Queue(2, LaneConsensus, fmt.Append(nil, i)) {
+			t.Fatalf("message %d was dropped", i)
+		}
+	}
+	a.Flush()
+	for i := range 100 {
+		if got := b.next(t); got.payload != fmt.Sprint(i) {
+			t.Fatalf("got %v, want %d", got, i)
+		}
+	}
+	if a.Queue(3, LaneConsensus, nil) {
+		t.Error("a message to nobody was queued")
+	}
+}
+
 func TestAPeerThatIsGoneIsReachedAgainWhenItIsBack(t *testing.T) {
 	a, b := start(t, 1, nil), start(t, 2, nil)
 	introduce(a, b)
@@ -274,7 +295,9 @@ func TestASlowReaderBlocksNobodyAndCostsBoundedMemory(t *testing.T) {
 	})
 	t.Cleanup(func() { close(stuck) })
 	fast := start(t, 3, nil)
-	bounds := Bounds{QueueBytes: 1 << 20, Timeout: 500 * time.Millisecond, BackoffMax: 50 * time.Millisecond}
+	bounds := Bounds{
+		QueueBytes: 1 << 20, Timeout: 500 * time.Millisecond, BackoffMax: 50 * time.Millisecond,
+	}
 	a := start(t, 1, func(o *Options) { o.Bounds = bounds })
 	introduce(a, slow, fast)
 	a.sendUntilTaken(t, 2, LaneConsensus, "first")

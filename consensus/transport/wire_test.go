@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -134,4 +135,19 @@ func FuzzHandshake(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The bytes are those of docs/formats/peer.md.
+func TestTheDocumentedBytesAreTheRealOnes(t *testing.T) {
+	h := hello{Version, purposeConsensus, 0xc1, 1, 2, 100}
+	for want, got := range map[string][]byte{
+		"8964657463640d0a01000100c1000000000000000100000000000000020000000000000064000000000000" +
+			"002e64ca76": h.encode(),
+		"0300000001960306dc616263": appendFrame(nil, frameMessage, []byte("abc")),
+		"0000000002c20649a4":       appendFrame(nil, framePulse, nil),
+	} {
+		if hexed := fmt.Sprintf("%x", got); hexed != want {
+			t.Errorf("\n got %s\nwant %s", hexed, want)
+		}
+	}
 }

@@ -48,8 +48,8 @@ func (c *Config) begin(ctx context.Context, dir vfs.FS) (beginning, error) {
 	}, nil
 }
 
-// resume takes the identity of a data directory. The initial cluster may have become out of date, by
-// a change of peer URLs for example; only when it has no address at all in common with what is
+// resume takes the identity of a data directory. The initial cluster may have become out of date,
+// by a change of peer URLs for example; only when it has no address at all in common with what is
 // stored, the directory is a mistake.
 func (c *Config) resume(stored replica.Identity) (beginning, error) {
 	b := beginning{id: stored.ID, cluster: stored.Cluster, used: true}

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -109,7 +110,8 @@ func TestAMemberJoinsARunningCluster(t *testing.T) {
 	late = start(t, config)
 	ready(t, late)
 	expect(t, late, "after", "v")
-	if got := late.node.Load().Status(); got.ID != id || got.Cluster != first.node.Load().Status().Cluster {
+	got, cluster := late.node.Load().Status(), first.node.Load().Status().Cluster
+	if got.ID != id || got.Cluster != cluster {
 		t.Errorf("it joined as %x of cluster %x", got.ID, got.Cluster)
 	}
 }
@@ -172,8 +174,8 @@ func TestVerifyFindsDamage(t *testing.T) {
 	if err := Verify(config.DataDir, "", &report); err != nil {
 		t.Fatalf("%v\n%s", err, &report)
 	}
-	for _, part := range []string{"checkpoint  ok", "member      ok", "log         ok", "archive     ok"} {
-		if !strings.Contains(report.String(), part) {
+	for _, part := range []string{"checkpoint", "member", "log", "archive"} {
+		if part = fmt.Sprintf("%-11s ok", part); !strings.Contains(report.String(), part) {
 			t.Errorf("the report lacks %q:\n%s", part, &report)
 		}
 	}

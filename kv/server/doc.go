@@ -1,8 +1,8 @@
 // Package server puts a member together: it is the only place that knows both consensus and kv.
 //
-// The problem: a member is a data directory, an identity, a state machine, a replica, a node, peers,
-// services, listeners and a log, and each must be made before the next and outlive it. If each is
-// given its own copy of the settings, nobody can tell which one counts.
+// The problem: a member is a data directory, an identity, a state machine, a replica, a node,
+// peers, services, listeners and a log, and each must be made before the next and outlive it. If
+// each is given its own copy of the settings, nobody can tell which one counts.
 //
 //	Config ──► Validate ──► lock the directory ──► listen ──► who am I? ──► node.Start ──► serve
 //	                                                            │
@@ -12,7 +12,8 @@
 //
 //	Stop: no new requests ─► hand over leadership ─► the last write ─► streams end ─► unlock
 //
-// There is one [Config]; it is passed by value once and copied into nothing else. Files of a member:
+// There is one [Config]; it is passed by value once and copied into nothing else. Files of a
+// member:
 //
 //	<data-dir>/member/LOCK         held by the process that uses it
 //	<data-dir>/member/checkpoint/  who it is, and which segments belong to it
@@ -29,6 +30,6 @@
 //
 // [Verify] audits a data directory that nobody uses.
 //
-// What it does not do: it reads no flags, environment or files of settings (cmd/detcd does), installs
-// no signal handler, and does not end the process.
+// What it does not do: it reads no flags, environment or files of settings (cmd/detcd does),
+// installs no signal handler, and does not end the process.
 package server

@@ -8,8 +8,8 @@ import (
 	"detcd/storage/vfs"
 )
 
-// A machine is the store, and publishes its sizes when they have changed. Only the owner may ask the
-// store, and anyone may ask for a status.
+// A machine is the store, and publishes its sizes when they have changed. Only the owner may ask
+// the store, and anyone may ask for a status.
 type machine struct {
 	*kv.Store
 	stats atomic.Pointer[archive.Stats]

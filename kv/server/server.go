@@ -122,8 +122,8 @@ func (s *Server) register(served *adapter) {
 
 // How the gRPC server is run; together they save a fifth of the processor time of a put (decision
 // 0504). Windows that are set need not be measured, so there is no PING for every request; a stream
-// worker keeps the stack that it has grown. When all workers are busy, as with many watches, further
-// requests get goroutines of their own.
+// worker keeps the stack that it has grown. When all workers are busy, as with many watches,
+// further requests get goroutines of their own.
 const (
 	windowBytes   = 1 << 20 // of what a client may send ahead, for each stream and connection
 	streamWorkers = 256

@@ -14,10 +14,10 @@ import (
 	"detcd/storage/wal"
 )
 
-// Verify audits a data directory that no member uses: every byte of the checkpoint, of the log and of
-// the archive, and that they belong together. It changes nothing, writes a report for people, and
-// returns everything that is wrong, joined; damage is a *vfs.CorruptionError. walDir is empty
-// unless the log has a directory of its own.
+// Verify audits a data directory that no member uses: every byte of the checkpoint, of the log
+// and of the archive, and that they belong together. It changes nothing, writes a report for
+// people, and returns everything that is wrong, joined; damage is a *vfs.CorruptionError. walDir
+// is empty unless the log has a directory of its own.
 func Verify(dataDir, walDir string, report io.Writer) error {
 	member := filepath.Join(dataDir, "member")
 	if _, err := os.Stat(member); err != nil {
@@ -71,7 +71,7 @@ func (v *verifier) verify() {
 	v.say("archive", err, "%d records in %d segments, %d bytes", archived.Records, archived.Segments,
 		archived.Bytes)
 	if n := len(archived.Unnamed); n > 0 && err == nil {
-		fmt.Fprintf(v.out, "            %d files that a crash left behind; the next start deletes them\n", n)
+		fmt.Fprintf(v.out, "            %d files that a crash left; the next start deletes them\n", n)
 	}
 }
 
@@ -84,7 +84,7 @@ func (v *verifier) verifyLog(stored replica.Identity, used bool) {
 	v.say("log", err, "records %d to %d in %d segments, %d bytes", log.First, log.Next-1,
 		log.Segments, log.Bytes)
 	if log.Torn != nil && err == nil {
-		fmt.Fprintf(v.out, "            a torn write of %d bytes at the end of %s; the next start cuts it\n",
-			log.Torn.Length, log.Torn.File)
+		fmt.Fprintf(v.out, "            a torn write of %d bytes at the end of %s; "+
+			"the next start cuts it\n", log.Torn.Length, log.Torn.File)
 	}
 }

@@ -1,0 +1,128 @@
+package node
+
+import (
+	"errors"
+	"runtime"
+	"sync"
+	"testing"
+
+	"detcd/consensus/replica"
+)
+
+func TestTheInboxKeepsOrderAndGivesEveryRequestAnIDOfItsOwn(t *testing.T) {
+	b := newInbox()
+	for range 3 {
+		if err := b.request(input{kind: inputRead, waiter: waiterNew().(*waiter)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.note(input{kind: inputForget, id: 2})
+	arrived := b.take(batch{})
+	if len(arrived.inputs) != 4 || arrived.inputs[3].kind != inputForget {
+		t.Fatalf("%+v", arrived.inputs)
+	}
+	for i, in := range arrived.inputs[:3] {
+		if in.id != replica.RequestID(i+1) || in.waiter.id != in.id {
+			t.Errorf("input %d has ID %d, its waiter %d", i, in.id, in.waiter.id)
+		}
+	}
+	if next := b.take(arrived.emptied()); len(next.inputs) != 0 {
+		t.Errorf("inputs came twice: %+v", next.inputs)
+	}
+}
+
+func TestTheInboxIsBounded(t *testing.T) {
+	b := newInbox()
+	w := waiterNew().(*waiter)
+	for i := range inputsMax {
+		if err := b.request(input{waiter: w}); err != nil {
+			t.Fatalf("request %d: %v", i, err)
+		}
+	}
+	if err := b.request(input{waiter: w}); !errors.Is(err, ErrTooMany) {
+		t.Errorf("a request beyond the bound: %v", err)
+	}
+	b.take(batch{})
+	half := make([]byte, inputBytesMax/2+1)
+	if err := b.request(input{waiter: w, data: half}); err != nil {
+		t.Error(err)
+	}
+	if err := b.request(input{waiter: w, data: half}); !errors.Is(err, ErrTooMany) {
+		t.Errorf("bytes beyond the bound: %v", err)
+	}
+	taken := 0
+	for b.message(replica.Message{}, messageBytesMax/8) {
+		taken++
+	}
+	if taken != 8 {
+		t.Errorf("%d messages of an eighth of the bound were taken", taken)
+	}
+	b.close(ErrStopped)
+	if err := b.request(input{waiter: w}); !errors.Is(err, ErrStopped) {
+		t.Errorf("a closed inbox took a request: %v", err)
+	}
+}
+
+// The two benchmarks compare what decision 0502 chose with the usual way: a hundred goroutines ask,
+// one answers.
+const benchmarkClients = 100
+
+func BenchmarkRequestsByInbox(b *testing.B) {
+	box, done := newInbox(), make(chan struct{})
+	go func() {
+		spare := batch{}
+		for {
+			select {
+			case <-box.wake:
+			case <-done:
+				return
+			}
+			arrived := box.take(spare)
+			for i := range arrived.inputs {
+				arrived.inputs[i].waiter.answer(nil, nil)
+			}
+			spare = arrived.emptied()
+		}
+	}()
+	waiters := sync.Pool{New: waiterNew}
+	ask(b, func() {
+		w := waiters.Get().(*waiter)
+		w.state.Store(waiting)
+		if err := box.request(input{waiter: w}); err != nil {
+			b.Error(err)
+		}
+		<-w.ready
+		waiters.Put(w)
+	})
+	close(done)
+}
+
+func BenchmarkRequestsByChannel(b *testing.B) {
+	inputs, done := make(chan input, 1024), make(chan struct{})
+	go func() {
+		for {
+			select {
+			case in := <-inputs:
+				in.waiter.answer(nil, nil)
+			case <-done:
+				return
+			}
+		}
+	}()
+	ask(b, func() {
+		w := waiterNew().(*waiter)
+		inputs <- input{waiter: w}
+		<-w.ready
+	})
+	close(done)
+}
+
+func ask(b *testing.B, once func()) {
+	b.ReportAllocs()
+	b.SetParallelism(max(1, benchmarkClients/runtime.GOMAXPROCS(0)))
+	b.RunParallel(func(p *testing.PB) {
+		for p.Next() {
+			once()
+		}
+	})
+}
