@@ -130,14 +130,19 @@ func leavesNothing(t *testing.T) {
 	t.Helper()
 	before := runtime.NumGoroutine()
 	t.Cleanup(func() {
-		for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; {
-			if time.Now().After(deadline) {
-				stacks := make([]byte, 1<<16)
-				t.Fatalf("goroutines are left:\n%s", stacks[:runtime.Stack(stacks, true)])
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
+		eventually(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= before })
 	})
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			stacks := make([]byte, 1<<16)
+			t.Fatalf("after 20 s still not: %s\n%s", what, stacks[:runtime.Stack(stacks, true)])
+		}
+	}
 }
 
 func TestARestartKeepsEverything(t *testing.T) {
@@ -245,16 +250,17 @@ func TestThreeMembersServeTogether(t *testing.T) {
 
 func leader(t *testing.T, servers []*Server) int {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+	found := 0
+	eventually(t, "one leads", func() bool {
 		for i, s := range servers {
 			if s.node.Load().Status().Leading {
-				return i
+				found = i
+				return true
 			}
 		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	t.Fatal("no leader after 10 s")
-	return 0
+		return false
+	})
+	return found
 }
 
 func sameHash(t *testing.T, servers []*Server) {
