@@ -6,7 +6,6 @@ import (
 	"io"
 	iofs "io/fs"
 	"math"
-	"slices"
 
 	"detcd/storage/vfs"
 )
@@ -49,17 +48,15 @@ func list(fs vfs.FS, dir string) ([]found, error) {
 		if !ok {
 			continue
 		}
+		if n := len(segments); n > 0 && number != segments[n-1].number+1 {
+			return nil, &vfs.CorruptionError{File: segmentName(dir, segments[n-1].number+1),
+				Reason: "the segment is missing, there are some before and behind it"}
+		}
 		s, err := inspect(fs, segmentName(dir, number), number)
 		if err != nil {
 			return nil, err
 		}
 		segments = append(segments, s)
-	}
-	for i, s := range segments[min(1, len(segments)):] {
-		if want := segments[i].number + 1; s.number != want {
-			return nil, &vfs.CorruptionError{File: segmentName(dir, want),
-				Reason: "the segment is missing, there are some before and behind it"}
-		}
 	}
 	return segments, nil
 }
@@ -125,9 +122,12 @@ func (r *reader) read(from Sequence) error {
 	}
 	for err == nil {
 		var more bool
-		if data, more, err = r.segment(data); !more {
+		if data, more, err = r.advance(data); !more {
 			break
 		}
+	}
+	for len(r.records) > 0 && r.records[0].Sequence < r.keep { // in the batch of the first
+		r.records = r.records[1:]
 	}
 	if err == nil && from > r.at.sequence {
 		err = r.missing(from, fmt.Sprintf("are missing from %d on", r.at.sequence))
@@ -144,9 +144,9 @@ func (r *reader) missing(from Sequence, where string) error {
 		Reason: fmt.Sprintf("record %d is wanted, but records %s", from, where)}
 }
 
-// segment reads the batches of the segment r.last, whose bytes are data, and does what the table
+// advance reads the batches of the segment r.last, whose bytes are data, and does what the table
 // says about its end. With more, it goes on with the bytes of the next segment.
-func (r *reader) segment(data []byte) (next []byte, more bool, err error) {
+func (r *reader) advance(data []byte) (next []byte, more bool, err error) {
 	h, b := blank, nothing
 	if r.last >= 0 {
 		h, b = r.batches(data)
@@ -195,9 +195,10 @@ func (r *reader) batches(data []byte) (here, behind) {
 		if !ok {
 			break
 		}
-		skip := min(Sequence(h.count), max(r.keep, h.start.sequence)-h.start.sequence)
-		r.records = slices.Delete(all, len(r.records), len(r.records)+int(skip))
 		r.at, r.offset = h.end(), end
+		if r.at.sequence > r.keep {
+			r.records = all
+		}
 	}
 	switch {
 	case stained(data[r.offset:]) == 0:
