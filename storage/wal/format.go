@@ -164,7 +164,10 @@ func (h batchHeader) records(body []byte, into []Record) (all []Record, ok bool)
 		all = append(all, Record{h.start.sequence + Sequence(i), body[:length:length]})
 		body = body[length:]
 	}
-	return all, len(body) < alignment
+	if len(body) >= alignment {
+		return into, false
+	}
+	return all, true
 }
 
 // stained returns the length of data without the zeros at its end.
