@@ -3,12 +3,11 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
-
-	"detcd/consensus/replica"
 )
 
 // client does one operation after another, on one member for a while and then on another, as a
@@ -16,9 +15,12 @@ import (
 type client struct {
 	world   *world
 	number  int
-	random  *rand.Rand
+	random  *rand.Rand // of what it does now
+	source  *rand.PCG
+	slot    uint64 // counts the moments at which it begins an operation
+	busy    bool
 	target  *member
-	made    int // operations, to make every value unique
+	made    int // values, in the present slot
 	watcher *watcher
 	holder  *holder
 	idle    bool // it came to its end after healing
@@ -40,18 +42,38 @@ type operation struct {
 const clientPatience = 2 * time.Second
 
 func (w *world) newClient(number int) {
-	c := &client{world: w, number: number,
-		random: newRandom(w.options.Seed, streamClients+uint64(number))}
+	c := w.makeClient(number)
 	w.clients = append(w.clients, c)
-	c.target = w.members[c.random.IntN(len(w.members))]
-	c.watcher = newWatcher(c)
-	c.holder = newHolder(c)
+	c.watcher = newWatcher(w.makeClient(watcherNumbers + number))
+	c.holder = newHolder(w.makeClient(holderNumbers + number))
 	c.later()
-	w.after(between(c.random, 0, time.Second), c.watcher.connect)
-	w.after(between(c.random, 0, 3*time.Second), c.holder.act)
 }
 
-// later plans the next operation: on average all clients together keep the rate.
+// The watch and the leases of a client are in the hands of clients of their own, so that each has
+// its own randomness and connection. Their numbers begin here.
+const (
+	holderNumbers  = 100
+	watcherNumbers = 200
+)
+
+func (w *world) makeClient(number int) *client {
+	c := &client{world: w, number: number, source: rand.NewPCG(w.options.Seed, 0)}
+	c.random = rand.New(c.source)
+	c.reseed()
+	c.turn()
+	return c
+}
+
+// reseed makes what the client does in one slot independent of all others, so that leaving one out
+// changes nothing else.
+func (c *client) reseed() {
+	c.slot++
+	c.made = 0
+	c.source.Seed(c.world.options.Seed, streamClients+uint64(c.number)<<32+c.slot)
+}
+
+// later plans the next operation: on average all clients together keep the rate, whatever becomes
+// of the operations.
 func (c *client) later() {
 	mean := time.Duration(c.world.options.Clients) * time.Second /
 		time.Duration(c.world.options.Rate*c.world.fates.hurry())
@@ -59,19 +81,24 @@ func (c *client) later() {
 }
 
 func (c *client) operate() {
-	if c.world.healed {
-		c.idle = true
+	c.idle = c.world.healed && !c.busy
+	if c.world.healed && c.idle {
+		return
+	}
+	c.reseed()
+	c.later()
+	if c.busy || c.world.healed {
 		return
 	}
 	if c.random.IntN(20) == 0 {
 		c.turn()
 	}
-	c.made++
+	c.busy = true
 	c.do(c.draw(), func(o *operation) {
-		if o.err != nil || o.undecided {
+		c.busy = false
+		if o.err != nil && o.err != errSkipped || o.undecided {
 			c.turn()
 		}
-		c.later()
 	})
 }
 
@@ -81,6 +108,12 @@ func (c *client) turn() { c.target = c.world.members[c.random.IntN(len(c.world.m
 // do carries out one operation and judges what came of it.
 func (c *client) do(request proto.Message, done func(*operation)) {
 	w := c.world
+	name := Op{c.number, int(c.slot)}
+	if only := w.options.Only; only != nil && !slices.Contains(only, name) {
+		w.after(2*time.Millisecond, func() { done(&operation{err: errSkipped}) })
+		return
+	}
+	w.begun = append(w.begun, name)
 	o := &operation{client: c.number, call: w.now, least: w.judge.highest, request: request}
 	w.operations++
 	w.countFields(request)
@@ -155,12 +188,10 @@ type clientError string
 
 func (e clientError) Error() string { return string(e) }
 
-const errRefused = clientError("connection refused")
-
-// certain says whether an error means that the request was not, and will not be, carried out.
-func certain(err error) bool {
-	return err != nil && err != replica.ErrDropped
-}
+const (
+	errRefused = clientError("connection refused")
+	errSkipped = clientError("left out")
+)
 
 func outcomeHash(o *operation) uint64 {
 	switch {

@@ -81,6 +81,9 @@ func (d *disk) judge(op vfs.Op) vfs.Verdict {
 		}
 		d.cut--
 	}
+	if d.plantSync(op) {
+		return vfs.Verdict{Lie: true}
+	}
 	chance := func(percent int64) bool {
 		return percent > 0 && d.world.diskRandom.Int64N(100) < percent
 	}

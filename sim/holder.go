@@ -28,7 +28,11 @@ type leaseRecord struct {
 	revoked  bool // on request: nothing is promised any more
 }
 
-func newHolder(c *client) *holder { return &holder{client: c} }
+func newHolder(c *client) *holder {
+	h := &holder{client: c}
+	c.world.after(between(c.random, 0, 3*time.Second), h.act)
+	return h
+}
 
 func (h *holder) later(low, high time.Duration) {
 	if !h.client.world.healed {
@@ -37,6 +41,7 @@ func (h *holder) later(low, high time.Duration) {
 }
 
 func (h *holder) act() {
+	h.client.reseed()
 	switch {
 	case h.client.world.healed:
 	case h.id == 0:
@@ -83,7 +88,9 @@ func (h *holder) grant() {
 func (h *holder) use() {
 	c := h.client
 	mine := &pb.PutRequest{Key: fmt.Appendf(nil, "lease/%d", c.number), Value: c.value(), Lease: h.id}
+	c.reseed()
 	c.do(mine, func(*operation) {
+		c.reseed()
 		lock := []byte("lock")
 		take := &pb.PutRequest{Key: lock, Value: c.value(), Lease: h.id}
 		c.do(&pb.TxnRequest{
@@ -115,6 +122,7 @@ func (h *holder) keepAlive() {
 		response, ok := o.response.(*pb.LeaseKeepAliveResponse)
 		switch {
 		case !ok || o.err != nil:
+			c.turn()
 		case response.TTL <= 0:
 			h.gone()
 			return
@@ -125,6 +133,7 @@ func (h *holder) keepAlive() {
 		}
 		pace := time.Duration(h.ttl) * time.Second / 3
 		if h.locked > 0 && c.chance(2) {
+			c.reseed()
 			c.do(h.guarded(), func(*operation) { h.later(pace/2, pace) })
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/raft/v3/raftpb"
 
 	"detcd/consensus/replica"
 	"detcd/kv"
@@ -25,7 +26,8 @@ type judge struct {
 	removed map[int]bool               // members that were removed on purpose
 	history history                    // what happened to the keys, revision by revision
 	leases  map[int64]*leaseRecord
-	highest int64 // revision that some client was told
+	word    map[int]promise // what each member has told others that it will not forget
+	highest int64           // revision that some client was told
 
 	answeredOps, unknownOps, watchSeen uint64
 }
@@ -48,7 +50,7 @@ type history struct {
 func newJudge(w *world) judge {
 	return judge{world: w, leaders: map[replica.Term]int{},
 		states: map[replica.Index][]uint64{}, at: map[*member]place{}, removed: map[int]bool{},
-		leases: map[int64]*leaseRecord{}, history: history{first: 2,
+		leases: map[int64]*leaseRecord{}, word: map[int]promise{}, history: history{first: 2,
 			gaps: map[int64]bool{}, latest: map[string]*mvccpb.Event{},
 			before: map[*mvccpb.Event]*mvccpb.Event{}}}
 }
@@ -97,6 +99,50 @@ func (j *judge) applied(m *member, index uint64, command []byte) {
 	j.world.event(eventApply, m.number, index, hash, func() string {
 		return fmt.Sprintf("entry %d: revision %d, %d bytes", index, m.store.Revision(), len(command))
 	})
+}
+
+// promise is what a member has said in messages that its disk must remember.
+type promise struct {
+	term uint64 // of the newest vote or acknowledgement
+	vote uint64 // given in term; 0: none was
+	last uint64 // entry acknowledged in term
+}
+
+// told takes what a member says to another.
+func (j *judge) told(m *member, r *raftpb.Message) {
+	p := j.word[m.number]
+	if r.GetReject() || r.GetTerm() < p.term {
+		return
+	}
+	if r.GetTerm() > p.term {
+		p = promise{term: r.GetTerm()}
+	}
+	switch r.GetType() {
+	case raftpb.MsgVoteResp:
+		p.vote = r.GetTo()
+	case raftpb.MsgAppResp:
+		p.last = max(p.last, r.GetIndex())
+	default:
+		return
+	}
+	j.word[m.number] = p
+}
+
+// keepsItsWord: after a crash a member remembers what it has promised.
+func (j *judge) keepsItsWord(m *member) {
+	p, s := j.word[m.number], m.replica.Status()
+	switch {
+	case m.disk.forgot || m.disk.damaged:
+	case uint64(s.Term) < p.term:
+		j.fail("member %d recovered in term %d and had spoken in term %d", m.number, s.Term, p.term)
+	case uint64(s.Term) > p.term:
+	case p.vote != 0 && uint64(s.Vote) != p.vote:
+		j.fail("member %d gave its vote of term %d to member %d and has forgotten it",
+			m.number, p.term, p.vote)
+	case uint64(s.Durable) < p.last:
+		j.fail("member %d acknowledged entry %d in term %d and recovered a log up to %d",
+			m.number, p.last, p.term, s.Durable)
+	}
 }
 
 // answered: what a member tells a client rests on the disks of a majority.

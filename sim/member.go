@@ -47,6 +47,8 @@ type member struct {
 
 	due map[int64]claim // the leases that it wants to end
 
+	hard []byte // the term and vote that a planted bug keeps writing
+
 	armed  faults.Kind // where in its own work it is to crash
 	sprung func()      // when it does
 }
@@ -91,6 +93,7 @@ func (m *member) start() {
 	m.waiting = map[replica.RequestID]func(replica.Answer){}
 	m.write, m.bulk, m.paused, m.backlog, m.streams = nil, nil, false, nil, nil
 	m.seen, m.waking, m.due = 0, false, map[int64]claim{}
+	m.hard = nil
 	m.store = kv.New(kv.Options{ElectionTimeout: electionTimeout, Archive: archiveOptions})
 	w.raft.source = m.random
 	options := replica.Options{
@@ -110,6 +113,7 @@ func (m *member) start() {
 		return fmt.Sprintf("recovers with a log up to %d", r.Status().Last)
 	})
 	m.durable = r.Status().Durable
+	w.judge.keepsItsWord(m)
 	w.judge.audit(m)
 	m.input(func() {})
 	m.planTick(m.life)
@@ -233,6 +237,7 @@ func (m *member) take() {
 func (m *member) startWrite(write *replica.Write) {
 	m.write = write
 	life := m.life
+	m.plantVote(write)
 	m.world.after(m.disk.writeTime(), func() {
 		if m.life != life || !m.up() {
 			return

@@ -50,6 +50,9 @@ func (n *network) send(from *member, m replica.Message) {
 	w.event(eventSend, from.number, uint64(m.To), hash, func() string {
 		return fmt.Sprintf("to m%d: %s", m.To, messageText(&m))
 	})
+	if m.Raft != nil {
+		w.judge.told(from, m.Raft)
+	}
 	if m.Chunk != nil {
 		data, err := from.driver.Read(m.Chunk, append([]byte(nil), m.Data...))
 		if err != nil {

@@ -45,6 +45,8 @@ type Result struct {
 	Hash       uint64        // of all events
 	Fields     map[string]int
 	Fired      map[faults.Kind]int
+
+	begun []Op // operations of clients
 }
 
 func (w *world) result() Result {
@@ -53,5 +55,5 @@ func (w *world) result() Result {
 		Reason: j.reason, Events: w.trace.events, Operations: w.operations,
 		Answered: j.answeredOps, Unknown: j.unknownOps, WatchSeen: j.watchSeen,
 		Virtual: time.Duration(w.now), Leader: j.leaderAfter, Hash: w.trace.hash,
-		Fields: w.fields, Fired: w.fired}
+		Fields: w.fields, Fired: w.fired, begun: w.begun}
 }

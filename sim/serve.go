@@ -40,6 +40,10 @@ func (m *member) drive(call *kv.Call, reply func(proto.Message, error)) {
 		case kv.NeedView:
 			call.Give(m.store.View())
 		case kv.NeedBarrier:
+			if m.world.options.Bug == DeposedRead && m.replica.Status().Leading {
+				call.Give(m.store.View())
+				continue
+			}
 			m.request(m.replica.Read, given)
 			return
 		case kv.NeedCommand:

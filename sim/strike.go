@@ -50,7 +50,7 @@ func (f *fates) affordable(fault faults.Fault) bool {
 	if f.careful > 0 && class != faults.ClassLoad && class != faults.ClassClock {
 		return false
 	}
-	if fault.Kind.Damages() {
+	if fault.Kind.Damages() && !f.world.options.Unbudgeted {
 		return f.active == 0 && f.world.allHealthy()
 	}
 	return true

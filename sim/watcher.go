@@ -39,6 +39,7 @@ func newWatcher(c *client) *watcher {
 	if c.chance(2) {
 		r.WatchId = 1 + c.random.Int64N(9)
 	}
+	c.world.after(between(c.random, 0, time.Second), w.connect)
 	return w
 }
 

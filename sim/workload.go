@@ -29,7 +29,7 @@ func (c *client) span() (key, end []byte) {
 
 // value makes a value that nobody else writes, ever.
 func (c *client) value() []byte {
-	value := fmt.Appendf(nil, "c%d-%d", c.number, c.made)
+	value := fmt.Appendf(nil, "c%d-%d-%d", c.number, c.slot, c.made)
 	c.made++
 	if size := c.world.fates.valueSize; size > 0 && c.random.IntN(4) == 0 {
 		value = append(value, make([]byte, c.random.IntN(size))...)
@@ -67,7 +67,7 @@ func (c *client) draw() proto.Message {
 }
 
 func (c *client) someLease() int64 {
-	if c.holder.id != 0 && !c.chance(4) {
+	if c.holder != nil && c.holder.id != 0 && !c.chance(4) {
 		return c.holder.id
 	}
 	return 1 + c.random.Int64N(1000)
@@ -138,7 +138,7 @@ func (c *client) compare() *pb.Compare {
 	case pb.Compare_MOD:
 		r.TargetUnion = &pb.Compare_ModRevision{ModRevision: c.random.Int64N(2) * c.someRevision()}
 	case pb.Compare_VALUE:
-		r.TargetUnion = &pb.Compare_Value{Value: fmt.Appendf(nil, "c%d-%d", c.number, c.made)}
+		r.TargetUnion = &pb.Compare_Value{Value: c.value()}
 	case pb.Compare_LEASE:
 		r.TargetUnion = &pb.Compare_Lease{Lease: c.random.Int64N(2) * c.someLease()}
 	}

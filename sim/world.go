@@ -20,6 +20,10 @@ type Options struct {
 	Plan     faults.Plan   // what goes wrong
 	Profile  string        // the name of what drew the plan, for reports
 	Listen   func(Line)    // is told every event; nil: nobody listens
+
+	Bug        Bug  // planted, to see it found; empty: none
+	Unbudgeted bool // faults may destroy more than can be survived
+	Only       []Op // the operations that clients begin; nil: all
 }
 
 func (o *Options) setDefaults() {
@@ -55,6 +59,7 @@ type world struct {
 	faultRandom *rand.Rand
 	operations  uint64
 	healed      bool
+	begun       []Op
 	fields      map[string]int // fields of requests, and how often each was set
 	fired       map[faults.Kind]int
 }

@@ -221,6 +221,7 @@ func (r *Replica) Status() Status {
 		Leader: r.leader, Term: r.term, Leading: r.leading(), Learner: member.Learner,
 		Committed: Index(status.HardState.GetCommit()), Applied: r.applied, Last: r.writes.last,
 		Durable: r.log.last(), AppliedTerm: r.appliedTerm,
+		Vote: MemberID(status.HardState.GetVote()),
 	}
 }
 

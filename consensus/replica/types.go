@@ -138,6 +138,7 @@ type Status struct {
 	ID          MemberID
 	Leader      MemberID // 0: unknown
 	Term        Term
+	Vote        MemberID // given in Term; 0: none
 	Committed   Index
 	Applied     Index
 	AppliedTerm Term  // of the entry at Applied

@@ -1,0 +1,27 @@
+package sim
+
+import (
+	"strings"
+
+	"detcd/consensus/replica"
+	"detcd/storage/vfs"
+)
+
+// plantVote makes the mistake of VolatileVote: the record of term and vote that ends a Write is
+// replaced by the first one that this life of the member wrote.
+func (m *member) plantVote(write *replica.Write) {
+	if m.world.options.Bug != VolatileVote || len(write.Records) == 0 {
+		return
+	}
+	last := &write.Records[len(write.Records)-1]
+	if m.hard == nil {
+		m.hard = *last
+	}
+	*last = m.hard
+}
+
+// plantSync makes the mistake of AckBeforeSync: the log is not synced when it says so.
+func (d *disk) plantSync(op vfs.Op) bool {
+	return d.world.options.Bug == AckBeforeSync && op.Kind == vfs.Sync &&
+		strings.HasPrefix(op.Name, "wal/") && d.member.up()
+}

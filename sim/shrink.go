@@ -1,0 +1,133 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"detcd/faults"
+)
+
+// Shrink makes a failing run small: it takes out faults, operations, clients, members and time as
+// long as the run fails in the same way, until nothing can go or the tries are used up. It calls
+// report, which may be nil, with what is left after each step that succeeded.
+func Shrink(options Options, tries int, report func(Options, Result)) (Options, Result) {
+	s := &shrinker{tries: tries, report: report, best: options}
+	s.best.setDefaults()
+	s.result = Run(s.best)
+	s.want = s.result.Verdict
+	if s.want == Green {
+		return s.best, s.result
+	}
+	for before := ""; before != (Scenario{Options: s.best}).String() && s.tries > 0; {
+		before = (Scenario{Options: s.best}).String()
+		s.time()
+		s.faults()
+		s.operations()
+		s.clients()
+		s.members()
+		s.shorter()
+	}
+	return s.best, s.result
+}
+
+type shrinker struct {
+	tries  int
+	want   Verdict
+	best   Options
+	result Result
+	report func(Options, Result)
+}
+
+// try keeps a change if the run still fails in the same way.
+func (s *shrinker) try(change func(o *Options)) bool {
+	if s.tries <= 0 {
+		return false
+	}
+	s.tries--
+	o := s.best
+	o.Plan, o.Only = slices.Clone(o.Plan), slices.Clone(o.Only)
+	change(&o)
+	r := Run(o)
+	if r.Verdict != s.want {
+		return false
+	}
+	s.best, s.result = o, r
+	if s.report != nil {
+		s.report(o, r)
+	}
+	return true
+}
+
+// time ends the run soon after it failed.
+func (s *shrinker) time() {
+	if s.want == Liveness {
+		for s.try(func(o *Options) { o.Duration /= 2 }) {
+		}
+		return
+	}
+	end := s.result.Virtual.Round(time.Millisecond) + time.Millisecond
+	if end < s.best.Duration {
+		s.try(func(o *Options) { o.Duration = end })
+	}
+	s.try(func(o *Options) {
+		o.Plan = slices.DeleteFunc(o.Plan, func(f faults.Fault) bool { return f.At > o.Duration })
+	})
+}
+
+// faults takes out ever smaller parts of the plan.
+func (s *shrinker) faults() {
+	for size := max(len(s.best.Plan)/2, 1); len(s.best.Plan) > 0; size /= 2 {
+		for at := 0; at < len(s.best.Plan); {
+			if !s.try(func(o *Options) {
+				o.Plan = slices.Delete(o.Plan, at, min(at+size, len(o.Plan)))
+			}) {
+				at += size
+			}
+		}
+		if size <= 1 {
+			return
+		}
+	}
+}
+
+// operations first names those that were begun, then takes out ever smaller parts of them.
+func (s *shrinker) operations() {
+	if s.best.Only == nil {
+		ops := s.result.begun
+		if !s.try(func(o *Options) { o.Only = ops }) {
+			return
+		}
+	}
+	for size := max(len(s.best.Only)/2, 1); len(s.best.Only) > 0; size /= 2 {
+		for at := 0; at < len(s.best.Only); {
+			if !s.try(func(o *Options) {
+				o.Only = slices.Delete(o.Only, at, min(at+size, len(o.Only)))
+			}) {
+				at += size
+			}
+		}
+		if size <= 1 {
+			return
+		}
+	}
+}
+
+// clients leaves out the last ones that do nothing any more.
+func (s *shrinker) clients() {
+	for s.best.Clients > 1 && s.try(func(o *Options) { o.Clients-- }) {
+	}
+}
+
+func (s *shrinker) members() {
+	for s.best.Members > 1 && s.try(func(o *Options) { o.Members-- }) {
+	}
+}
+
+// shorter makes faults that last shorter, and weak.
+func (s *shrinker) shorter() {
+	for i := range s.best.Plan {
+		for s.best.Plan[i].For > 10*time.Millisecond &&
+			s.try(func(o *Options) { o.Plan[i].For = (o.Plan[i].For / 2).Round(time.Millisecond) }) {
+		}
+	}
+}
