@@ -90,14 +90,17 @@ func TestKillsDuringAMergeAreNotLost(t *testing.T) {
 	}
 }
 
-// A is a checkpoint that is durable, B one that is being made. Then a merge replaces what B names, and
-// only now the archive learns of A: what B names must stay.
+// A is a checkpoint that is durable, B one that is being made. Then a merge replaces what B names,
+// and only now the archive learns of A: what B names must stay.
 func TestAFileStaysThatAComingCheckpointNames(t *testing.T) {
 	w := filled(t, 1)
+	w.take(true)
+	w.execute()
+	w.save()
 	for range 4 {
 		w.append(1, 4, 100)
 	}
-	for n := 0; n < 10; n++ { // seals the second segment
+	for range 10 { // seals the second segment
 		w.take(false)
 		w.execute()
 	}
@@ -122,6 +125,29 @@ func TestAFileStaysThatAComingCheckpointNames(t *testing.T) {
 	w.save()
 	w.mustBeValid(t)
 	w.open(w.memory.CrashClone(nil))
+}
+
+// A segment of 1000 bytes has 10 records.
+func TestTwoNeighboursWithHalfASegmentAliveBecomeOne(t *testing.T) {
+	w := newWorld(Options{SegmentSize: 1000, FlushSize: 1}, 1, t.Fatalf)
+	w.calm = true
+	for range 20 {
+		w.append(1, 4, 88)
+	}
+	for _, c := range []struct{ from, to, segments int }{
+		{0, 8, 2},   // mostly dead: 200 bytes are left
+		{10, 15, 2}, // mostly dead: 500
+		{15, 16, 2}, // 600 bytes alive in both
+		{16, 17, 1}, // 500
+	} {
+		for i := c.from; i < c.to; i++ {
+			w.kill(i)
+		}
+		w.settle()
+		if stats := w.archive.Stats(); stats.Segments != c.segments {
+			t.Errorf("records %d..%d are killed: %+v", c.from, c.to-1, stats)
+		}
+	}
 }
 
 func TestAppendsAndMergesTakeTurns(t *testing.T) {
@@ -242,8 +268,8 @@ func TestATableHoldsWhatFits32Bits(t *testing.T) {
 func TestMisuseIsAFailedAssertion(t *testing.T) {
 	cases := map[string]func(a *Archive){
 		"IDs must ascend":        func(a *Archive) { a.Append(ID{Major: 8}, nil, nil) },
-		"one step at a time":     func(a *Archive) { a.Append(ID{Major: 9}, nil, nil); a.Step(); a.Step() },
-		"no flush during a step": func(a *Archive) { a.Append(ID{Major: 9}, nil, nil); a.Step(); a.Flush() },
+		"one step at a time":     func(a *Archive) { a.Step(); a.Step() },
+		"no flush during a step": func(a *Archive) { a.Step(); a.Flush() },
 		"only its own step":      func(a *Archive) { a.Done(&Step{}) },
 	}
 	for name, misuse := range cases {
@@ -254,6 +280,8 @@ func TestMisuseIsAFailedAssertion(t *testing.T) {
 					t.Error("nothing happened")
 				}
 			}()
+			w.kill(0) // half of a segment: there is a step to do
+			w.kill(1)
 			misuse(w.archive)
 		})
 	}

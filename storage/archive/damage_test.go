@@ -292,7 +292,7 @@ func le32(x uint32) []byte {
 	return []byte{byte(x), byte(x >> 8), byte(x >> 16), byte(x >> 24)}
 }
 
-// Whoever forges a footer, with checksums that are right, gets no wrong record out of it and no panic.
+// Whoever forges a footer, with right checksums, gets no wrong record out of it and no panic.
 func TestForgedFootersAreRefused(t *testing.T) {
 	type forged struct {
 		id   ID
@@ -317,6 +317,8 @@ func TestForgedFootersAreRefused(t *testing.T) {
 		"another ID":           {[]forged{honest[0], {ID{Major: 7}, "", 8}}, func(*footer) {}, true},
 		"the same ID twice":    {[]forged{honest[0], {ID{Major: 5}, "", 8}}, func(*footer) {}, false},
 		"IDs that wrap around": {[]forged{honest[0], {ID{Major: 3}, "", 8}}, func(*footer) {}, false},
+		"another head":         {[]forged{honest[0], {honest[1].id, "x", 7}}, func(*footer) {}, true},
+		"another chain":        {honest, func(f *footer) { f.chain++ }, true},
 		"a head that is cut":   {honest, func(f *footer) { f.bytes = f.bytes[:5] }, false},
 	}
 	for name, c := range cases {
@@ -343,10 +345,13 @@ func TestForgedFootersAreRefused(t *testing.T) {
 			if !errors.As(checked, &damage) || (err == nil) != c.opens {
 				t.Errorf("check says %v, open says %v", checked, err)
 			}
-			if c.opens {
-				if _, err := view(t, s).Get(c.entries[1].id); !errors.As(err, &damage) {
-					t.Errorf("get says %v", err)
-				}
+			if !c.opens {
+				return
+			}
+			r, err := view(t, s).Get(c.entries[1].id)
+			right := r.ID == honest[1].id && len(r.Head) == 0 && len(r.Body) == honest[1].body
+			if err != nil && !errors.As(err, &damage) || err == nil && !right {
+				t.Errorf("get says %v, %v", r, err)
 			}
 		})
 	}

@@ -24,9 +24,10 @@
 //	      └────────────┘  theirs are removed when no checkpoint needs them
 //
 // The owner, an [Archive], decides and never writes. What it wants of the disk it hands out as a
-// [Step], one at a time; [Execute] does it, perhaps on another goroutine; [Archive.Done] takes note.
-// A record is readable from the moment of Append, for the segment that grows is in memory too. Of a
-// sealed segment only a table is in memory, 12 bytes a record; its records are read from the file.
+// [Step], one at a time; [Execute] does it, perhaps on another goroutine; [Archive.Done] takes
+// note. A record is readable from the moment of Append, for the segment that grows is in memory
+// too. Of a sealed segment only a table is in memory, 12 bytes a record; its records are read from
+// the file.
 //
 // Readers use a [View]: the slice of sealed segments, and a copy of the slice headers of the one
 // that grows. The owner replaces the former as a whole and only ever adds behind the end of the

@@ -192,7 +192,7 @@ type entries struct {
 func (e *entries) next() (id ID, head []byte, s sizes, ok bool) {
 	var fields [4]uint64
 	used := uvarints(e.rest, &fields, &fieldBounds)
-	if used == 0 || fields[2] > uint64(len(e.rest)-used) || fields[0] > 1<<64-1-e.last {
+	if used == 0 || fields[2] > uint64(len(e.rest)-used) {
 		return ID{}, nil, sizes{}, false
 	}
 	end := used + int(fields[2])
