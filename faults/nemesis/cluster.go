@@ -142,7 +142,7 @@ func (c *Cluster) Leader(ctx context.Context) (*Member, error) {
 				leader = m
 			}
 		}
-		if leader != nil {
+		if leader != nil && ctx.Err() == nil { // else some were not asked
 			return leader, nil
 		}
 		if err := sleep(ctx, pollInterval); err != nil {
