@@ -111,7 +111,9 @@ func serve(config server.Config) (int, os.Signal) {
 			log.Warn("received a second signal; not waiting for a clean end")
 			cancel()
 		}()
-		if err := s.Stop(ctx); err != nil {
+		stopping, done := context.WithTimeout(ctx, stopTime)
+		defer done()
+		if err := s.Stop(stopping); err != nil {
 			log.Error("the member did not stop cleanly", slog.Any("error", err))
 			return exitError, nil
 		}
@@ -119,6 +121,9 @@ func serve(config server.Config) (int, os.Signal) {
 		return exitClean, sig
 	}
 }
+
+// stopTime is how long a clean end may take; a disk that does not answer may take for ever.
+const stopTime = 20 * time.Second
 
 // ended logs why, and returns the exit status. A member that was removed has nothing left to do.
 func ended(log *slog.Logger, what string, err error) int {
