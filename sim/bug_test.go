@@ -24,7 +24,7 @@ func TestPlantedBugsAreFoundAndShrunk(t *testing.T) {
 				continue
 			}
 			found := time.Since(start)
-			small, last := Shrink(o, 400, nil)
+			small, last := Shrink(o, 1000, nil)
 			events := len(small.Plan) + len(small.Only)
 			t.Logf("%s: found by seed %d after %v: %s\nshrunk in %v to %d events: %s\n%s", bug, seed,
 				found, r.Reason, time.Since(start)-found, events, last.Reason, Scenario{Options: small})

@@ -22,7 +22,9 @@ func Shrink(options Options, tries int, report func(Options, Result)) (Options, 
 		before = (Scenario{Options: s.best}).String()
 		s.time()
 		s.faults()
+		s.simpler()
 		s.operations()
+		s.time()
 		s.clients()
 		s.members()
 		s.shorter()
@@ -76,7 +78,7 @@ func (s *shrinker) time() {
 
 // faults takes out ever smaller parts of the plan.
 func (s *shrinker) faults() {
-	for size := max(len(s.best.Plan)/2, 1); len(s.best.Plan) > 0; size /= 2 {
+	for size := len(s.best.Plan); len(s.best.Plan) > 0; size = (size + 1) / 2 {
 		for at := 0; at < len(s.best.Plan); {
 			if !s.try(func(o *Options) {
 				o.Plan = slices.Delete(o.Plan, at, min(at+size, len(o.Plan)))
@@ -90,6 +92,19 @@ func (s *shrinker) faults() {
 	}
 }
 
+// simpler puts a plain crash in the place of a fault that is harder to bring about.
+func (s *shrinker) simpler() {
+	for i, f := range s.best.Plan {
+		class := f.Kind.Info().Class
+		if class == faults.ClassFailpoint || class == faults.ClassProcess &&
+			f.Kind != faults.CrashClean {
+			s.try(func(o *Options) {
+				o.Plan[i] = faults.Fault{At: f.At, For: f.For, Kind: faults.CrashClean}
+			})
+		}
+	}
+}
+
 // operations first names those that were begun, then takes out ever smaller parts of them.
 func (s *shrinker) operations() {
 	if s.best.Only == nil {
@@ -98,7 +113,7 @@ func (s *shrinker) operations() {
 			return
 		}
 	}
-	for size := max(len(s.best.Only)/2, 1); len(s.best.Only) > 0; size /= 2 {
+	for size := len(s.best.Only); len(s.best.Only) > 0; size = (size + 1) / 2 {
 		for at := 0; at < len(s.best.Only); {
 			if !s.try(func(o *Options) {
 				o.Only = slices.Delete(o.Only, at, min(at+size, len(o.Only)))
