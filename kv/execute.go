@@ -5,6 +5,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
+	"google.golang.org/protobuf/proto"
 
 	"detcd/kv/mvcc"
 )
@@ -14,6 +15,33 @@ type execution struct {
 	store *Store
 	txn   *mvcc.Txn
 	local bool // somebody waits for the responses
+}
+
+func (s *Store) begin(local bool) execution {
+	return execution{store: s, txn: s.mvcc.Begin(), local: local}
+}
+
+func (s *Store) applyPut(r *pb.PutRequest, local bool) (proto.Message, error) {
+	e := s.begin(local)
+	defer e.txn.End()
+	if err := (grounds{from: e.txn, leases: s.leases}).checkPut(r); err != nil {
+		return nil, err
+	}
+	return e.put(r), nil
+}
+
+func (s *Store) applyTxn(r *pb.TxnRequest, local bool) (proto.Message, error) {
+	e := s.begin(local)
+	defer e.txn.End()
+	b, err := decide(r, e.txn)
+	must(err)
+	g := grounds{from: e.txn, compacted: s.mvcc.Compacted(), leases: s.leases}
+	if err := g.check(b); err != nil {
+		return nil, err
+	}
+	responses := e.run(b)
+	return &pb.TxnResponse{Header: header(e.txn.Revision()), Succeeded: b.succeeded,
+		Responses: responses}, nil
 }
 
 // run executes a branch; without somebody who waits there are no responses.

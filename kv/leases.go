@@ -26,7 +26,7 @@ func (s *Store) Due(now int64) (commands [][]byte) {
 	return commands
 }
 
-func (s *Store) applyGrant(r *pb.LeaseGrantRequest) (proto.Message, error) {
+func (s *Store) grant(r *pb.LeaseGrantRequest) (proto.Message, error) {
 	grant, err := s.leases.Grant(lease.ID(r.ID), lease.Seconds(r.TTL))
 	if err != nil {
 		return nil, err

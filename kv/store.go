@@ -64,54 +64,46 @@ func (s *Store) View() any {
 // Call.Give understands it. The index does not matter. A command that cannot be read, and a value
 // that cannot be read from the archive, end the member: Apply panics.
 func (s *Store) Apply(_ uint64, command []byte, local bool) (answer any) {
-	if len(command) == 0 {
-		panic("kv: an empty command")
-	}
-	var response proto.Message
-	var err error
-	s.digest.word(uint64(command[0]))
-	switch kind(command[0]) {
-	case kindPut:
-		must(decodePut(command, &s.put))
-		response, err = s.applyPut(&s.put, local)
-	case kindExpire:
-		grant, err := decodeExpire(command)
-		must(err)
-		s.expire(grant)
-		return nil
-	default:
-		request, err2 := decode(command)
-		must(err2)
-		response, err = s.execute(request, local)
-	}
+	response, err := s.execute(command, local)
 	s.digest.word(uint64(s.mvcc.Revision()))
-	if err != nil {
+	switch {
+	case err != nil:
 		s.digest.bytes([]byte(err.Error()))
 		return outward(err)
-	}
-	if !local {
+	case !local || response == nil:
 		return nil
 	}
 	return response
 }
 
-func (s *Store) execute(request proto.Message, local bool) (proto.Message, error) {
+func (s *Store) execute(command []byte, local bool) (proto.Message, error) {
+	if len(command) == 0 {
+		panic("kv: an empty command")
+	}
+	s.digest.word(uint64(command[0]))
+	switch kind(command[0]) {
+	case kindPut:
+		must(decodePut(command, &s.put))
+		return s.applyPut(&s.put, local)
+	case kindExpire:
+		grant, err := decodeExpire(command)
+		must(err)
+		s.expire(grant)
+		return nil, nil
+	}
+	request, err := decode(command)
+	must(err)
 	switch r := request.(type) {
 	case *pb.DeleteRangeRequest:
 		e := s.begin(local)
-		response := e.delete(r)
-		e.txn.End()
-		return response, nil
+		defer e.txn.End()
+		return e.delete(r), nil
 	case *pb.TxnRequest:
 		return s.applyTxn(r, local)
 	case *pb.CompactionRequest:
-		if err := s.mvcc.Compact(r.Revision); err != nil {
-			return nil, err
-		}
-		s.digest.word(uint64(r.Revision))
-		return &pb.CompactionResponse{Header: header(s.mvcc.Revision())}, nil
+		return s.compact(r.Revision)
 	case *pb.LeaseGrantRequest:
-		return s.applyGrant(r)
+		return s.grant(r)
 	case *pb.LeaseRevokeRequest:
 		if !s.revoke(lease.ID(r.ID)) {
 			return nil, rpctypes.ErrGRPCLeaseNotFound
@@ -121,29 +113,10 @@ func (s *Store) execute(request proto.Message, local bool) (proto.Message, error
 	panic(fmt.Sprintf("kv: %T is no command", request))
 }
 
-func (s *Store) begin(local bool) execution {
-	return execution{store: s, txn: s.mvcc.Begin(), local: local}
-}
-
-func (s *Store) applyPut(r *pb.PutRequest, local bool) (proto.Message, error) {
-	e := s.begin(local)
-	defer e.txn.End()
-	if err := (grounds{from: e.txn, leases: s.leases}).checkPut(r); err != nil {
+func (s *Store) compact(revision int64) (proto.Message, error) {
+	if err := s.mvcc.Compact(revision); err != nil {
 		return nil, err
 	}
-	return e.put(r), nil
-}
-
-func (s *Store) applyTxn(r *pb.TxnRequest, local bool) (proto.Message, error) {
-	e := s.begin(local)
-	defer e.txn.End()
-	b, err := decide(r, e.txn)
-	must(err)
-	g := grounds{from: e.txn, compacted: s.mvcc.Compacted(), leases: s.leases}
-	if err := g.check(b); err != nil {
-		return nil, err
-	}
-	responses := e.run(b)
-	return &pb.TxnResponse{Header: header(e.txn.Revision()), Succeeded: b.succeeded,
-		Responses: responses}, nil
+	s.digest.word(uint64(revision))
+	return &pb.CompactionResponse{Header: header(s.mvcc.Revision())}, nil
 }

@@ -49,7 +49,8 @@ func compare(c *pb.Compare, from reader) (bool, error) {
 	if len(c.RangeEnd) == 0 && c.Target != pb.Compare_VALUE {
 		return holds(c, from.Meta(c.Key), nil), nil
 	}
-	result, err := from.Range(mvcc.RangeOptions{Key: c.Key, End: c.RangeEnd})
+	bare := c.Target != pb.Compare_VALUE && c.Target != pb.Compare_LEASE // all is in the index
+	result, err := from.Range(mvcc.RangeOptions{Key: c.Key, End: c.RangeEnd, KeysOnly: bare})
 	if err != nil {
 		return false, err
 	}

@@ -83,7 +83,9 @@ func (w *writes) nest(r *pb.TxnRequest) error {
 //     is done, and there is no way back.
 //
 // etcd 3.7.3 panics at that point, on every member, and again whenever it starts. Such a put is
-// refused here, as it would be beside the deletion of any other range.
+// refused here, as it would be beside the deletion of any other range. (Of a put that etcd does
+// take, it loses the key when just that revision is compacted, and dies when it is read. Here it
+// stays.)
 func (w *writes) conflict(put *pb.PutRequest) bool {
 	key := string(put.Key)
 	if _, twice := w.puts[key]; twice || w.deletes.has(key) {

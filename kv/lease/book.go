@@ -54,13 +54,13 @@ func (b *Book) Has(id ID) bool {
 	return found
 }
 
-// Grant adds a lease. It refuses with ErrTooLong or ErrExists. The lease lives ttl from the next
-// Due at least, or from the next Promote.
+// Grant adds a lease. It refuses with ErrTooLong, or ErrExists (None counts as taken). The lease
+// lives ttl from the next Due at least, or from the next Promote.
 func (b *Book) Grant(id ID, ttl Seconds) (Grant, error) {
 	if ttl > TTLMax {
 		return Grant{}, ErrTooLong
 	}
-	if b.Has(id) {
+	if id == None || b.Has(id) {
 		return Grant{}, ErrExists
 	}
 	b.last++

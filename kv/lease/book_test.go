@@ -41,7 +41,10 @@ func TestRefusals(t *testing.T) {
 		id   ID
 		ttl  Seconds
 		want error
-	}{{7, 5, ErrExists}, {8, TTLMax + 1, ErrTooLong}, {7, TTLMax + 1, ErrTooLong}} {
+	}{
+		{7, 5, ErrExists}, {None, 5, ErrExists},
+		{8, TTLMax + 1, ErrTooLong}, {7, TTLMax + 1, ErrTooLong},
+	} {
 		if _, err := b.Grant(c.id, c.ttl); !errors.Is(err, c.want) {
 			t.Errorf("grant(%d, %d): %v, want %v", c.id, c.ttl, err, c.want)
 		}
