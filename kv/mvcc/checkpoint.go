@@ -11,7 +11,7 @@ import (
 	"detcd/storage/vfs"
 )
 
-// stateVersion is the first byte of a checkpoint's state; doc.go has the picture.
+// stateVersion is the first byte of a checkpoint's state; doc.go says what follows.
 const stateVersion = 1
 
 var errState = errors.New("mvcc: the state of the checkpoint is malformed")
@@ -19,7 +19,12 @@ var errState = errors.New("mvcc: the state of the checkpoint is malformed")
 // Checkpoint returns what Restore needs. It is true once the flush is executed and handed to
 // BulkDone. The state is small: all that grows is in the archive.
 func (s *Store) Checkpoint() (state []byte, segments []archive.Segment, flush *archive.Step) {
-	state = append(state, stateVersion)
+	segments, flush = s.archive.Flush()
+	return s.state(), segments, flush
+}
+
+func (s *Store) state() []byte {
+	state := []byte{stateVersion}
 	state = binary.AppendVarint(state, s.revision)
 	state = binary.AppendVarint(state, s.compacted)
 	for _, c := range s.compactions {
@@ -27,8 +32,7 @@ func (s *Store) Checkpoint() (state []byte, segments []archive.Segment, flush *a
 		state = binary.AppendVarint(state, c.revision)
 		state = binary.AppendVarint(state, c.stored())
 	}
-	segments, flush = s.archive.Flush()
-	return state, segments, flush
+	return state
 }
 
 // stored is the hash as a checkpoint has it: -1 when it is not known yet.
@@ -57,8 +61,11 @@ func (s *Store) cutState(state []byte) error {
 	}
 	s.revision, s.compacted = numbers[0], numbers[1]
 	for rest := numbers[2:]; len(rest) > 0; rest = rest[3:] {
-		s.compactions = append(s.compactions, compaction{previous: rest[0], revision: rest[1],
-			hashed: rest[2] >= 0, hash: uint32(rest[2])})
+		c := compaction{previous: rest[0], revision: rest[1]}
+		if hash := rest[2]; hash >= 0 {
+			c.hashed, c.hash = true, uint32(hash)
+		}
+		s.compactions = append(s.compactions, c)
 	}
 	return nil
 }

@@ -3,8 +3,8 @@ package mvcc
 import "slices"
 
 const (
-	workPerBulk    = 512     // units of Work in one Bulk: half a millisecond of the owner's time
-	bytesPerUnit   = 4 << 10 // bytes of values that are read in the time of one more unit
+	workPerBulk    = 2048    // units of Work in one Bulk: half a millisecond, or less
+	bytesPerUnit   = 1 << 10 // bytes of values that are read in the time of one more unit
 	compactionsMax = 10      // compactions whose hash is known; etcd remembers as many
 )
 
@@ -42,8 +42,8 @@ type job interface {
 	step(s *Store, limit int) (used int, done bool, err error)
 }
 
-// Work does about limit units of what a compaction left to do in memory; a unit is about a
-// microsecond. It says whether something is left. Bulk calls it.
+// Work does about limit units of what a compaction left to do in memory; a unit is some hundred
+// nanoseconds. It says whether something is left. Bulk calls it.
 func (s *Store) Work(limit int) (more bool) {
 	for s.failed == nil && s.next() {
 		if limit <= 0 {

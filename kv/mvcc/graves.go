@@ -1,6 +1,8 @@
 package mvcc
 
 import (
+	"fmt"
+
 	"github.com/tidwall/btree"
 
 	"detcd/storage/archive"
@@ -62,6 +64,7 @@ func (g *graves) crowded(records int) bool {
 // sweep is the job of finding the graves that bury nothing any more.
 type sweep struct {
 	next, end archive.ID // of the records to look at
+	probe     grave
 	scanned   bool
 	from      string // graves before it are cleared or not
 }
@@ -105,7 +108,8 @@ func (w *sweep) scan(s *Store, limit int) (used int, done bool, err error) {
 			return false
 		}
 		w.next = v.following()
-		if g, ok := s.graves.tree.Get(&grave{key: text(key)}); ok && !v.tombstone() && r.ID.Less(g.id) {
+		w.probe.key = text(key)
+		if g, ok := s.graves.tree.Get(&w.probe); ok && !v.tombstone() && r.ID.Less(g.id) {
 			g.occupied = true
 		}
 		return used < limit
@@ -113,6 +117,9 @@ func (w *sweep) scan(s *Store, limit int) (used int, done bool, err error) {
 	if err == nil {
 		err = malformed
 	}
+	if err != nil {
+		return used, false, fmt.Errorf("mvcc: sweep the graves: %w", err)
+	}
 	w.scanned = used < limit
-	return used, false, err
+	return used, false, nil
 }

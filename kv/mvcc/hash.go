@@ -40,9 +40,9 @@ func (v *View) Hash(revision int64) (hash uint32, compactRevision, hashRevision 
 
 func (v *View) hash(h *hasher) (hash uint32, compactRevision, hashRevision int64, err error) {
 	for done := false; !done && err == nil; {
-		_, done, err = h.scan(v.archive, math.MaxInt)
+		_, done, err = h.step(v.archive, math.MaxInt)
 	}
-	return h.sum(), h.compacted, h.revision, err
+	return h.sum, h.compacted, h.revision, err
 }
 
 // hasher computes etcd's hash of a key space: CRC-32C over its stored bytes, which are, for each
@@ -54,39 +54,64 @@ func (v *View) hash(h *hasher) (hash uint32, compactRevision, hashRevision int64
 //
 // The second rule is an oddity of etcd (an empty set of what to keep means to keep all), as is that
 // a delete at the revision counts as something to keep if the hash is that of a compaction.
+//
+// So it walks over the index first, to learn which old changes it takes, then over the archive.
 type hasher struct {
 	index      index
 	compacted  int64
 	revision   int64
 	compaction bool // the hash that a compaction of the revision computes
 
-	next   archive.ID // the first change that is not hashed yet
-	kept   bool       // something is to be kept
-	some   uint32     // the hash if something is to be kept,
-	none   uint32     // and if nothing is
+	latest int64   // the walk looks for the latest changes as of this revision
+	walk   walk    // over the index
+	kept   bool    // it has met something to keep
+	old    changes // which of the old changes are taken
+	next   archive.ID
+	sum    uint32
 	buffer []byte
 }
 
 func newHasher(x index, compacted, revision int64, compaction bool) *hasher {
 	bucket := crc32.Checksum([]byte("key"), castagnoli()) // the name of etcd's bucket
-	return &hasher{index: x, compacted: compacted, revision: revision, compaction: compaction,
-		some: bucket, none: bucket}
+	h := &hasher{index: x, compacted: compacted, revision: revision, compaction: compaction,
+		latest: revision, old: newChanges(compacted), sum: bucket}
+	h.walk.done = compacted <= 1 // the first change is at 2
+	return h
 }
 
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
-func (h *hasher) sum() uint32 {
-	if h.kept {
-		return h.some
+// step does about limit units.
+func (h *hasher) step(view *archive.View, limit int) (used int, done bool, err error) {
+	if h.walk.done {
+		return h.scan(view, limit)
 	}
-	return h.none
+	used = h.walk.step(h.index, limit, h.choose)
+	if h.walk.done && !h.kept && h.latest != h.compacted {
+		h.latest, h.walk = h.compacted, walk{}
+	}
+	return used, false, nil
 }
 
-// scan hashes the next changes, about limit units of them.
+// choose looks at one key.
+func (h *hasher) choose(i item) {
+	v := i.newest.at(h.latest)
+	switch {
+	case v == nil:
+	case v.tombstone():
+		h.kept = h.kept || h.compaction && v.main == h.revision
+	default:
+		h.kept = h.kept || h.latest == h.revision
+		if v.main <= h.compacted {
+			h.old.add(v)
+		}
+	}
+}
+
+// scan hashes the next changes.
 func (h *hasher) scan(view *archive.View, limit int) (used int, done bool, err error) {
 	var malformed error
-	end := first(h.revision + 1)
-	err = view.Scan(h.next, end, func(r archive.Record) bool {
+	err = view.Scan(h.next, first(h.revision+1), func(r archive.Record) bool {
 		used += 1 + len(r.Body)/bytesPerUnit
 		malformed = h.add(r)
 		return malformed == nil && used < limit
@@ -106,49 +131,11 @@ func (h *hasher) add(r archive.Record) error {
 		return err
 	}
 	h.next = v.following()
-	if v.main <= h.compacted {
-		h.addOld(&v, key, r.Body)
-		return nil
-	}
-	h.encode(&v, key, r.Body)
-	if h.some != h.none && !h.kept { // it matters
-		h.kept = h.keeps(&v, key)
-	}
-	h.some = crc32.Update(h.some, castagnoli(), h.buffer)
-	if !h.kept {
-		h.none = crc32.Update(h.none, castagnoli(), h.buffer)
+	if v.main > h.compacted || h.old.has(&v) {
+		h.encode(&v, key, r.Body)
+		h.sum = crc32.Update(h.sum, castagnoli(), h.buffer)
 	}
 	return nil
-}
-
-// addOld adds a change that is not behind the last compaction.
-func (h *hasher) addOld(v *version, key, value []byte) {
-	newest := h.index.get(key).newest
-	if v.tombstone() || newest == nil || !v.is(newest.at(h.compacted)) {
-		return
-	}
-	h.encode(v, key, value)
-	if v.is(newest.at(h.revision)) {
-		h.kept = true
-		h.some = crc32.Update(h.some, castagnoli(), h.buffer)
-	}
-	if !h.kept {
-		h.none = crc32.Update(h.none, castagnoli(), h.buffer)
-	}
-}
-
-// keeps says whether a change behind the last compaction shows that something is to be kept.
-func (h *hasher) keeps(v *version, key []byte) bool {
-	if v.tombstone() {
-		return h.compaction && v.main == h.revision
-	}
-	newest := h.index.get(key).newest
-	return newest != nil && v.is(newest.at(h.revision))
-}
-
-// is says whether both are the same change.
-func (v *version) is(other *version) bool {
-	return other != nil && v.main == other.main && v.sub == other.sub
 }
 
 // encode puts the bytes into the buffer that etcd stores for a change.
@@ -194,14 +181,14 @@ func newHashing(s *Store, c compaction) *hashing {
 }
 
 func (j *hashing) step(s *Store, limit int) (used int, done bool, err error) {
-	used, done, err = j.hasher.scan(s.archive.View(), limit)
+	used, done, err = j.hasher.step(s.archive.View(), limit)
 	if !done || err != nil {
 		return used, done, err
 	}
 	s.compactions = slices.Clone(s.compactions)
 	for i := range s.compactions {
 		if c := &s.compactions[i]; c.revision == j.hasher.revision {
-			c.hashed, c.hash = true, j.hasher.sum()
+			c.hashed, c.hash = true, j.hasher.sum
 		}
 	}
 	s.view = nil

@@ -54,3 +54,25 @@ func (x index) visit(key, end []byte, revision int64, each func(key string, v *v
 		return v == nil || v.tombstone() || each(i.key, v)
 	})
 }
+
+// walk goes once over all keys in bounded steps, between which the index may change.
+type walk struct {
+	from string // keys before it are done
+	done bool
+}
+
+// step calls each for the next keys, at most limit, and says how many there were.
+func (w *walk) step(x index, limit int, each func(item)) (used int) {
+	from := w.from
+	w.done = true
+	x.tree.Ascend(item{key: from}, func(i item) bool {
+		if used == limit {
+			w.from, w.done = i.key, false
+			return false
+		}
+		used++
+		each(i)
+		return true
+	})
+	return used
+}

@@ -3,10 +3,9 @@ package mvcc
 // trimming walks over all keys once and cuts off what only revisions below its own could see.
 type trimming struct {
 	revision int64
-	from     string   // keys before it are done
-	found    []string // keys to cut; all are before from
-	cut      *cut     // the first of them, under way
-	walked   bool     // from is behind the last key
+	walk     walk
+	found    []string // keys that it met and that are to cut
+	cut      *cut     // of one of them, under way
 }
 
 func (t *trimming) step(s *Store, limit int) (used int, done bool, err error) {
@@ -20,8 +19,8 @@ func (t *trimming) step(s *Store, limit int) (used int, done bool, err error) {
 		case len(t.found) > 0:
 			t.cut = newCut(t.found[0], s.index.newest(t.found[0]), t.revision)
 			t.found = t.found[1:]
-		case !t.walked:
-			used += t.walk(s.index, limit-used)
+		case !t.walk.done:
+			used += t.walk.step(s.index, limit-used, t.look)
 		default:
 			s.trimmed = t.revision
 			return used, true, nil
@@ -30,21 +29,10 @@ func (t *trimming) step(s *Store, limit int) (used int, done bool, err error) {
 	return used, false, nil
 }
 
-// walk looks at the next keys and remembers those that have something to cut off.
-func (t *trimming) walk(x index, limit int) (used int) {
-	t.walked, t.found = true, nil
-	x.tree.Ascend(item{key: t.from}, func(i item) bool {
-		if used == limit {
-			t.from, t.walked = i.key, false
-			return false
-		}
-		used++
-		if excess(i.newest, t.revision) {
-			t.found = append(t.found, i.key)
-		}
-		return true
-	})
-	return used
+func (t *trimming) look(i item) {
+	if excess(i.newest, t.revision) {
+		t.found = append(t.found, i.key)
+	}
 }
 
 // excess says that a key has more than reads from a revision on need.

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	gapMax    = 16       // revisions between two records that are read in one pass, at most
+	gapMax    = 8        // revisions between two records that are read in one pass, at most
 	passMin   = 4        // records that are worth a pass
 	arenaSize = 64 << 10 // bytes of room for values that are made at a time, at most
 )

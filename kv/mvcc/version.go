@@ -124,3 +124,6 @@ func (v *version) from(place archive.ID) *version {
 func (v *version) compare(other *version) int {
 	return cmp.Or(cmp.Compare(v.main, other.main), cmp.Compare(v.sub, other.sub))
 }
+
+// is says whether both are the same change.
+func (v *version) is(other *version) bool { return v.compare(other) == 0 }
