@@ -217,7 +217,18 @@ func TestAFailedWriteEndsTheMember(t *testing.T) {
 		return vfs.Verdict{}
 	}
 	leader.judge.Store(&judge)
+	var others sync.WaitGroup
+	for i := range 50 {
+		others.Go(func() {
+			if _, err := leader.Submit(context.Background(), fmt.Append(nil, i)); err == nil {
+				t.Error("a member acknowledged a command that its own disk did not take")
+			}
+			leader.View(context.Background())
+			leader.Barrier(context.Background())
+		})
+	}
 	_, err := leader.Submit(within(t, 5*time.Second), []byte("during"))
+	others.Wait()
 	if !errors.Is(err, ErrFailed) || !strings.Contains(err.Error(), broken.Error()) {
 		t.Errorf("the request that waited was told %v", err)
 	}
@@ -234,6 +245,15 @@ func TestAFailedWriteEndsTheMember(t *testing.T) {
 
 func TestAPanicOfTheMachineEndsTheMemberAndNotTheProcess(t *testing.T) {
 	m := newCluster(t, 1).members[1]
+	m.submit(t, "before")
+	if _, err := m.View(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var others sync.WaitGroup
+	for range 50 {
+		others.Go(func() { m.Submit(context.Background(), []byte("panic")) })
+	}
+	others.Wait()
 	if _, err := m.Submit(within(t, 5*time.Second), []byte("panic")); !errors.Is(err, ErrFailed) {
 		t.Errorf("the request that did it was told %v", err)
 	}

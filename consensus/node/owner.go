@@ -15,6 +15,7 @@ type owner struct {
 	node    *Node
 	replica *replica.Replica
 	waiters map[replica.RequestID]*waiter
+	unseen  []input   // of this turn: not handled yet
 	viewers []*waiter // answered at the end of a turn
 	scratch []byte    // for encoding messages
 	spare   batch
@@ -60,6 +61,7 @@ func (n *Node) run(o *owner, lanes *sync.WaitGroup) {
 	} else {
 		n.inbox.close(ErrStopped)
 	}
+	n.view.Store(nil) // nothing keeps it up to date any more
 	n.transport.Close()
 	close(n.writes)
 	close(n.bulks)
@@ -105,6 +107,7 @@ func (o *owner) turns() (err error) {
 // late it is before it learns what waits for it.
 func (o *owner) turn() bool {
 	arrived := o.node.inbox.take(o.spare)
+	o.unseen = arrived.inputs
 	o.tick()
 	if o.failure = arrived.failure; o.failure != nil {
 		return false
@@ -121,8 +124,10 @@ func (o *owner) turn() bool {
 	for i := range arrived.messages {
 		o.replica.Receive(arrived.messages[i])
 	}
-	for i := range arrived.inputs {
-		o.handle(&arrived.inputs[i])
+	for len(o.unseen) > 0 {
+		in := &o.unseen[0]
+		o.unseen = o.unseen[1:]
+		o.handle(in)
 	}
 	o.spare = arrived.emptied()
 	effects := o.replica.Take()
@@ -290,10 +295,11 @@ func (o *owner) happened(event replica.Event) {
 	}
 }
 
-// abandon ends every request that still waits; the inbox is closed already.
+// abandon ends every request that still waits, wherever the last turn left it; the inbox is closed
+// already. None may be answered twice: its waiter may be in use again.
 func (o *owner) abandon() {
 	arrived := o.node.inbox.take(batch{})
-	for _, in := range arrived.inputs {
+	for _, in := range append(o.unseen, arrived.inputs...) {
 		if in.waiter != nil {
 			in.waiter.answer(nil, o.node.inbox.closed)
 		}
