@@ -58,7 +58,8 @@ type Options struct {
 	// block: while it does, the sender's messages wait, and after Timeout the sender gives the
 	// connection up. The payload is valid only during the call.
 	Deliver func(from, incarnation uint64, payload []byte)
-	// Unreachable is told when a connection to a member broke or could not be made. May be nil.
+	// Unreachable is told when the consensus lane to a member broke or could not be connected. May
+	// be nil.
 	Unreachable func(id uint64)
 	// Refused is told when a member refused a connection. May be nil.
 	Refused func(id uint64, verdict Verdict, reason string)

@@ -109,12 +109,12 @@ func (s *sender) connectTo(ctx context.Context, text string) (net.Conn, error) {
 func (s *sender) down(err error) {
 	dropped := s.queue.setOpen(false)
 	s.peer.dropped.Add(uint64(dropped))
+	options := &s.transport.options
 	if s.lane == LaneConsensus {
 		s.peer.setUp(false)
-	}
-	options := &s.transport.options
-	if options.Unreachable != nil {
-		options.Unreachable(s.peer.id)
+		if options.Unreachable != nil {
+			options.Unreachable(s.peer.id)
+		}
 	}
 	verdict := Welcome
 	var refused *refusal

@@ -26,11 +26,20 @@ func listen(urls types.URLs, config *tls.Config) ([]net.Listener, error) {
 			return nil, errors.Join(err, closeAll(all))
 		}
 		if isSecure(url.Scheme) {
-			listener = tls.NewListener(listener, config)
+			listener = tls.NewListener(listener, withHTTP2(config))
 		}
 		all = append(all, listener)
 	}
 	return all, nil
+}
+
+// withHTTP2 offers the protocol that gRPC clients insist on.
+func withHTTP2(config *tls.Config) *tls.Config {
+	config = config.Clone()
+	if len(config.NextProtos) == 0 {
+		config.NextProtos = []string{"h2"}
+	}
+	return config
 }
 
 func closeAll(listeners []net.Listener) error {

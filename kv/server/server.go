@@ -126,7 +126,7 @@ func (s *Server) register(served *adapter) {
 // further requests get goroutines of their own.
 const (
 	windowBytes   = 1 << 20 // of what a client may send ahead, for each stream and connection
-	streamWorkers = 256
+	streamWorkers = 512
 )
 
 // leaseTTLMin is etcd's: one and a half election time-outs, in whole seconds.
