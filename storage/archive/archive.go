@@ -74,12 +74,15 @@ type Archive struct {
 	number  uint64 // of the next file's name
 
 	sealed []*segment // in files, ascending
+	sums   Stats      // of the sealed
 	full   []*draft   // behind them, closed, being written
 	active *draft     // behind them, the one that grows
 	merge  *merge     // under way, or nil
 
 	step    *Step       // handed out and not done
 	wrote   bool        // the last step wrote what was appended: a merge comes first now
+	planned bool        // no merge is worth it, until a record dies or a segment is sealed
+	swept   bool        // no file can be removed, until one is retired or a checkpoint saved
 	retired []Segment   // files that nothing in the archive uses any more
 	saved   []Segment   // what a durable checkpoint names
 	flushed [][]Segment // what checkpoints name that were begun since, the oldest first
@@ -148,9 +151,14 @@ func (a *Archive) Kill(id ID) {
 		return
 	}
 	s := a.sealed[after-1]
-	if s.dead.kill(&s.table, id) && a.merge != nil && slices.Contains(a.merge.sources, s) {
+	before := s.dead.bytes
+	s.dead.kill(&s.table, id)
+	a.sums.Live -= s.dead.bytes - before
+	a.sums.Dead += s.dead.bytes - before
+	if a.merge != nil && slices.Contains(a.merge.sources, s) {
 		a.merge.draft.dead.kill(&a.merge.draft.table, id) // if it was copied already
 	}
+	a.planned = false
 }
 
 // Step returns the next piece of bulk work, or nil. It must be executed, then given to Done, before
@@ -192,6 +200,9 @@ func (a *Archive) writeStep() *Step {
 
 // removeStep removes the retired files that no checkpoint needs.
 func (a *Archive) removeStep() *Step {
+	if a.swept {
+		return nil
+	}
 	var names []string
 	for _, s := range a.retired {
 		needed := isNamed(a.saved, s.Name)
@@ -202,6 +213,7 @@ func (a *Archive) removeStep() *Step {
 			names = append(names, s.Name)
 		}
 	}
+	a.swept = true
 	if names == nil {
 		return nil
 	}
@@ -263,7 +275,7 @@ func (a *Archive) Done(s *Step) {
 		case a.merge != nil && d == a.merge.draft:
 			a.publishMerge()
 		default: // in the order in which they were closed
-			a.sealed = append(a.sealed, d.sealed())
+			a.setSealed(append(a.sealed, d.sealed()))
 			a.full = slices.Clone(a.full[1:])
 		}
 	}
@@ -272,11 +284,20 @@ func (a *Archive) Done(s *Step) {
 	})
 }
 
+// setSealed replaces the list of sealed segments.
+func (a *Archive) setSealed(list []*segment) {
+	a.sealed, a.sums, a.planned = list, Stats{}, false
+	for _, s := range list {
+		a.sums.add(&s.table, &s.dead)
+		a.sums.Disk += s.length
+	}
+}
+
 // Saved says that a durable checkpoint names these segments, as a Flush returned them, and that no
 // older one is needed: later steps may remove other files that the archive no longer uses, but none
 // that a later Flush named.
 func (a *Archive) Saved(segments []Segment) {
-	a.saved = slices.Clone(segments)
+	a.saved, a.swept = slices.Clone(segments), false
 	for i, list := range slices.Backward(a.flushed) {
 		if slices.Equal(list, segments) {
 			a.flushed = slices.Clone(a.flushed[i+1:])

@@ -77,13 +77,15 @@
 //
 //  1. IDs ascend strictly, within a segment and from one to the next.
 //  2. The records of a segment lie behind each other from its header to the end of its data.
-//  3. The dead bytes of a segment are those of its dead records.
+//  3. The dead bytes of a segment are those of its dead records, and the sums those of all sealed.
 //  4. Sealed segments are whole in their files and not in memory; full ones are closed and not yet
 //     whole in their files; the active one is open. Only the active one may be empty.
 //  5. No two files have one name, and no name that is still to come is taken.
 //  6. The sources of a merge are neighbours among the sealed; each record of its draft is one of
 //     theirs, and dead in both or in neither.
 //  7. What a checkpoint names, the last one saved or one begun since, is in the archive or retired.
+//  8. If planned is set no merge is worth it, and if swept is set no file can be removed but those
+//     that the step does which is under way.
 //
 // # What it does not do
 //

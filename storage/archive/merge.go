@@ -16,6 +16,9 @@ type merge struct {
 //   - two neighbours with little alive in them, half a segment at most, become one: that takes one
 //     segment away, and one comes only after SegmentSize bytes were appended.
 func (a *Archive) plan() []*segment {
+	if a.planned {
+		return nil
+	}
 	little := a.options.SegmentSize / 2
 	for i, s := range a.sealed {
 		live, run := s.live(), a.sealed[i:i+1]
@@ -50,6 +53,7 @@ func (a *Archive) mergeStep() *Step {
 		if a.merge == nil {
 			run := a.plan()
 			if run == nil {
+				a.planned = true
 				return nil
 			}
 			a.merge = &merge{sources: run, draft: a.newDraft()}
@@ -101,9 +105,9 @@ func (a *Archive) publishMerge() {
 	if m.draft.table.length() > 0 {
 		list = append(list, m.draft.sealed())
 	}
-	a.sealed = append(list, a.sealed[at+len(m.sources):]...)
+	a.setSealed(append(list, a.sealed[at+len(m.sources):]...))
 	for _, s := range m.sources {
 		a.retired = append(a.retired, s.listed())
 	}
-	a.merge = nil
+	a.merge, a.swept = nil, false
 }

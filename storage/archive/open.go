@@ -27,6 +27,7 @@ func Open(fs vfs.FS, dir string, segments []Segment, options Options,
 	a := &Archive{dir: dir, options: options.withDefaults(), number: nextNumber(names),
 		saved: slices.Clone(segments)}
 	a.active = a.newDraft()
+	var sealed []*segment
 	l := &loader{fs: fs, dir: dir, each: each}
 	for i, named := range segments {
 		switch {
@@ -35,7 +36,7 @@ func Open(fs vfs.FS, dir string, segments []Segment, options Options,
 			if err != nil {
 				return nil, err
 			}
-			a.sealed = append(a.sealed, s)
+			sealed = append(sealed, s)
 		case i < len(segments)-1:
 			return nil, fmt.Errorf("archive: %s is unsealed and not the last", named.Name)
 		default:
@@ -47,6 +48,7 @@ func Open(fs vfs.FS, dir string, segments []Segment, options Options,
 	if err := a.clean(fs, names, segments); err != nil {
 		return nil, err
 	}
+	a.setSealed(sealed)
 	if a.active.table.data() >= a.options.SegmentSize {
 		a.roll()
 	}

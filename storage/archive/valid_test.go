@@ -8,7 +8,7 @@ import (
 // valid checks the invariants of an Archive that doc.go numbers, those and no others.
 func (a *Archive) valid() error {
 	for _, check := range []func() error{a.ascends, a.located, a.counted, a.staged, a.namesUnique,
-		a.mergeFits, a.checkpointsKept} {
+		a.mergeFits, a.checkpointsKept, a.nothingLeft} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -60,8 +60,13 @@ func (a *Archive) located() error {
 	return nil
 }
 
-// 3. The dead of a segment are counted: their bytes.
+// 3. The dead bytes of a segment are those of its dead records, and the sums those of all sealed.
 func (a *Archive) counted() error {
+	again := Archive{}
+	again.setSealed(a.sealed)
+	if a.sums != again.sums {
+		return fmt.Errorf("3: the sums are %+v, summed up %+v", a.sums, again.sums)
+	}
 	tables, dead := a.parts()
 	for k, t := range tables {
 		bytes := int64(0)
@@ -163,6 +168,21 @@ func (a *Archive) checkpointsKept() error {
 				return fmt.Errorf("7: %s is gone", s.Name)
 			}
 		}
+	}
+	return nil
+}
+
+// 8. If planned is set no merge is worth it, and if swept is set no file can be removed but those
+// that the step does which is under way.
+func (a *Archive) nothingLeft() error {
+	again := *a
+	again.planned, again.swept = false, false
+	if run := again.plan(); a.planned && run != nil {
+		return fmt.Errorf("8: %d segments could be merged", len(run))
+	}
+	s := again.removeStep()
+	if a.swept && s != nil && (a.step == nil || !slices.Equal(a.step.remove, s.remove)) {
+		return fmt.Errorf("8: %q could be removed", s.remove)
 	}
 	return nil
 }
