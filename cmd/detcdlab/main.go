@@ -24,7 +24,9 @@ func main() {
 		os.Exit(130)
 	default:
 		fmt.Fprintln(os.Stderr, "Error:", err)
-		os.Exit(1)
+		status := exitError{status: 1}
+		errors.As(err, &status)
+		os.Exit(status.status)
 	}
 }
 
@@ -39,6 +41,7 @@ etcd itself for comparison.`,
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(simCommand(), replayCommand(), shrinkCommand())
 	root.AddCommand(benchCommand(), demoCommand(), tortureKillCommand())
 	return root
 }

@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"detcd/faults"
+	"detcd/sim"
+)
+
+// simOptions are the flags of sim, replay and shrink that say what to run.
+type simOptions struct {
+	seed     uint64
+	seeds    string
+	jobs     int
+	members  int
+	clients  int
+	rate     int
+	duration time.Duration
+	profile  string
+	plan     string
+	trace    string
+	bug      string
+	shard    string
+	failures string
+	json     bool
+	twice    bool
+	coverage bool
+}
+
+// The exit statuses of sim.
+const (
+	exitSafety   = 1
+	exitUsage    = 2
+	exitLiveness = 3
+	exitCrash    = 4
+)
+
+// exitError ends the program with a status of its own.
+type exitError struct {
+	status int
+	text   string
+}
+
+func (e exitError) Error() string { return e.text }
+
+func simCommand() *cobra.Command {
+	o := &simOptions{}
+	cmd := &cobra.Command{
+		Use:   "sim",
+		Short: "Run whole clusters in a deterministic world, one for each seed",
+		Long: `sim runs clusters of the real code (consensus, storage, keys, leases, watches) in virtual time,
+with simulated networks, disks, clocks and clients, breaks them as each seed's plan says, and
+judges every run. The same seed gives the same run, event for event, on every machine.
+
+One line a seed: seed, profile, verdict, events, operations, virtual and wall time, speed, hash.
+
+Exit status: 0 all green, 1 a promise was broken (safety), 3 a cluster did not come back after
+everything healed (liveness), 4 the program crashed, 2 wrong usage.`,
+		Example: `  detcdlab sim --seed 17
+  detcdlab sim --seeds 1-1000 --profile everything --jobs 2
+  detcdlab sim --seeds 1-200 --coverage
+  detcdlab sim --seed 6 --bug deposed-read      # plant a bug and see it found`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runSim(cmd.Context(), o, cmd.OutOrStdout())
+		},
+	}
+	o.world(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.seeds, "seeds", "", "range of seeds, as in 1-1000; 1- never ends")
+	f.IntVar(&o.jobs, "jobs", 1, "processes to run at a time")
+	f.StringVar(&o.shard, "shard", "", "run part i of n of the seeds, as in 2/8")
+	f.StringVar(&o.failures, "failures", "", "append failing seeds to this file")
+	f.BoolVar(&o.json, "json", false, "one JSON object a line")
+	f.BoolVar(&o.twice, "twice", false, "run each seed twice and compare every event")
+	f.BoolVar(&o.coverage, "coverage", false, "print how often each fault fired and field was set")
+	f.StringVar(&o.trace, "trace", "", "write every event to this file")
+	return cmd
+}
+
+// world adds the flags that say what to run.
+func (o *simOptions) world(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.Uint64Var(&o.seed, "seed", 1, "the seed of the run")
+	f.IntVar(&o.members, "members", 3, "members at the start")
+	f.IntVar(&o.clients, "clients", 5, "clients")
+	f.IntVar(&o.rate, "rate", 50, "operations of all clients in a virtual second")
+	f.DurationVar(&o.duration, "duration", time.Minute, "virtual time until everything heals")
+	f.StringVar(&o.profile, "profile", string(faults.Everything),
+		"what goes wrong: calm, lossy, partition, disk, clock, membership, lease, everything, unbudgeted")
+	f.StringVar(&o.plan, "plan", "", "read the plan, or a whole scenario, from this file instead")
+	f.StringVar(&o.bug, "bug", "", "plant a bug: ack-before-sync, volatile-vote, deposed-read")
+}
+
+// options returns the run of a seed.
+func (o *simOptions) options(seed uint64) (sim.Options, error) {
+	run := sim.Options{Seed: seed, Members: o.members, Clients: o.clients, Rate: o.rate,
+		Duration: o.duration, Profile: o.profile}
+	profile, err := faults.ParseProfile(o.profile)
+	if err != nil {
+		return run, err
+	}
+	if o.bug != "" {
+		if run.Bug, err = sim.ParseBug(o.bug); err != nil {
+			return run, err
+		}
+	}
+	run.Unbudgeted = profile == faults.Unbudgeted
+	if o.plan == "" {
+		run.Plan = faults.Draw(profile, seed, o.duration)
+		return run, nil
+	}
+	text, err := os.ReadFile(o.plan)
+	if err != nil {
+		return run, err
+	}
+	scenario, err := sim.ParseScenario(string(text))
+	if err != nil {
+		return run, fmt.Errorf("%s: %w", o.plan, err)
+	}
+	if scenario.Options.Seed != 0 {
+		scenario.Options.Profile = o.plan
+		return scenario.Options, nil
+	}
+	run.Plan, run.Profile = scenario.Options.Plan, o.plan
+	return run, nil
+}
+
+// A line is what one seed came to.
+type simLine struct {
+	Seed       uint64         `json:"seed"`
+	Profile    string         `json:"profile"`
+	Verdict    string         `json:"verdict"`
+	Reason     string         `json:"reason,omitempty"`
+	Stack      string         `json:"stack,omitempty"`
+	Events     uint64         `json:"events"`
+	Operations uint64         `json:"operations"`
+	Virtual    float64        `json:"virtual_seconds"`
+	Wall       float64        `json:"wall_seconds"`
+	Leader     float64        `json:"leader_seconds"`
+	Hash       string         `json:"hash"`
+	Fired      map[string]int `json:"fired,omitempty"`
+	Fields     map[string]int `json:"fields,omitempty"`
+}
+
+func (l *simLine) String() string {
+	return fmt.Sprintf("seed %-7d %-11s %-8s %8d events %6d ops %7.1fs in %6.2fs %6.0fx  %s",
+		l.Seed, l.Profile, l.Verdict, l.Events, l.Operations, l.Virtual, l.Wall,
+		l.Virtual/max(l.Wall, 1e-9), l.Hash)
+}
+
+func lineOf(r sim.Result, wall time.Duration, details bool) *simLine {
+	l := &simLine{Seed: r.Seed, Profile: r.Profile, Verdict: r.Verdict.String(), Reason: r.Reason,
+		Stack: r.Stack, Events: r.Events, Operations: r.Operations, Virtual: r.Virtual.Seconds(),
+		Wall: wall.Seconds(), Leader: r.Leader.Seconds(), Hash: fmt.Sprintf("%016x", r.Hash)}
+	if details {
+		l.Fields, l.Fired = r.Fields, map[string]int{}
+		for kind, n := range r.Fired {
+			l.Fired[kind.String()] = n
+		}
+	}
+	return l
+}
+
+// runSim runs the seeds, here or in processes of their own.
+func runSim(ctx context.Context, o *simOptions, out io.Writer) error {
+	from, to, step, err := o.span()
+	if err != nil {
+		return exitError{exitUsage, err.Error()}
+	}
+	if _, err := o.options(from); err != nil {
+		return exitError{exitUsage, err.Error()}
+	}
+	sum := newSimSum(o, out, from, to, step)
+	if o.jobs > 1 {
+		err = runJobs(ctx, o, from, to, step, sum.add)
+	} else {
+		debug.SetGCPercent(gcPercent)
+		err = runSeeds(ctx, o, from, to, step, sum.add)
+	}
+	sum.end()
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return sum.verdict()
+}
+
+// gcPercent trades memory, of which a world needs little, for speed.
+const gcPercent = 800
+
+// runSeeds runs seeds one after the other in this process.
+func runSeeds(ctx context.Context, o *simOptions, from, to, step uint64,
+	each func(*simLine)) error {
+	for seed := from; seed <= to; seed += step {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		run, err := o.options(seed)
+		if err != nil {
+			return err
+		}
+		line, err := runSeed(o, run)
+		if err != nil {
+			return err
+		}
+		each(line)
+		if seed > to-step {
+			break
+		}
+	}
+	return nil
+}
+
+func runSeed(o *simOptions, run sim.Options) (*simLine, error) {
+	if o.trace != "" {
+		file, err := os.Create(o.trace)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		run.Listen = func(l sim.Line) { fmt.Fprintf(file, "%016x %v\n", l.Hash, l) }
+	}
+	start := time.Now()
+	result := sim.Run(run)
+	wall := time.Since(start)
+	if o.twice {
+		if at, first, second := sim.Diverge(run); at != 0 {
+			return nil, exitError{exitCrash, fmt.Sprintf(
+				"seed %d is not deterministic: event %d differs\n  %v\n  %v", run.Seed, at, first, second)}
+		}
+	}
+	return lineOf(result, wall, o.coverage), nil
+}
+
+// span returns the first seed, the last, and how far apart they are.
+func (o *simOptions) span() (from, to, step uint64, err error) {
+	from, to, step = o.seed, o.seed, 1
+	if o.seeds != "" {
+		low, high, ok := strings.Cut(o.seeds, "-")
+		if from, err = strconv.ParseUint(low, 10, 64); err != nil || !ok {
+			return 0, 0, 0, fmt.Errorf("--seeds %s: want a range, as in 1-1000", o.seeds)
+		}
+		to = 1 << 62
+		if high != "" {
+			if to, err = strconv.ParseUint(high, 10, 64); err != nil || to < from {
+				return 0, 0, 0, fmt.Errorf("--seeds %s: want a range, as in 1-1000", o.seeds)
+			}
+		}
+	}
+	if o.shard != "" {
+		var i, n uint64
+		if _, err := fmt.Sscanf(o.shard, "%d/%d", &i, &n); err != nil || i < 1 || i > n {
+			return 0, 0, 0, fmt.Errorf("--shard %s: want a part, as in 2/8", o.shard)
+		}
+		from, step = from+i-1, n
+	}
+	return from, to, step, nil
+}
+
+// writeJSON writes a line as an object.
+func writeJSON(out io.Writer, l *simLine) {
+	bytes, err := json.Marshal(l)
+	if err == nil {
+		fmt.Fprintf(out, "%s\n", bytes)
+	}
+}

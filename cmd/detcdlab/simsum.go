@@ -1,0 +1,274 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"detcd/faults"
+)
+
+// simSum adds up what the seeds came to, and shows it.
+type simSum struct {
+	options  *simOptions
+	out      io.Writer
+	progress bool
+	total    uint64 // seeds to run; 0: without end
+	started  time.Time
+
+	seeds    uint64
+	virtual  float64
+	wall     float64
+	late     uint64 // leaders after more than three election time-outs
+	verdicts map[string]uint64
+	fired    map[string]int
+	fields   map[string]int
+}
+
+func newSimSum(o *simOptions, out io.Writer, from, to, step uint64) *simSum {
+	s := &simSum{options: o, out: out, started: time.Now(), verdicts: map[string]uint64{},
+		fired: map[string]int{}, fields: map[string]int{}}
+	if to < 1<<62 {
+		s.total = (to-from)/step + 1
+	}
+	s.progress = isTerminal(os.Stderr) && s.total != 1 && !o.json
+	return s
+}
+
+// leaderSoon is three election time-outs, in seconds: GOALS V9.
+const leaderSoon = 3.0
+
+func (s *simSum) add(l *simLine) {
+	s.seeds++
+	s.virtual += l.Virtual
+	s.wall += l.Wall
+	s.verdicts[l.Verdict]++
+	if l.Leader > leaderSoon {
+		s.late++
+	}
+	for name, n := range l.Fired {
+		s.fired[name] += n
+	}
+	for name, n := range l.Fields {
+		s.fields[name] += n
+	}
+	failed := l.Verdict != "green"
+	switch {
+	case s.options.json:
+		writeJSON(s.out, l)
+	case failed || !s.progress:
+		s.clear()
+		fmt.Fprintln(s.out, l)
+	}
+	if failed {
+		s.failure(l)
+	}
+	s.show()
+}
+
+// failure tells what broke, and how to see it again.
+func (s *simSum) failure(l *simLine) {
+	if !s.options.json {
+		fmt.Fprintf(s.out, "  %s\n", l.Reason)
+		if l.Stack != "" {
+			fmt.Fprintf(s.out, "%s\n", l.Stack)
+		}
+		args := s.options.again(l.Seed)
+		fmt.Fprintf(s.out, "  commit %s\n  detcdlab replay %s\n  detcdlab shrink %s\n",
+			commit(), args, args)
+	}
+	if s.options.failures == "" {
+		return
+	}
+	file, err := os.OpenFile(s.options.failures, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "Error:", err)
+		return
+	}
+	defer file.Close()
+	writeJSON(file, l)
+}
+
+// again returns the arguments that run the seed again.
+func (o *simOptions) again(seed uint64) string {
+	args := []string{fmt.Sprint(seed)}
+	add := func(name string, value, usual any) {
+		if value != usual {
+			args = append(args, fmt.Sprintf("--%s %v", name, value))
+		}
+	}
+	add("profile", o.profile, string(faults.Everything))
+	add("members", o.members, 3)
+	add("clients", o.clients, 5)
+	add("rate", o.rate, 50)
+	add("duration", o.duration, time.Minute)
+	add("plan", o.plan, "")
+	add("bug", o.bug, "")
+	return strings.Join(args, " ")
+}
+
+// commit returns the revision of the source that the program was built from, where it is known.
+func commit() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, setting := range info.Settings {
+			if setting.Key == "vcs.revision" {
+				return setting.Value
+			}
+		}
+	}
+	if out, err := exec.Command("git", "rev-parse", "HEAD").Output(); err == nil {
+		return strings.TrimSpace(string(out))
+	}
+	return "unknown"
+}
+
+func (s *simSum) clear() {
+	if s.progress {
+		fmt.Fprint(os.Stderr, "\r\x1b[K")
+	}
+}
+
+func (s *simSum) show() {
+	if !s.progress {
+		return
+	}
+	elapsed := time.Since(s.started)
+	bar := ""
+	if s.total > 0 {
+		const width = 30
+		done := int(width * s.seeds / s.total)
+		bar = "[" + strings.Repeat("█", done) + strings.Repeat("·", width-done) + "] "
+	}
+	fmt.Fprintf(os.Stderr, "\r\x1b[K%s%d seeds, %d not green, %.0f virtual s/s, %v", bar, s.seeds,
+		s.seeds-s.verdicts["green"], s.virtual/elapsed.Seconds(), elapsed.Round(time.Second))
+}
+
+// end prints what was done.
+func (s *simSum) end() {
+	s.clear()
+	if s.options.json || s.seeds < 2 && !s.options.coverage {
+		return
+	}
+	elapsed := time.Since(s.started).Seconds()
+	fmt.Fprintf(s.out, "%d seeds, %.0f virtual seconds in %.1fs: %.0f virtual seconds a second\n",
+		s.seeds, s.virtual, elapsed, s.virtual/elapsed)
+	fmt.Fprintf(s.out, "%.0f virtual seconds a second and process, leader within %.0fs of healing in "+
+		"%.2f%%\n", s.virtual/max(s.wall, 1e-9), leaderSoon,
+		100*float64(s.seeds-s.late)/float64(max(s.seeds, 1)))
+	for _, verdict := range sorted(s.verdicts) {
+		fmt.Fprintf(s.out, "%-9s %d\n", verdict, s.verdicts[verdict])
+	}
+	if s.options.coverage {
+		s.matrix()
+	}
+}
+
+func sorted[V any](m map[string]V) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// matrix prints how often each kind of fault fired and each field of a request was set.
+func (s *simSum) matrix() {
+	class := faults.Class(0)
+	for _, kind := range faults.Kinds() {
+		info := kind.Info()
+		if info.Class != class {
+			class = info.Class
+			fmt.Fprintf(s.out, "\n%s\n", class)
+		}
+		cold := ""
+		if s.fired[info.Name] == 0 {
+			cold = "  never"
+		}
+		fmt.Fprintf(s.out, "  %-22s %7d  %s%s\n", info.Name, s.fired[info.Name], info.Effect, cold)
+	}
+	fmt.Fprintf(s.out, "\nfields of requests\n")
+	for _, name := range sorted(s.fields) {
+		fmt.Fprintf(s.out, "  %-45s %7d\n", name, s.fields[name])
+	}
+}
+
+// verdict is the exit status of the worst that happened.
+func (s *simSum) verdict() error {
+	for _, worst := range []struct {
+		verdict string
+		status  int
+	}{{"safety", exitSafety}, {"crash", exitCrash}, {"liveness", exitLiveness}} {
+		if n := s.verdicts[worst.verdict]; n > 0 {
+			return exitError{worst.status, fmt.Sprintf("%d of %d seeds: %s", n, s.seeds, worst.verdict)}
+		}
+	}
+	if n := s.verdicts["lost"]; n > 0 && s.options.profile != string(faults.Unbudgeted) {
+		return exitError{exitLiveness, fmt.Sprintf("%d of %d seeds: lost", n, s.seeds)}
+	}
+	return nil
+}
+
+// runJobs runs the seeds in several processes: raft's randomness belongs to a process, so a process
+// runs one world at a time.
+func runJobs(ctx context.Context, o *simOptions, from, to, step uint64, each func(*simLine)) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	lines := make(chan *simLine)
+	group, ctx := errgroup.WithContext(ctx)
+	for job := range uint64(o.jobs) {
+		group.Go(func() error {
+			args := []string{"sim", "--json", "--seeds", fmt.Sprintf("%d-%d", from+job*step, to),
+				"--shard", fmt.Sprintf("1/%d", uint64(o.jobs)*step),
+				"--profile", o.profile, "--members", fmt.Sprint(o.members),
+				"--clients", fmt.Sprint(o.clients), "--rate", fmt.Sprint(o.rate),
+				"--duration", o.duration.String(), "--bug", o.bug, "--plan", o.plan,
+				fmt.Sprintf("--coverage=%v", o.coverage), fmt.Sprintf("--twice=%v", o.twice)}
+			return runJob(ctx, exec.CommandContext(ctx, self, args...), lines)
+		})
+	}
+	done := make(chan error, 1)
+	go func() { done <- group.Wait(); close(lines) }()
+	for line := range lines {
+		each(line)
+	}
+	return <-done
+}
+
+func runJob(ctx context.Context, cmd *exec.Cmd, lines chan<- *simLine) error {
+	cmd.Stderr = os.Stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	scanner := bufio.NewScanner(stdout)
+	scanner.Buffer(nil, 1<<20)
+	for scanner.Scan() {
+		line := new(simLine)
+		if err := json.Unmarshal(scanner.Bytes(), line); err != nil {
+			return fmt.Errorf("a job wrote %q: %w", scanner.Text(), err)
+		}
+		lines <- line
+	}
+	err = cmd.Wait()
+	if exit, ok := err.(*exec.ExitError); ok && ctx.Err() == nil && exit.ExitCode() <= exitCrash &&
+		exit.ExitCode() != exitUsage {
+		return nil // its verdicts are in its lines
+	}
+	return err
+}
