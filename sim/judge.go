@@ -65,6 +65,9 @@ func (j *judge) lost(format string, v ...any) { j.end(Lost, format, v...) }
 
 func (j *judge) end(verdict Verdict, format string, v ...any) {
 	if j.verdict == Green {
+		if lost := j.world.lostDisks(); j.world.options.Unbudgeted && verdict != Crash && lost != "" {
+			verdict, format = Lost, lost+"; then "+format
+		}
 		j.verdict, j.reason = verdict, fmt.Sprintf(format, v...)
 	}
 }

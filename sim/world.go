@@ -228,6 +228,22 @@ func (w *world) quorumLives() bool {
 	return votes > voters/2
 }
 
+// lostDisks tells which members lost what they had promised to keep, if those are too many for any
+// promise to hold: one that forgets and still speaks is one too many.
+func (w *world) lostDisks() string {
+	var lost []int
+	for _, m := range w.members {
+		if m.disk.damaged || m.disk.forgot {
+			lost = append(lost, m.number)
+		}
+	}
+	if len(lost) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("of %d members, those numbered %v lost what their disks had promised to keep",
+		len(w.members), lost)
+}
+
 // newest returns the member that has applied most.
 func (w *world) newest() *member {
 	var newest *member
