@@ -106,8 +106,16 @@ func (m *Member) Stop(grace time.Duration) error {
 }
 
 // Pause stops the process in its tracks with SIGSTOP: it keeps its memory, its files and its
-// connections, and does nothing until Resume.
-func (m *Member) Pause() error { return m.signal(syscall.SIGSTOP) }
+// connections, and does nothing until Resume. On Linux it has stopped when Pause returns.
+func (m *Member) Pause() error {
+	if err := m.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	if err := awaitStopped(m.PID()); err != nil {
+		return fmt.Errorf("nemesis: pause %s: %w", m.name, err)
+	}
+	return nil
+}
 
 // Resume lets a paused process go on.
 func (m *Member) Resume() error { return m.signal(syscall.SIGCONT) }
