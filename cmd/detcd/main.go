@@ -99,11 +99,11 @@ func serve(config server.Config) (int, os.Signal) {
 		slog.String("etcd-version", version.Version), slog.String("go-version", runtime.Version()))
 	s, err := server.Start(ctx, config)
 	if err != nil {
-		return ended(log, "failed to start", err), nil
+		return ended(config, "failed to start", err), nil
 	}
 	select {
 	case <-s.Done():
-		return ended(log, "the member has ended", s.Err()), nil
+		return ended(config, "the member has ended", s.Err()), nil
 	case sig := <-signals:
 		log.Info("received signal; shutting down", slog.String("signal", sig.String()))
 		go func() {
@@ -126,10 +126,12 @@ func serve(config server.Config) (int, os.Signal) {
 const stopTime = 20 * time.Second
 
 // ended logs why, and returns the exit status. A member that was removed has nothing left to do.
-func ended(log *slog.Logger, what string, err error) int {
+func ended(config server.Config, what string, err error) int {
+	log := config.Log
 	if errors.Is(err, node.ErrRemoved) {
 		log.Error("the member has been permanently removed from the cluster")
-		log.Error("the data-dir used by this member must be removed")
+		log.Error("the data-dir used by this member must be removed",
+			slog.String("data-dir", config.DataDir))
 		return exitClean
 	}
 	if err == nil {

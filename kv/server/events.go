@@ -46,9 +46,7 @@ func (s *Server) happened(e replica.Event) {
 	case replica.EventRefused:
 		log.Error("the cluster refuses this member", peer, text)
 	case replica.EventRemoved:
-		log.Error("the member has been permanently removed from the cluster", index)
-		log.Error("the data-dir used by this member must be removed",
-			slog.String("data-dir", s.config.DataDir))
+		log.Warn("applied the removal of this member", index)
 	case replica.EventFailed:
 		log.Error("the member cannot go on", text)
 	}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"detcd/cmd/detcd/testbed"
+)
+
+// The process ends as etcd's does: it stops cleanly, and then by the signal that it got.
+func TestASignalStopsItCleanlyAndEndsIt(t *testing.T) {
+	binary := testbed.Detcd(t)
+	dir := filepath.Join(t.TempDir(), "data")
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		log := serveUntilReady(t, binary, dir, func(p *os.Process) { p.Signal(sig) })
+		for _, want := range []string{"received signal; shutting down", "closed detcd"} {
+			if !strings.Contains(log.text, want) {
+				t.Errorf("%v: the log lacks %q:\n%s", sig, want, log.text)
+			}
+		}
+		if log.status.Signal() != sig {
+			t.Errorf("it ended with %v, not with %v", log.status, sig)
+		}
+	}
+	verify, err := exec.Command(binary, "verify", "--data-dir", dir).CombinedOutput()
+	if err != nil || !strings.Contains(string(verify), "archive     ok") {
+		t.Errorf("%v\n%s", err, verify)
+	}
+}
+
+func TestADirectoryInUseIsSaidToBe(t *testing.T) {
+	binary := testbed.Detcd(t)
+	dir := filepath.Join(t.TempDir(), "data")
+	serveUntilReady(t, binary, dir, func(p *os.Process) {
+		for _, args := range [][]string{
+			append(ports(), "--data-dir="+dir), {"verify", "--data-dir=" + dir},
+		} {
+			output, err := exec.Command(binary, args...).CombinedOutput()
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) || exit.ExitCode() != exitError ||
+				!strings.Contains(string(output), "in use by another process") {
+				t.Errorf("%q: %v\n%s", args, err, output)
+			}
+		}
+		p.Signal(syscall.SIGTERM)
+	})
+}
+
+// ports let the system choose where to listen. Nobody needs to know.
+func ports() []string {
+	return []string{
+		"--listen-client-urls=http://127.0.0.1:0", "--advertise-client-urls=http://127.0.0.1:1",
+		"--listen-peer-urls=http://127.0.0.1:0",
+	}
+}
+
+type served struct {
+	text   string
+	status syscall.WaitStatus
+}
+
+// serveUntilReady runs a member, does something to it when it serves, and waits for its end.
+func serveUntilReady(t *testing.T, binary, dir string, then func(*os.Process)) served {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	command := exec.CommandContext(ctx, binary, append(ports(), "--data-dir="+dir)...)
+	pipe, err := command.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	acted := false
+	part := make([]byte, 4096)
+	for {
+		n, err := pipe.Read(part)
+		log.Write(part[:n])
+		if !acted && strings.Contains(log.String(), "ready to serve client requests") {
+			acted = true
+			then(command.Process)
+		}
+		if err != nil {
+			break
+		}
+	}
+	command.Wait()
+	if !acted {
+		t.Fatalf("it never served:\n%s", &log)
+	}
+	return served{log.String(), command.ProcessState.Sys().(syscall.WaitStatus)}
+}
