@@ -83,7 +83,8 @@ func TestKillsDuringAMergeAreNotLost(t *testing.T) {
 		w.settle()
 		w.mustBeValid(t)
 		w.look(0)
-		if stats := w.archive.Stats(); stats.Live != 2*recordSize(ID{Major: 3}, sizes{4, 100}) {
+		left := 2 * numbers{3, 0, 4, 100}.recordSize()
+		if stats := w.archive.Stats(); stats.Live != left {
 			t.Errorf("killed after %d steps: %+v", moment, stats)
 		}
 		w.open(w.memory.CrashClone(nil))

@@ -19,6 +19,9 @@ type Report struct {
 // after a damaged segment and returns all errors, joined; damage is a *vfs.CorruptionError.
 func Check(fs vfs.FS, dir string, segments []Segment) (Report, error) {
 	var report Report
+	if err := checkList(segments); err != nil {
+		return report, err
+	}
 	names, err := list(fs, dir)
 	if err != nil {
 		return report, err
@@ -64,7 +67,7 @@ func (l *loader) check(named Segment) (int, error) {
 	b := &buffer{size: scanSizeMax}
 	at := int64(headerSize)
 	err = walk(s, 0, s.table.length(), b, func(r Record, data []byte) error {
-		if _, head, _, _ := e.next(); !bytes.Equal(head, r.Head) {
+		if _, head, _ := e.next(); !bytes.Equal(head, r.Head) {
 			return s.damaged(at, "the footer has another head")
 		}
 		chain = chained(chain, data)

@@ -270,8 +270,8 @@ func TestCheckComparesTheHeadsOfTheFooter(t *testing.T) {
 	last := cutTrailer(data[len(data)-trailerSize:])
 	start := len(data) - trailerSize - int(last.entries)
 	e := entries{rest: bytes.Clone(data[start : len(data)-trailerSize])}
-	_, head, _, ok := e.next()
-	for ; ok && len(head) == 0; _, head, _, ok = e.next() {
+	_, head, ok := e.next()
+	for ; ok && len(head) == 0; _, head, ok = e.next() {
 	}
 	head[0] ^= 1
 	at := start + bytes.Index(data[start:], append([]byte{head[0] ^ 1}, head[1:]...))
@@ -302,7 +302,8 @@ func TestForgedFootersAreRefused(t *testing.T) {
 	honest := []forged{{ID{Major: 5}, "head", 3}, {ID{Major: 6}, "", 8}}
 	var data []byte
 	for _, r := range honest {
-		data = appendRecord(data, Record{r.id, []byte(r.head), make([]byte, r.body)})
+		record := Record{r.id, []byte(r.head), make([]byte, r.body)}
+		data = record.append(data)
 	}
 	cases := map[string]struct {
 		entries []forged

@@ -87,8 +87,8 @@ type draft struct {
 
 // append adds a record to the chunks.
 func (d *draft) append(r Record) {
-	size := recordSize(r.ID, sizes{len(r.Head), len(r.Body)})
-	d.footer.add(r, appendRecord(d.reserve(size), r))
+	size := r.numbers().recordSize()
+	d.footer.add(r, r.append(d.reserve(size)))
 	d.table.add(r.ID, size)
 }
 

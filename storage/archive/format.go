@@ -33,9 +33,6 @@ func header() []byte {
 
 // checkHeader returns a reason why the header is damaged, or ErrVersion.
 func checkHeader(h []byte) (reason string, err error) {
-	if len(h) < headerSize {
-		return "the file ends inside its header", nil
-	}
 	if binary.LittleEndian.Uint32(h[12:]) != checksum(h[:12]) {
 		return "the checksum of the header does not match", nil
 	}
@@ -48,9 +45,43 @@ func checkHeader(h []byte) (reason string, err error) {
 	return "", nil
 }
 
-// sizes is how long the parts of a record are.
-type sizes struct {
-	head, body int
+// numbers are what a record and an entry begin with. The major ID of an entry is relative.
+type numbers struct {
+	major      uint64
+	minor      uint32
+	head, body int // sizes
+}
+
+func (r *Record) numbers() numbers {
+	return numbers{r.ID.Major, r.ID.Minor, len(r.Head), len(r.Body)}
+}
+
+func (n numbers) append(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, n.major)
+	dst = binary.AppendUvarint(dst, uint64(n.minor))
+	dst = binary.AppendUvarint(dst, uint64(n.head))
+	return binary.AppendUvarint(dst, uint64(n.body))
+}
+
+// cutNumbers takes numbers from the front of data. The size is 0 when there are none.
+func cutNumbers(data []byte) (n numbers, size int) {
+	bounds := [4]uint64{1<<64 - 1, 1<<32 - 1, payloadSizeMax, payloadSizeMax}
+	var values [4]uint64
+	for i, bound := range bounds {
+		value, used := binary.Uvarint(data[size:])
+		if used <= 0 || value > bound {
+			return numbers{}, 0
+		}
+		values[i] = value
+		size += used
+	}
+	return numbers{values[0], uint32(values[1]), int(values[2]), int(values[3])}, size
+}
+
+// recordSize is how many bytes a record takes that begins with these numbers.
+func (n numbers) recordSize() int64 {
+	return 4 + uvarintSize(n.major) + uvarintSize(uint64(n.minor)) + uvarintSize(uint64(n.head)) +
+		uvarintSize(uint64(n.body)) + int64(n.head) + int64(n.body)
 }
 
 func uvarintSize(x uint64) int64 {
@@ -61,42 +92,16 @@ func uvarintSize(x uint64) int64 {
 	return size
 }
 
-// recordSize is the number of bytes that a record takes in the data of a segment.
-func recordSize(id ID, s sizes) int64 {
-	return 4 + uvarintSize(id.Major) + uvarintSize(uint64(id.Minor)) +
-		uvarintSize(uint64(s.head)) + uvarintSize(uint64(s.body)) + int64(s.head) + int64(s.body)
-}
-
-// appendRecord appends the bytes of a record.
-func appendRecord(dst []byte, r Record) []byte {
+// append appends the bytes of the record.
+func (r *Record) append(dst []byte) []byte {
 	start := len(dst)
 	dst = append(dst, 0, 0, 0, 0)
-	dst = binary.AppendUvarint(dst, r.ID.Major)
-	dst = binary.AppendUvarint(dst, uint64(r.ID.Minor))
-	dst = binary.AppendUvarint(dst, uint64(len(r.Head)))
-	dst = binary.AppendUvarint(dst, uint64(len(r.Body)))
+	dst = r.numbers().append(dst)
 	dst = append(dst, r.Head...)
 	dst = append(dst, r.Body...)
 	binary.LittleEndian.PutUint32(dst[start:], checksum(dst[start+4:]))
 	return dst
 }
-
-// uvarints reads as many numbers as there are in out from the front of data; each must be at most
-// its bound. It returns how many bytes they took, 0 when they are not there.
-func uvarints(data []byte, out, bounds *[4]uint64) int {
-	at := 0
-	for i := range out {
-		x, size := binary.Uvarint(data[at:])
-		if size <= 0 || x > bounds[i] {
-			return 0
-		}
-		out[i] = x
-		at += size
-	}
-	return at
-}
-
-var fieldBounds = [4]uint64{1<<64 - 1, 1<<32 - 1, payloadSizeMax, payloadSizeMax}
 
 // cutRecord takes the record at the front of data; what it returns points into data. It checks no
 // checksum. The size is 0 when the bytes are no whole record.
@@ -104,21 +109,14 @@ func cutRecord(data []byte) (r Record, size int) {
 	if len(data) < 4 {
 		return Record{}, 0
 	}
-	var fields [4]uint64
-	used := uvarints(data[4:], &fields, &fieldBounds)
-	if used == 0 {
-		return Record{}, 0
-	}
+	n, used := cutNumbers(data[4:])
 	at := 4 + used
-	headEnd := at + int(fields[2])
-	size = headEnd + int(fields[3])
-	if size > len(data) {
+	headEnd := at + n.head
+	size = headEnd + n.body
+	if used == 0 || size > len(data) {
 		return Record{}, 0
 	}
-	r.ID = ID{Major: fields[0], Minor: uint32(fields[1])}
-	r.Head = data[at:headEnd:headEnd]
-	r.Body = data[headEnd:size:size]
-	return r, size
+	return Record{ID{n.major, n.minor}, data[at:headEnd:headEnd], data[headEnd:size:size]}, size
 }
 
 // verifyRecord is cutRecord and a check of the checksum; the reason is empty when it matches.
@@ -143,10 +141,9 @@ type footer struct {
 
 // add appends the entry of a record, of which these are the bytes.
 func (f *footer) add(r Record, record []byte) {
-	f.bytes = binary.AppendUvarint(f.bytes, r.ID.Major-f.last)
-	f.bytes = binary.AppendUvarint(f.bytes, uint64(r.ID.Minor))
-	f.bytes = binary.AppendUvarint(f.bytes, uint64(len(r.Head)))
-	f.bytes = binary.AppendUvarint(f.bytes, uint64(len(r.Body)))
+	n := r.numbers()
+	n.major -= f.last
+	f.bytes = n.append(f.bytes)
 	f.bytes = append(f.bytes, r.Head...)
 	f.last = r.ID.Major
 	f.count++
@@ -188,17 +185,17 @@ type entries struct {
 	last uint64
 }
 
-// next returns the next entry; ok is false when the bytes are no whole entry.
-func (e *entries) next() (id ID, head []byte, s sizes, ok bool) {
-	var fields [4]uint64
-	used := uvarints(e.rest, &fields, &fieldBounds)
-	if used == 0 || fields[2] > uint64(len(e.rest)-used) {
-		return ID{}, nil, sizes{}, false
+// next returns the next entry, with its major ID made absolute; ok is false when the bytes are no
+// whole entry.
+func (e *entries) next() (n numbers, head []byte, ok bool) {
+	n, used := cutNumbers(e.rest)
+	if used == 0 || n.head > len(e.rest)-used {
+		return numbers{}, nil, false
 	}
-	end := used + int(fields[2])
+	end := used + n.head
 	head = e.rest[used:end:end]
 	e.rest = e.rest[end:]
-	e.last += fields[0]
-	return ID{Major: e.last, Minor: uint32(fields[1])}, head,
-		sizes{head: int(fields[2]), body: int(fields[3])}, true
+	e.last += n.major
+	n.major = e.last
+	return n, head, true
 }

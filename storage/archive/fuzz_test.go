@@ -12,7 +12,7 @@ import (
 // them must come out the same when it is written and read again.
 func FuzzRecord(f *testing.F) {
 	for _, r := range []Record{{}, {ID: ID{300, 2}, Head: []byte("key"), Body: []byte("value")}} {
-		data := appendRecord(nil, r)
+		data := r.append(nil)
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -24,8 +24,8 @@ func FuzzRecord(f *testing.F) {
 		if _, _, reason := verifyRecord(data); reason != "" {
 			t.Fatalf("refused: %s", reason)
 		}
-		again := appendRecord(nil, r)
-		if int64(len(again)) != recordSize(r.ID, sizes{len(r.Head), len(r.Body)}) {
+		again := r.append(nil)
+		if int64(len(again)) != r.numbers().recordSize() {
 			t.Fatalf("%v takes %d bytes", r, len(again))
 		}
 		r2, size2, reason := verifyRecord(again)
@@ -99,7 +99,7 @@ func openAndRead(t *testing.T, whole []byte, named Segment) {
 			failed = err
 			continue
 		}
-		if !bytes.Contains(whole, appendRecord(nil, r)) {
+		if !bytes.Contains(whole, r.append(nil)) {
 			t.Fatalf("%v is not in the file", r)
 		}
 	}

@@ -20,6 +20,9 @@ import (
 // it is; then nothing was changed.
 func Open(fs vfs.FS, dir string, segments []Segment, options Options,
 	each func(id ID, head []byte, bodyLength int) error) (*Archive, error) {
+	if err := checkList(segments); err != nil {
+		return nil, err
+	}
 	names, err := prepare(fs, dir)
 	if err != nil {
 		return nil, err
@@ -29,21 +32,18 @@ func Open(fs vfs.FS, dir string, segments []Segment, options Options,
 	a.active = a.newDraft()
 	var sealed []*segment
 	l := &loader{fs: fs, dir: dir, each: each}
-	for i, named := range segments {
-		switch {
-		case named.Sealed:
-			s, err := l.sealed(named)
-			if err != nil {
-				return nil, err
-			}
-			sealed = append(sealed, s)
-		case i < len(segments)-1:
-			return nil, fmt.Errorf("archive: %s is unsealed and not the last", named.Name)
-		default:
+	for _, named := range segments {
+		if !named.Sealed {
 			if a.active, err = l.unsealed(named); err != nil {
 				return nil, err
 			}
+			continue
 		}
+		s, err := l.sealed(named)
+		if err != nil {
+			return nil, err
+		}
+		sealed = append(sealed, s)
 	}
 	if err := a.clean(fs, names, segments); err != nil {
 		return nil, err
@@ -53,6 +53,15 @@ func Open(fs vfs.FS, dir string, segments []Segment, options Options,
 		a.roll()
 	}
 	return a, nil
+}
+
+func checkList(segments []Segment) error {
+	for i, s := range segments {
+		if !s.Sealed && i < len(segments)-1 {
+			return fmt.Errorf("archive: %s is unsealed and not the last", s.Name)
+		}
+	}
+	return nil
 }
 
 // list returns the names of all segments in the directory.
@@ -173,18 +182,19 @@ func (l *loader) sealed(named Segment) (*segment, error) {
 	s.table.entries = make([]entry, 0, min(int64(t.count), int64(len(rest)/4)))
 	for e := (entries{rest: rest}); len(e.rest) > 0; {
 		at := named.Length - trailerSize - int64(len(e.rest))
-		id, head, size, ok := e.next()
+		n, head, ok := e.next()
+		id := ID{n.major, n.minor}
 		if !ok || !s.table.fits(id) {
 			return nil, s.damaged(at, "there is no entry of a footer")
 		}
-		reason, err := l.record(id, head, size.body)
+		reason, err := l.record(id, head, n.body)
 		if err != nil {
 			return nil, err
 		}
 		if reason != "" {
 			return nil, s.damaged(at, reason)
 		}
-		s.table.add(id, recordSize(id, size))
+		s.table.add(id, n.recordSize())
 	}
 	if s.table.length() == 0 || uint64(s.table.length()) != uint64(t.count) ||
 		s.table.end != named.Length-trailerSize-int64(len(rest)) {

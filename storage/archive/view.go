@@ -51,7 +51,8 @@ func (v *View) search(id ID) int {
 	return max(after-1, 0)
 }
 
-// Get returns the record; ErrNotFound when there is none. What it returns may be kept.
+// Get returns the record; ErrNotFound when there is none. What it returns may be kept, but what is
+// kept for long should be copied: it may hold on to the segment that is in memory.
 func (v *View) Get(id ID) (Record, error) {
 	p := v.part(v.search(id))
 	i := p.records().find(id)

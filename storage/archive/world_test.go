@@ -235,12 +235,12 @@ func (w *world) counted() error {
 	stats, live, disk := w.archive.Stats(), int64(0), int64(0)
 	for _, r := range w.records {
 		if !r.dead {
-			live += recordSize(r.ID, sizes{len(r.Head), len(r.Body)})
+			live += r.numbers().recordSize()
 		}
 	}
 	all, count := int64(0), 0
 	for _, r := range w.scan(w.archive.View()) {
-		all += recordSize(r.ID, sizes{len(r.Head), len(r.Body)})
+		all += r.numbers().recordSize()
 		count++
 	}
 	if stats.Live != live || stats.Live+stats.Dead != all || stats.Records != count {
