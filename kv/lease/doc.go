@@ -6,9 +6,9 @@
 // # The problem
 //
 // A lease is a promise about time, kept by machines that share no clock. The promise has one
-// direction only: a lease may live longer than its time to live, never shorter. A client that
-// was told "60 seconds" acts for 60 seconds as the one holder of a lock. If the cluster gave the
-// lock to somebody else after 59, two would hold it.
+// direction only: a lease may live longer than its time to live, never shorter. A client that was
+// told "60 seconds" acts as the one holder of a lock for 60 seconds from when it asked. If the
+// cluster gave the lock to somebody else after 59, two would hold it.
 //
 // # How it is kept
 //
