@@ -36,11 +36,11 @@ func ExampleCall() {
 	put, _ := carry(&pb.PutRequest{Key: []byte("a"), Value: []byte("1")})
 	fmt.Println("put at revision", put.(*pb.PutResponse).Header.Revision)
 	get, _ := carry(&pb.RangeRequest{Key: []byte("a")})
-	fmt.Printf("a = %s\n", get.(*pb.RangeResponse).Kvs[0].Value)
+	fmt.Printf("a is %s\n", get.(*pb.RangeResponse).Kvs[0].Value)
 	_, err := carry(&pb.PutRequest{Key: []byte("a"), Lease: 7})
 	fmt.Println(err)
 	// Output:
 	// put at revision 2
-	// a = 1
+	// a is 1
 	// rpc error: code = NotFound desc = etcdserver: requested lease not found
 }
