@@ -11,9 +11,16 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
+// hurried carries for a node with little time; patient has all there is.
 func hurried(node Node) *carrier {
+	c := patient(node)
+	c.timeout = 20 * time.Millisecond
+	return c
+}
+
+func patient(node Node) *carrier {
 	limits := Options{}.withDefaults().Limits
-	return &carrier{node: node, limits: limits, timeout: 20 * time.Millisecond, lead: time.Second}
+	return &carrier{node: node, limits: limits, timeout: time.Minute, lead: time.Second}
 }
 
 // What the node could not do in time is told as etcd tells it: with the likely reason.
@@ -51,7 +58,7 @@ func TestCanceledRequest(t *testing.T) {
 	node.hang()
 	ctx, cancel := context.WithCancel(soon(t))
 	time.AfterFunc(10*time.Millisecond, cancel)
-	c := &carrier{node: node, timeout: time.Minute}
+	c := patient(node)
 	_, err := carry[*pb.RangeResponse](ctx, c, &pb.RangeRequest{Key: []byte("a")})
 	wantError(t, err, codes.Canceled, "etcdserver: request canceled")
 }
@@ -85,7 +92,7 @@ func TestNodeErrorsReachTheClient(t *testing.T) {
 // A put allocates little on its way besides what the store and gRPC do.
 func TestAllocationsOfAPut(t *testing.T) {
 	node := newLoner(t)
-	c := hurried(node)
+	c := patient(node)
 	put := &pb.PutRequest{Key: []byte("a"), Value: []byte("v")}
 	n := testing.AllocsPerRun(1000, func() {
 		if _, err := carry[*pb.PutResponse](context.Background(), c, put); err != nil {

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"testing"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -47,6 +48,31 @@ func TestClientReadsWhatItWrote(t *testing.T) {
 	}
 	_, err = c.Get(ctx, "a", clientv3.WithRev(3))
 	wantError(t, err, codes.OutOfRange, "etcdserver: mvcc: required revision has been compacted")
+}
+
+// A physical compaction is answered when what it compacted is gone, and not before.
+func TestPhysicalCompactionWaits(t *testing.T) {
+	s := serve(t, Options{})
+	c, ctx := s.client(t), soon(t)
+	for range 3 {
+		if _, err := c.Put(ctx, "a", "v"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done := make(chan error)
+	go func() {
+		_, err := c.Compact(ctx, 3, clientv3.WithCompactPhysical())
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		t.Fatalf("answered before anything was done: %v", err)
+	case <-time.After(5 * pause):
+	}
+	s.tick()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A read needs an agreement unless the client says that it does not.
@@ -126,8 +152,8 @@ func TestInvalidRequestsGetEtcdsErrors(t *testing.T) {
 	}
 }
 
-// A request that is somewhat too large gets etcd's error; one that is larger than any message may be
-// is refused by gRPC while it is read.
+// A request that is somewhat too large gets etcd's error; one that is larger than any message may
+// be is refused by gRPC while it is read.
 func TestTooLargeRequests(t *testing.T) {
 	s := serve(t, Options{})
 	kv, ctx := pb.NewKVClient(s.conn), soon(t)

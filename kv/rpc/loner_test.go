@@ -14,12 +14,14 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"detcd/kv"
+	"detcd/storage/archive"
 	"detcd/storage/vfs"
 )
 
 // A loner is a Node that applies what is submitted at once: a cluster of one, without a log.
 type loner struct {
 	mutex   sync.Mutex
+	fs      vfs.FS
 	store   *kv.Store
 	index   uint64
 	changed chan struct{}
@@ -34,6 +36,7 @@ type loner struct {
 func newLoner(t testing.TB) *loner {
 	t.Helper()
 	n := &loner{
+		fs:      vfs.NewMemory(),
 		store:   kv.New(kv.Options{ElectionTimeout: time.Second}),
 		changed: make(chan struct{}),
 		birth:   time.Now(),
@@ -43,7 +46,7 @@ func newLoner(t testing.TB) *loner {
 			LeaderSince: time.Now().Add(-time.Hour), ConnectedSince: time.Now().Add(-time.Hour),
 		},
 	}
-	if err := n.store.Restore(vfs.NewMemory(), "archive", nil, nil); err != nil {
+	if err := n.store.Restore(n.fs, "archive", nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	n.store.Lead(n.now(), true)
@@ -85,6 +88,9 @@ func (n *loner) tick() {
 		n.apply(command, false)
 	}
 	for step := n.store.Bulk(); step != nil; step = n.store.Bulk() {
+		if err := archive.Execute(n.fs, "archive", step); err != nil {
+			panic(err)
+		}
 		n.store.BulkDone(step)
 	}
 }

@@ -104,7 +104,10 @@ func TestUnservedMethodsAreUnimplemented(t *testing.T) {
 			return err
 		},
 		"Alarm": func(ctx context.Context) error {
-			_, err := maintenance.Alarm(ctx, &pb.AlarmRequest{})
+			raise := &pb.AlarmRequest{
+				Action: pb.AlarmRequest_ACTIVATE, Alarm: pb.AlarmType_NOSPACE,
+			}
+			_, err := maintenance.Alarm(ctx, raise)
 			return err
 		},
 		"MoveLeader": func(ctx context.Context) error {

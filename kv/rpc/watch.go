@@ -19,12 +19,14 @@ type watchService struct {
 	pb.UnimplementedWatchServer
 	options watch.Options
 	birth   time.Time // when the clock of all streams was at 0
+	board   switchboard
 }
 
 func newWatchService(c *carrier, options Options) *watchService {
 	return &watchService{
 		carrier: c,
 		birth:   time.Now(),
+		board:   switchboard{history: c.history, changed: c.node.Changed},
 		options: watch.Options{
 			ProgressInterval: options.ProgressInterval,
 			FragmentBytes:    options.messageBytesMax(),
@@ -68,8 +70,12 @@ type watching struct {
 
 // run goes from step to step while there is something to do, and sleeps until there is again.
 func (w *watching) run(ctx context.Context) error {
+	called, err := w.board.enter(ctx, w.stream)
+	if err != nil {
+		return err
+	}
+	defer w.board.leave(w.stream)
 	for {
-		changed := w.node.Changed() // before the step's view, so that no change is missed
 		more, err := w.step(ctx)
 		if err != nil {
 			return err
@@ -86,7 +92,7 @@ func (w *watching) run(ctx context.Context) error {
 		select {
 		case r := <-w.requests:
 			w.woken = &r
-		case <-changed:
+		case <-called:
 		case <-w.alarm.C:
 		case <-ctx.Done():
 			return ctx.Err()
@@ -97,27 +103,45 @@ func (w *watching) run(ctx context.Context) error {
 // step takes in the requests that are there and goes one step through history. It leaves the view
 // behind: a client that does not read must not keep an old one alive.
 func (w *watching) step(ctx context.Context) (more bool, err error) {
+	for range requestsMax {
+		r := w.nextRequest()
+		if r == nil {
+			break
+		}
+		if err := w.request(ctx, r); err != nil {
+			return false, err
+		}
+	}
+	w.board.sync(w.stream)
 	view, err := w.history(ctx)
 	if err != nil {
 		return false, err
 	}
-	now := int64(time.Since(w.birth))
-	for {
-		if r := w.nextRequest(); r == nil {
-			break
-		} else if errors.Is(r.err, io.EOF) {
-			w.requests = nil
-		} else if r.err != nil {
-			return false, r.err
-		} else {
-			w.stream.Request(r.message, view, now)
-		}
-	}
-	if more, err = w.stream.Step(view, now); err != nil {
+	more, err = w.stream.Step(view, w.now())
+	if err != nil {
 		return false, w.failure(ctx, err, w.birth)
 	}
 	return more && ctx.Err() == nil, nil
 }
+
+func (w *watching) request(ctx context.Context, r *received[*pb.WatchRequest]) error {
+	if errors.Is(r.err, io.EOF) {
+		w.requests = nil
+		return nil
+	}
+	if r.err != nil {
+		return r.err
+	}
+	view, err := w.history(ctx)
+	if err != nil {
+		return err
+	}
+	w.stream.Request(r.message, view, w.now())
+	return nil
+}
+
+// now is the time on the clock of the streams, in nanoseconds.
+func (s *watchService) now() int64 { return int64(time.Since(s.birth)) }
 
 // nextRequest is a request that waits; nil: none does.
 func (w *watching) nextRequest() *received[*pb.WatchRequest] {

@@ -140,15 +140,16 @@ func TestClientGetsFragments(t *testing.T) {
 	}
 }
 
-// A client that has sent its last request goes on to get events; one that leaves ends the stream and
-// all that served it.
+// A client that has sent its last request goes on to get events; one that leaves ends the stream
+// and all that served it.
 func TestHalfClosedStreamGoesOnUntilTheClientLeaves(t *testing.T) {
 	s := serve(t, Options{})
 	c := s.client(t)
 	if _, err := c.Put(soon(t), "a", "v"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pb.NewKVClient(s.conn).Range(soon(t), &pb.RangeRequest{Key: []byte("a")}); err != nil {
+	r := &pb.RangeRequest{Key: []byte("a")}
+	if _, err := pb.NewKVClient(s.conn).Range(soon(t), r); err != nil {
 		t.Fatal(err) // now s.conn is connected
 	}
 	before := runtime.NumGoroutine()
@@ -206,9 +207,9 @@ type failing struct{ *loner }
 
 func (f *failing) View(context.Context) (any, error) { return nil, rpctypes.ErrGRPCStopped }
 
-// The client reads nothing for a while. Meanwhile one response waits, of a bounded size, and no more
-// are made; the state from which it was made may be forgotten. When the client reads again it gets
-// everything, each event once and in order.
+// The client reads nothing for a while. Meanwhile one response waits, of a bounded size, and no
+// more are made; the state from which it was made may be forgotten. When the client reads again it
+// gets everything, each event once and in order.
 func TestSlowWatcherCostsOneResponse(t *testing.T) {
 	node := newLoner(t)
 	stream := newFakeStream(soon(t))
@@ -217,7 +218,7 @@ func TestSlowWatcherCostsOneResponse(t *testing.T) {
 	if r := <-stream.responses; !r.Created {
 		t.Fatalf("got %v", r)
 	}
-	c := hurried(node)
+	c := patient(node)
 	put := &pb.PutRequest{Key: []byte("a"), Value: make([]byte, 100<<10)}
 	write := func() {
 		t.Helper()
@@ -271,7 +272,7 @@ func TestSlowWatcherCostsOneResponse(t *testing.T) {
 }
 
 func serviceOf(node Node) *watchService {
-	return newWatchService(hurried(node), Options{}.withDefaults())
+	return newWatchService(patient(node), Options{}.withDefaults())
 }
 
 // A fakeStream is a client that reads a response only when the test does.

@@ -2,35 +2,38 @@
 //
 // # The problem
 //
-// A watch is a promise: of these keys you hear every change, from this revision on, in order, once,
-// whole transactions at a time; and when that cannot be kept, you hear so. Kubernetes is built on it.
+// A watch is a promise: of these keys you hear every change, from this revision on, in order,
+// once, and whole transactions at a time; and if that cannot be kept, you hear so.
 //
-// The usual way to keep it is to push: whoever writes looks up who watches, and puts the event into a
-// queue for each. Queues must be bounded, so a watch whose queue is full has to be remembered as
-// slow, its events put aside, and brought back later without a gap or a repetition. Most of the
-// mistakes that etcd ever made with watches happened there, on the way out of the fast lane and
-// back into it.
+// The usual way to keep it is to push: a write looks up who watches its key and puts an event into
+// a queue for each of them. Queues are bounded, so a watch whose queue is full must be remembered
+// as slow, its events be put aside, and itself be brought back without a gap or a repetition.
+// Most mistakes that etcd ever made with watches were made there, on the way out of the fast lane
+// and back into it.
 //
 // # The picture
 //
 // Here nothing is pushed and nothing is queued. History is kept anyway, by revision, and never
-// changes: so a watch is a place in it, and serving a watch is reading from there.
+// changes: so a watch is a place in it, and to serve a watch is to read from there.
 //
 //	history   … 41 42 43 44 45 46 47 48 49 │ not yet
 //	             ▲        ▲              ▲
 //	             alone    along          live
 //
-//	live    the place of all who listen: one pass over what is new serves them together
-//	along   those behind that watch a range: one pass over history, from the last of them
-//	alone   one behind that watches a single key: the history of that key, by the index
+//	live    where all are who listen: one pass over what is new serves them together
+//	along   behind, and watching a range: one pass over history, from the last of them on
+//	alone   behind, and watching one key: the history of that key, found by the index
 //
 // A slow client is one whose stream takes its next step later. It costs a place, however long it
-// sleeps; then it reads more at a time. Falling behind is not a state, and catching up is not an
-// event: who has read as far as the listeners is one of them.
+// sleeps; then it reads more at a time. To catch up is no special event either: who has read as
+// far as the listeners is one of them.
 //
-// A Stream is all watches of one client stream. Its owner brings it requests, calls Step with a view
-// whenever the store has moved on, and sends what Take gives before the next Step. A step is bounded
-// in bytes and revisions; it says when there is more.
+// A [Stream] is all watches of one client stream. Its owner brings it requests, calls Step with a
+// view when the store has moved on, and sends what Take gives before the next Step. A step is
+// bounded in bytes and in revisions and says when there is more.
+//
+// A [Board] is for servers with many streams. It looks at history for all of them and names those
+// whom a change concerns; the others need not wake, nor read what it has looked at.
 //
 // # An example
 //
@@ -46,11 +49,11 @@
 //
 // # Invariants
 //
-//  1. A watch was given all of its events below its place and none from there on. Its place is next,
-//     or for a listener the greater of next and live. It never moves back.
+//  1. A watch was given all of its events below its place and none from there on. Its place is
+//     next, or for a listener the greater of next and live. It never moves back.
 //  2. The events of one revision go to a watch in one response, or in the fragments of one.
-//  3. The revision in the header of a response with events, or of progress, covers the watch: events
-//     of it or below do not come later.
+//  3. The revision in the header of a response with events, or of progress, covers the watch:
+//     events of it or below do not come later.
 //  4. No watch reads below the compaction: one whose place is below is cancelled and told where
 //     history begins. One whose place is the compaction's revision goes on.
 //  5. Those along and alone are in behind, those listening are counted in listeners, all of these
@@ -72,7 +75,7 @@
 //
 // # What it does not do
 //
-// It asks nobody for permission, fills no cluster and member into headers, keeps no time and starts
-// no goroutine: kv/rpc does these for a client of a real server, a simulated one for itself. Events
-// that compaction took are gone: a client that sleeps longer than history is kept must read anew.
+// It asks nobody for permission, does not fill who answers into headers, keeps no time and starts
+// no goroutine: kv/rpc does all that for a client of a real server. Events that compaction took
+// are gone: a client that sleeps longer than history is kept must read anew.
 package watch

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,6 +26,9 @@ type model struct {
 	watches map[int64]*promise
 	nextID  int64
 	asked   bool // and no answer came yet
+
+	board *Board // nil: the stream wakes by itself
+	awake bool   // there is something to do
 }
 
 const (
@@ -37,34 +41,59 @@ const (
 // ordered, unique, without a gap, with revisions and previous values whole, and never ahead of the
 // revision in a header. When there is no more, nothing may be missing.
 func TestEveryWatchGetsExactlyItsHistory(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) { newModel(t).run(t) })
+}
+
+// TestABoardWakesInTime is the same for a stream that sleeps until a board calls it.
+func TestABoardWakesInTime(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &model{
-			client: newClient(t, Options{
-				StepBytes: modelStep, FragmentBytes: modelFragment, ProgressInterval: time.Second,
-			}),
-			watches: make(map[int64]*promise),
+		m := newModel(t)
+		m.board = NewBoard(m.store.Revision())
+		m.board.Enter(m.Stream)
+		other := NewStream(Options{}) // with whose watches the board must not confuse those of m
+		m.board.Enter(other)
+		request := createRequest(&pb.WatchCreateRequest{Key: []byte("b"), RangeEnd: []byte{0}})
+		other.Request(request, m.store.View(), 0)
+		m.board.Sync(other)
+		m.run(t)
+		m.board.Leave(m.Stream)
+		if n := len(m.board.index.ranges); n != 1 || len(m.board.index.points) > 0 {
+			t.Fatalf("%d ranges and %v are left", n, m.board.index.points)
 		}
-		t.Repeat(map[string]func(*rapid.T){
-			"write":    m.write,
-			"write2":   m.write,
-			"write3":   m.write,
-			"compact":  m.compact,
-			"create":   m.createAny,
-			"cancel":   m.cancelAny,
-			"progress": m.askAny,
-			"step":     func(t *rapid.T) { m.stepOnce(t) },
-			"settle":   m.settleAll,
-			"": func(t *rapid.T) {
-				if err := m.valid(); err != nil {
-					t.Fatal(err)
-				}
-			},
-			"sleep": func(t *rapid.T) {
-				m.now += rapid.Int64Range(0, int64(2*time.Second)).Draw(t, "nanoseconds")
-			},
-		})
-		m.settleAll(t)
 	})
+}
+
+func newModel(t *rapid.T) *model {
+	return &model{
+		client: newClient(t, Options{
+			StepBytes: modelStep, FragmentBytes: modelFragment, ProgressInterval: time.Second,
+		}),
+		watches: make(map[int64]*promise),
+	}
+}
+
+func (m *model) run(t *rapid.T) {
+	t.Repeat(map[string]func(*rapid.T){
+		"write":    m.write,
+		"write2":   m.write,
+		"write3":   m.write,
+		"compact":  m.compact,
+		"create":   m.createAny,
+		"cancel":   m.cancelAny,
+		"progress": m.askAny,
+		"look":     func(*rapid.T) { m.look() },
+		"step":     m.stepOnce,
+		"settle":   m.settleAll,
+		"sleep": func(t *rapid.T) {
+			m.now += rapid.Int64Range(0, int64(2*time.Second)).Draw(t, "nanoseconds")
+		},
+		"": func(t *rapid.T) {
+			if err := m.valid(); err != nil {
+				t.Fatal(err)
+			}
+		},
+	})
+	m.settleAll(t)
 }
 
 var keys = []string{"a", "aa", "b", "c", "d"}
@@ -112,6 +141,7 @@ func (m *model) createAny(t *rapid.T) {
 			r.Filters = append(r.Filters, filter)
 		}
 	}
+	m.awake = true
 	got := m.create(proto.CloneOf(r))
 	if len(got) != 1 || !got[0].Created || got[0].Header.Revision != m.store.Revision() {
 		t.Fatalf("created %v: %v", r, got)
@@ -159,14 +189,29 @@ func (m *model) cancelAny(t *rapid.T) {
 }
 
 func (m *model) askAny(t *rapid.T) {
+	m.awake = true
 	m.asked = len(m.watches) > 0
 	if got := m.askProgress(); len(got) > 0 {
 		t.Fatalf("answered before a step: %v", got)
 	}
 }
 
-func (m *model) stepOnce(t *rapid.T) (more bool) {
+// look has the board look at what is new.
+func (m *model) look() (more bool) {
+	if m.board == nil {
+		return false
+	}
+	called, more := m.board.Look(m.store.View())
+	m.awake = m.awake || slices.Contains(called, m.Stream)
+	return more
+}
+
+func (m *model) stepOnce(t *rapid.T) {
+	if m.board != nil {
+		m.board.Sync(m.Stream)
+	}
 	responses, more := m.step(t)
+	m.awake = more
 	answered := false
 	for _, r := range responses {
 		if r.WatchId == noID {
@@ -180,11 +225,17 @@ func (m *model) stepOnce(t *rapid.T) (more bool) {
 	if !more {
 		m.asked = false
 	}
-	return more
 }
 
+// settleAll goes on until the stream would sleep. Then it must have told everything.
 func (m *model) settleAll(t *rapid.T) {
-	for m.stepOnce(t) {
+	for m.look() {
+	}
+	for m.awake || m.board == nil {
+		m.stepOnce(t)
+		if !m.awake {
+			break
+		}
 	}
 	for id, p := range m.watches {
 		if !p.over {

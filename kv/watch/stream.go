@@ -48,6 +48,7 @@ type Stream struct {
 	reporters int   // how many watchers want to hear it
 	asked     bool  // the client asked for progress
 
+	seat    *seat      // at a board; nil: there is none
 	touched []*watcher // have events that are not in out yet
 	out     []*pb.WatchResponse
 }
@@ -130,6 +131,10 @@ func (s *Stream) admit(w *watcher, view *mvcc.View) {
 	i, _ := s.find(w.id)
 	s.watchers = slices.Insert(s.watchers, i, w)
 	s.index.add(w)
+	if s.seat != nil {
+		w.seat = s.seat
+		s.seat.entered = append(s.seat.entered, w)
+	}
 	if w.progress {
 		s.reporters++
 	}
@@ -182,6 +187,9 @@ func (s *Stream) cancel(id int64, view *mvcc.View) {
 // end takes w out of all but watchers: nothing is delivered to it any more.
 func (s *Stream) end(w *watcher) {
 	s.index.remove(w)
+	if s.seat != nil {
+		s.seat.left = append(s.seat.left, w)
+	}
 	if w.progress {
 		s.reporters--
 	}

@@ -94,8 +94,8 @@ func TestCompactedStart(t *testing.T) {
 	expect(t, c.cancelWatch(0))
 }
 
-// At the very revision of a compaction a watch may begin. What was before is not known any more, but
-// what happened then is, even if it was a delete.
+// At the very revision of a compaction a watch may begin. What was before is not known any more,
+// but what happened then is, even if it was a delete.
 func TestStartAtTheCompaction(t *testing.T) {
 	c := newClient(t, Options{})
 	c.do(write{"a", "1"}, write{"b", "1"})
@@ -186,8 +186,8 @@ func TestFragments(t *testing.T) {
 		})
 	}
 	value := strings.Repeat("v", 300)
-	c.do(write{"a", value}, write{"b", value}, write{"c", value}, write{"d", value + value + value + value},
-		write{"e", value})
+	c.do(write{"a", value}, write{"b", value}, write{"c", value},
+		write{"d", strings.Repeat(value, 4)}, write{"e", value})
 	var shape [][2]int // events, and whether more follow
 	for _, r := range c.settle(t) {
 		if r.WatchId == 2 {
@@ -216,8 +216,8 @@ func TestFragments(t *testing.T) {
 	}
 }
 
-// The progress clock ticks from the first request on. A tick tells those who ask for it, unless they
-// got events since the tick before, or have not begun.
+// The progress clock ticks from the first request on. A tick tells those who ask for it, unless
+// they got events since the tick before, or have not begun.
 func TestProgressNotifications(t *testing.T) {
 	second := int64(time.Second)
 	c := newClient(t, Options{ProgressInterval: time.Second})

@@ -20,6 +20,7 @@ type watcher struct {
 	progress        bool // wants to hear of progress
 	quiet           bool // got no events since the progress clock ticked last
 
+	seat   *seat // of its stream
 	place  place
 	start  int64 // what the client asked for
 	next   int64 // no event of a revision below it is due any more

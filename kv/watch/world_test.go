@@ -113,9 +113,13 @@ type client struct {
 	now int64
 }
 
-func (c *client) create(r *pb.WatchCreateRequest) []*pb.WatchResponse {
+func createRequest(r *pb.WatchCreateRequest) *pb.WatchRequest {
 	union := &pb.WatchRequest_CreateRequest{CreateRequest: r}
-	c.Request(&pb.WatchRequest{RequestUnion: union}, c.store.View(), c.now)
+	return &pb.WatchRequest{RequestUnion: union}
+}
+
+func (c *client) create(r *pb.WatchCreateRequest) []*pb.WatchResponse {
+	c.Request(createRequest(r), c.store.View(), c.now)
 	return c.Take()
 }
 
