@@ -9,7 +9,8 @@ import (
 
 func TestAPlanIsReadAsItWasWritten(t *testing.T) {
 	plan := Plan{
-		{At: time.Second, For: 1500 * time.Millisecond, Kind: Split, Members: []int{1}, Peers: []int{2, 3}},
+		{At: time.Second, For: 1500 * time.Millisecond, Kind: Split, Members: []int{1},
+			Peers: []int{2, 3}},
 		{At: 2 * time.Second, Kind: Transfer},
 		{At: 3 * time.Second, For: time.Millisecond, Kind: SyncSlow, Members: []int{2}, Amount: 40},
 	}
@@ -50,7 +51,8 @@ func TestABadLineIsNamed(t *testing.T) {
 		"1s loss because=no": "want members=",
 	} {
 		_, err := Parse(strings.NewReader("1s loss\n" + line))
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "line 2") {
+		if err == nil || !strings.Contains(err.Error(), want) ||
+			!strings.Contains(err.Error(), "line 2") {
 			t.Errorf("%q: %v, want %q", line, err, want)
 		}
 	}

@@ -114,7 +114,8 @@ func (d *disk) judge(op vfs.Op) vfs.Verdict {
 
 // failing says whether an error of the disk is no surprise.
 func (d *disk) failing() bool {
-	return d.readError+d.writeErr+d.syncError > 0 || d.full || d.cut >= 0 || d.trapped || d.world.now < d.healsAt
+	return d.readError+d.writeErr+d.syncError > 0 || d.full || d.cut >= 0 || d.trapped ||
+		d.world.now < d.healsAt
 }
 
 func (d *disk) writeTime() time.Duration {

@@ -17,6 +17,8 @@ import (
 // member is one member of the cluster: a real replica with a real store on a disk that can crash,
 // driven in virtual time. Everything it owes the world is carried out after a delay, one Write and
 // one Bulk at a time, exactly as consensus/node does it with goroutines.
+//
+// Many fields: it is everything that a member is in a run, besides its disk.
 type member struct {
 	world  *world
 	number int // its member ID is the same
@@ -100,8 +102,8 @@ func (m *member) start() {
 		ID: m.id(), Cluster: 1, Incarnation: m.disk.incarnation, Boot: m.random.Uint64(),
 		Self: replica.Member{Name: fmt.Sprint("m", m.number)}, Members: m.first,
 		Machine: &observed{m.store, m}, FS: m.disk.fs, Tick: tickInterval,
-		ElectionTicks: electionTicks, HeartbeatTicks: 1, LogBytesMax: 24 << 10,
-		CheckpointBytes: 24 << 10, ChunkBytes: 3 << 10, WALOptions: walOptions,
+		ElectionTicks: electionTicks, HeartbeatTicks: 1, LogBytesMax: 4 << 10,
+		CheckpointBytes: 12 << 10, ChunkBytes: 3 << 10, WALOptions: walOptions,
 	}
 	r, driver, err := replica.Open(options)
 	if err != nil {

@@ -2,8 +2,6 @@ package sim
 
 import (
 	"flag"
-	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -11,47 +9,75 @@ import (
 )
 
 var (
-	traceSeed = flag.Uint64("story", 0, "tell the run of this seed")
-	profile   = flag.String("profile", "everything", "")
-	from      = flag.Uint64("from", 1, "")
-	count     = flag.Uint64("count", 50, "")
+	seeds     = flag.Uint64("seeds", 60, "how many seeds of each profile to run")
+	firstSeed = flag.Uint64("first-seed", 1, "the first of them")
 )
 
-func TestSeeds(t *testing.T) {
-	wall, virtual := time.Duration(0), time.Duration(0)
-	verdicts := map[Verdict]int{}
+// The sample of seeds that every build runs. `make fleet` runs more.
+func TestEveryProfileIsGreen(t *testing.T) {
 	fired := map[faults.Kind]int{}
-	one := func(seed uint64) {
-		o := Options{Seed: seed, Duration: time.Minute, Profile: *profile}
-		o.Plan = faults.Draw(faults.Profile(*profile), seed, o.Duration)
-		if *traceSeed > 0 {
-			os.Stdout.WriteString(o.Plan.String())
-			o.Listen = func(l Line) { os.Stdout.WriteString(l.String() + "\n") }
+	fields := map[string]int{}
+	for _, profile := range faults.Profiles() {
+		count := *seeds
+		if profile == faults.Everything {
+			count *= 5
 		}
-		start := time.Now()
-		r := Run(o)
-		wall += time.Since(start)
-		virtual += r.Virtual
-		verdicts[r.Verdict]++
-		for k, n := range r.Fired {
-			fired[k] += n
-		}
-		if r.Verdict != Green {
-			t.Errorf("seed %d: %v: %s %.1500s", seed, r.Verdict, r.Reason, r.Stack)
-		}
-	}
-	if *traceSeed > 0 {
-		one(*traceSeed)
-	} else {
-		for seed := range *count {
-			one(*from + seed)
+		for seed := *firstSeed; seed < *firstSeed+count; seed++ {
+			r := Run(drawn(profile, seed, 20*time.Second))
+			for kind, n := range r.Fired {
+				fired[kind] += n
+			}
+			for name, n := range r.Fields {
+				fields[name] += n
+			}
+			if r.Verdict != Green && !(r.Verdict == Lost && profile == faults.Unbudgeted) {
+				t.Errorf("%v: %s\n%s\ndetcdlab replay %d --profile %s --duration 20s\n"+
+					"detcdlab shrink %d --profile %s --duration 20s", r.Verdict, r.Reason, r.Stack,
+					seed, profile, seed, profile)
+			}
 		}
 	}
-	t.Logf("%v in %v: %.0f virtual s/s %v", virtual, wall, virtual.Seconds()/wall.Seconds(), verdicts)
-	for _, k := range faults.Kinds() {
-		if fired[k] < 1 {
-			fmt.Print(k, "=", fired[k], " ")
+	for _, kind := range faults.Kinds() {
+		if fired[kind] == 0 {
+			t.Errorf("no seed fired %v", kind)
 		}
 	}
-	fmt.Println()
+	for _, name := range fieldsWanted() {
+		if fields[name] == 0 {
+			t.Errorf("no client ever set %s", name)
+		}
+	}
+}
+
+func drawn(profile faults.Profile, seed uint64, length time.Duration) Options {
+	return Options{Seed: seed, Duration: length, Profile: string(profile),
+		Plan: faults.Draw(profile, seed, length), Unbudgeted: profile == faults.Unbudgeted}
+}
+
+// Two runs of a seed are equal, event by event; so are a run that is listened to and one that is
+// not.
+func TestTheSameSeedIsTheSameRun(t *testing.T) {
+	for seed := uint64(1); seed <= 10; seed++ {
+		o := drawn(faults.Everything, seed, 20*time.Second)
+		if number, first, second := Diverge(o); number != 0 {
+			t.Errorf("seed %d: event %d differs:\n%v\n%v", seed, number, first, second)
+		}
+		silent := Run(o)
+		o.Listen = func(Line) {}
+		if heard := Run(o); heard.Hash != silent.Hash {
+			t.Errorf("seed %d: listening changes the run", seed)
+		}
+	}
+}
+
+// That two seeds differ shows that the hash sees anything at all.
+func TestTwoSeedsAreTwoRuns(t *testing.T) {
+	hashes := map[uint64]uint64{}
+	for seed := uint64(1); seed <= 20; seed++ {
+		r := Run(drawn(faults.Calm, seed, 3*time.Second))
+		if other, ok := hashes[r.Hash]; ok {
+			t.Errorf("seeds %d and %d have the same hash", seed, other)
+		}
+		hashes[r.Hash] = seed
+	}
 }

@@ -116,8 +116,10 @@ func (f *fates) failpoint(fault faults.Fault) {
 		m.disk.trap = &trap{kind: vfs.Rename, prefix: "checkpoint", after: true}
 	case faults.FailInStage:
 		m.disk.trap = &trap{kind: vfs.Write, prefix: "archive/r", skip: w.faultRandom.IntN(4)}
+		f.fallBehind(m)
 	case faults.FailBeforeInstall:
 		m.disk.trap = &trap{kind: vfs.Sync, prefix: "archive/r"}
+		f.fallBehind(m)
 	case faults.FailAfterInstall:
 		m.disk.trap = &trap{kind: vfs.SyncDir, prefix: "archive", after: true}
 	case faults.FailInMerge:
@@ -129,4 +131,10 @@ func (f *fates) failpoint(fault faults.Fault) {
 	default:
 		m.armed = fault.Kind
 	}
+}
+
+// fallBehind keeps a member away for so long that it will need a snapshot.
+func (f *fates) fallBehind(m *member) {
+	f.crash(m, f.world.diskRandom, false)
+	f.world.restartLater(m, between(f.world.faultRandom, 3*time.Second, 8*time.Second))
 }

@@ -59,7 +59,8 @@ func (j *judge) put(o *operation, r *pb.PutRequest, revision int64) {
 			return
 		}
 	}
-	j.fail("client %d was told that %s is revision %d, and it is not", o.client, requestText(r), revision)
+	j.fail("client %d was told that %s is revision %d, and it is not",
+		o.client, requestText(r), revision)
 }
 
 // deleted: as many keys were deleted at this revision as the client was told.

@@ -48,7 +48,9 @@ func (v *watcher) connect() {
 	c := v.client
 	w := c.world
 	m := w.members[c.random.IntN(len(w.members))]
-	retry := func() { w.after(between(c.random, 50*time.Millisecond, 500*time.Millisecond), v.connect) }
+	retry := func() {
+		w.after(between(c.random, 50*time.Millisecond, 500*time.Millisecond), v.connect)
+	}
 	if w.fates.clientCut[m.number]+w.fates.clientMute[m.number] > 0 {
 		retry()
 		return
@@ -71,7 +73,8 @@ func (v *watcher) disconnected(s *stream) {
 		return
 	}
 	v.stream = nil
-	v.client.world.after(between(v.client.random, 10*time.Millisecond, 300*time.Millisecond), v.connect)
+	c := v.client
+	c.world.after(between(c.random, 10*time.Millisecond, 300*time.Millisecond), v.connect)
 }
 
 // wants says whether the watch asked for a change.
@@ -211,7 +214,7 @@ func (v *watcher) complete(revision int64) {
 	}
 }
 
-// waitsFor returns the first revision that it should have been told of by now; 0 when there is none.
+// waitsFor returns the first revision that it should have been told of by now; 0: there is none.
 func (v *watcher) waitsFor(revision int64) int64 {
 	for r := v.next; r <= revision; r++ {
 		for _, e := range v.client.world.judge.history.of(r) {

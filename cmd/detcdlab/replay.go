@@ -56,7 +56,8 @@ func replayCommand() *cobra.Command {
 	f.DurationVar(&story.to, "to", 0, "end at this virtual time")
 	f.IntVar(&story.member, "member", 0, "only what happens to this member")
 	f.StringSliceVar(&story.kinds, "kind", nil,
-		"only these kinds: send,receive,lost,write,bulk,apply,raft,fault,start,stop,call,return,watch")
+		"only these kinds: send, receive, lost, write, bulk, apply, raft, fault, start, stop, call, "+
+			"return, watch")
 	f.BoolVar(&story.heart, "heartbeats", false, "tell heartbeats too")
 	return cmd
 }

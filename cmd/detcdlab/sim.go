@@ -59,9 +59,9 @@ func simCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sim",
 		Short: "Run whole clusters in a deterministic world, one for each seed",
-		Long: `sim runs clusters of the real code (consensus, storage, keys, leases, watches) in virtual time,
-with simulated networks, disks, clocks and clients, breaks them as each seed's plan says, and
-judges every run. The same seed gives the same run, event for event, on every machine.
+		Long: `sim runs clusters of the real code (consensus, storage, keys, leases, watches) in virtual
+time, with simulated networks, disks, clocks and clients, breaks them as each seed's plan says,
+and judges every run. The same seed gives the same run, event for event, on every machine.
 
 One line a seed: seed, profile, verdict, events, operations, virtual and wall time, speed, hash.
 
@@ -98,7 +98,8 @@ func (o *simOptions) world(cmd *cobra.Command) {
 	f.IntVar(&o.rate, "rate", 50, "operations of all clients in a virtual second")
 	f.DurationVar(&o.duration, "duration", time.Minute, "virtual time until everything heals")
 	f.StringVar(&o.profile, "profile", string(faults.Everything),
-		"what goes wrong: calm, lossy, partition, disk, clock, membership, lease, everything, unbudgeted")
+		"what goes wrong: calm, lossy, partition, disk, clock, membership, lease, everything, "+
+			"unbudgeted")
 	f.StringVar(&o.plan, "plan", "", "read the plan, or a whole scenario, from this file instead")
 	f.StringVar(&o.bug, "bug", "", "plant a bug: ack-before-sync, volatile-vote, deposed-read")
 }
