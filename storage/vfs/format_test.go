@@ -22,6 +22,11 @@ func TestThePreambleTellsNewerFromDamaged(t *testing.T) {
 	if newer.Error() != want {
 		t.Errorf("%v, want %s", newer, want)
 	}
+	var damaged *vfs.CorruptionError
+	none := vfs.AppendPreamble(nil, "detcdXYZ", 0)
+	if err := vfs.CheckPreamble("f", none, "detcdXYZ", 2); !errors.As(err, &damaged) {
+		t.Errorf("version 0: %v", err)
+	}
 	for bit := range 8 * len(file) {
 		file[bit/8] ^= 1 << (bit % 8)
 		var damaged *vfs.CorruptionError

@@ -113,7 +113,14 @@ func TestADeviceMayLie(t *testing.T) {
 	if got := names(t)(memory); got != "a=axyz" {
 		t.Errorf("a misdirected write: %s", got)
 	}
-	fs := vfs.Wrap(memory, on(vfs.Read, vfs.Verdict{Edit: func(data []byte) { data[0] ^= 1 }}))
+	fs := vfs.Wrap(memory, on(vfs.Read, vfs.Verdict{Shift: -2}))
+	file, err := fs.Open("a")
+	must(t, err)
+	read := make([]byte, 2)
+	if _, err := file.ReadAt(read, 2); err != nil || string(read) != "ax" {
+		t.Errorf("a misdirected read: %q, %v", read, err)
+	}
+	fs = vfs.Wrap(memory, on(vfs.Read, vfs.Verdict{Edit: func(data []byte) { data[0] ^= 1 }}))
 	if got := string(vfstest.ReadFile(t, fs, "a")); got != "`xyz" {
 		t.Errorf("a flipped bit: %s", got)
 	}

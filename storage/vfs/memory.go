@@ -91,9 +91,7 @@ func (m *Memory) Rename(oldName, newName string) error {
 	if n == nil {
 		return &fs.PathError{Op: "rename", Path: oldName, Err: fs.ErrNotExist}
 	}
-	if oldName != newName {
-		d.change(entryChange{name: path.Base(newName), target: n, gone: base})
-	}
+	d.change(entryChange{name: path.Base(newName), target: n, gone: base})
 	return nil
 }
 

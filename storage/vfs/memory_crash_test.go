@@ -72,6 +72,16 @@ func TestSyncedDataUnderAnUnsyncedNameMayVanish(t *testing.T) {
 	wantOutcomes(t, outcomes(memory, names(t)), "", "a=synced")
 }
 
+func TestANameThatWasSyncedTwiceStays(t *testing.T) {
+	memory := vfs.NewMemory()
+	vfstest.WriteFile(t, memory, "a", []byte("first"))
+	must(t, memory.SyncDir("."))
+	must(t, memory.Remove("a"))
+	vfstest.WriteFile(t, memory, "a", []byte("second"))
+	must(t, memory.SyncDir("."))
+	wantOutcomes(t, outcomes(memory, names(t)), "a=second")
+}
+
 func TestAnUnsyncedRenameHappensOrNot(t *testing.T) {
 	memory := vfs.NewMemory()
 	vfstest.WriteFile(t, memory, "a", []byte("new"))

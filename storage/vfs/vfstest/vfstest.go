@@ -237,14 +237,23 @@ func list(t *testing.T, fs vfs.FS) {
 		t.Fatalf("a new FS holds %q", names)
 	}
 	must(t, fs.MkdirAll("d/e"))
+	must(t, fs.MkdirAll("many"))
 	for _, name := range []string{"d/z", "d/a", "f", "d/e/x"} {
 		must(t, create(t, fs, name, "").Close())
+	}
+	var many []string
+	for i := range 26 {
+		many = append(many, string(rune('a'+i)))
+		must(t, create(t, fs, "many/"+string(rune('a'+i*15%26)), "").Close())
 	}
 	must(t, fs.Remove("d/z"))
 	lists := []struct {
 		dir  string
 		want []string
-	}{{".", []string{"d", "f"}}, {"d", []string{"a", "e"}}, {"d/e", []string{"x"}}}
+	}{
+		{".", []string{"d", "f", "many"}}, {"d", []string{"a", "e"}}, {"d/e", []string{"x"}},
+		{"many", many},
+	}
 	for _, list := range lists {
 		names, err := fs.List(list.dir)
 		must(t, err)
