@@ -182,7 +182,7 @@ func TestAnErrorOfTheServerIsCountedByItsText(t *testing.T) {
 func TestRequestsAboveEveryWindowOfTheServerArriveWhole(t *testing.T) {
 	both(t, func(t *testing.T, transport Transport) {
 		s, o := serve(t)
-		o.Transport, o.ValueSize, o.Total, o.Keys = transport, 300_000, 60, 1000
+		o.Transport, o.ValueSize, o.Total, o.Keys = transport, 300_000, 60, 20
 		s.pause = time.Millisecond
 		report, err := Run(t.Context(), o)
 		if err != nil {
