@@ -30,17 +30,13 @@ const (
 // callTimeout ends a call that no server of one member has a reason to keep waiting.
 const callTimeout = 15 * time.Second
 
-// serverArgs makes two members equal in all that a client can see: the same addresses are
-// advertised, although each listens at its own.
+// serverArgs are the flags of both servers.
 func serverArgs() []string {
-	return []string{
-		"--initial-cluster=m1=http://127.0.0.1:2380",
-		"--initial-advertise-peer-urls=http://127.0.0.1:2380",
-		"--advertise-client-urls=http://127.0.0.1:2379",
+	return append(testbed.Alike(),
 		fmt.Sprintf("--max-txn-ops=%d", txnOpsMax),
 		fmt.Sprintf("--max-request-bytes=%d", requestBytesMax),
 		"--unsafe-no-fsync",
-	}
+	)
 }
 
 // A side is one of the two servers.

@@ -5,12 +5,13 @@ import (
 	"strings"
 )
 
-// unserved names the methods of etcd that detcd does not serve yet. Tests want from it exactly what
-// gRPC says of a method that is not there; so whoever serves one removes it here.
+// unserved names the methods of etcd that detcd does not serve yet, some for a part of their requests.
+// Tests want from it exactly what gRPC says of a method that is not there; so whoever serves one
+// removes it here.
 const unserved = `
 	KV.RangeStream
 	Cluster.MemberAdd Cluster.MemberRemove Cluster.MemberUpdate Cluster.MemberPromote
-	Maintenance.Alarm Maintenance.Defragment Maintenance.Hash Maintenance.Snapshot
+	Maintenance.Alarm(ACTIVATE) Maintenance.Defragment Maintenance.Hash Maintenance.Snapshot
 	Maintenance.MoveLeader Maintenance.Downgrade
 `
 
