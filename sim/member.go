@@ -430,6 +430,23 @@ func eventText(e replica.Event) string {
 		return fmt.Sprintf("begins to fetch a snapshot at index %d from m%d", e.Index, e.Member)
 	case replica.EventInstalled:
 		return fmt.Sprintf("installed a snapshot at index %d", e.Index)
+	case replica.EventRecovered:
+		return fmt.Sprintf("begins in term %d", e.Term)
+	case replica.EventRefused:
+		return fmt.Sprintf("is refused by m%d: %s", e.Member, e.Text)
+	case replica.EventRemoved:
+		return "is removed from the cluster"
+	case replica.EventTorn:
+		return "cuts a torn end: " + e.Text
+	case replica.EventFailed:
+		return "cannot go on: " + e.Text
+	case replica.EventSnapshotFailed:
+		return fmt.Sprintf("gives up a snapshot with m%d: %s", e.Member, e.Text)
+	case replica.EventSpace:
+		if e.Index == 1 {
+			return "has a full disk: new commands are refused"
+		}
+		return "has room again"
 	case replica.EventStranger:
 		return fmt.Sprintf("drops a message of m%d: it has another data directory", e.Member)
 	}

@@ -17,6 +17,7 @@ type Bulk struct {
 	Checkpoint []byte            // save, under Number
 	Number     uint64
 	Damage     error // set by Disk.DoBulk: what Verify found
+	Full       bool  // set by Disk.DoBulk: there was no room; it is to be executed again
 
 	checkpoint *image
 	receiver   *receiver
@@ -36,6 +37,9 @@ type bulks struct {
 	number  uint64 // of the last checkpoint
 	latest  *image // the last durable one
 	unsaved bool   // the machine was not yet told of latest
+
+	again   *Bulk // found no room, and is executed again with the next tick
+	againAt int
 
 	wanted bool // a checkpoint is wanted now
 	bytes  int  // of log written since the last checkpoint was begun
@@ -75,6 +79,11 @@ func (r *Replica) startBulk() {
 		return
 	}
 	switch {
+	case b.again != nil:
+		if r.ticks == b.againAt {
+			return
+		}
+		b.current, b.again = b.again, nil
 	case r.snapshots.install != nil:
 		b.current = r.installBulk()
 	case r.snapshots.receiver != nil && r.snapshots.receiver.next != nil:
@@ -112,6 +121,13 @@ func (r *Replica) BulkDone(bulk *Bulk) {
 	b := &r.bulks
 	assert(bulk == b.current, "a bulk is done that was not under way")
 	b.current = nil
+	if bulk.Full {
+		b.again, b.againAt = bulk, r.ticks
+	}
+	r.noteSpace()
+	if bulk.Full {
+		return
+	}
 	install := r.snapshots.install
 	if bulk.Step != nil {
 		r.machine.BulkDone(bulk.Step)

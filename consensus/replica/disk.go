@@ -25,12 +25,15 @@ type Disk struct {
 	log *wal.Log
 }
 
-// Do makes a Write durable. After an error nothing on this disk may be trusted: the member ends.
+// Do makes a Write durable. After an error nothing on this disk may be trusted: the member ends. A
+// full device is no error: nothing was written then, and the Write is to be executed again.
 func (d *Disk) Do(w *Write) error {
-	if len(w.Records) > 0 {
-		if err := d.log.Append(w.Records); err != nil {
-			return fmt.Errorf("write the log: %w", err)
-		}
+	err := d.log.Append(w.Records) // of none: looks for room again, where there was none
+	if w.Full = errors.Is(err, vfs.ErrNoSpace); w.Full {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("write the log: %w", err)
 	}
 	if w.Release > 0 {
 		if err := d.log.Release(w.Release); err != nil {
@@ -41,8 +44,18 @@ func (d *Disk) Do(w *Write) error {
 	return nil
 }
 
-// DoBulk executes a Bulk. An error ends the member; damage in what Verify names does not.
+// DoBulk executes a Bulk. An error ends the member; damage in what Verify names does not, nor does
+// a full device: every part of a Bulk can be executed again.
 func (d *Disk) DoBulk(b *Bulk) error {
+	err := d.execute(b)
+	b.Full = errors.Is(err, vfs.ErrNoSpace)
+	if b.Full {
+		return nil
+	}
+	return err
+}
+
+func (d *Disk) execute(b *Bulk) error {
 	for _, name := range b.Remove {
 		err := d.fs.Remove(archiveDir + "/" + name)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {

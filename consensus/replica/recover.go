@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -154,7 +155,7 @@ func (r *Replica) replay(saved *image, records []wal.Record) error {
 	l.reset(saved.metadata())
 	l.hard, l.conf, l.changedAt = saved.hard, saved.conf, saved.changedAt
 	for _, record := range records {
-		hard, entry := decodeRecord(record.Data)
+		hard, entry := decodeRecord(bytes.Clone(record.Data)) // it shares its whole segment
 		switch {
 		case hard != nil:
 			l.hard = hard

@@ -10,7 +10,8 @@ import (
 type Write struct {
 	Records [][]byte     // empty: nothing to write, only Release
 	Release wal.Sequence // records before it are not needed any more; 0: no change
-	Roomy   bool         // set by Disk.Do: false when the device is full
+	Roomy   bool         // set by Disk.Do: there is room beyond the present segment of the log
+	Full    bool         // set by Disk.Do: there was no room; it is to be executed again
 
 	entries   []*raftpb.Entry
 	hard      *raftpb.HardState
@@ -31,6 +32,9 @@ type writes struct {
 	durable *raftpb.HardState // the latest whose Write is done
 	last    Index             // of the log, durable or on its way
 	release wal.Sequence      // to be passed on with the next Write
+	cramped bool              // the log has no room beyond its present segment
+	again   *Write            // found no room, and is executed again with the next tick
+	againAt int               // the tick at which room was last looked for
 }
 
 func (r *Replica) queueAppend(m *raftpb.Message) {
@@ -49,6 +53,10 @@ func (r *Replica) queueAppend(m *raftpb.Message) {
 // the next batch.
 func (r *Replica) startWrite() {
 	w := &r.writes
+	if w.again != nil && w.againAt != r.ticks {
+		r.out.Write, w.again = w.again, nil
+		return
+	}
 	if w.current != nil || r.snapshots.install != nil {
 		return
 	}
@@ -75,9 +83,10 @@ func (r *Replica) startWrite() {
 	if len(write.entries) == 0 && !promised {
 		r.respond(write.responses)
 		write.responses = nil
-		if write.Release == 0 {
+		if write.Release == 0 && (!w.cramped || w.againAt == r.ticks) {
 			return
 		}
+		w.againAt = r.ticks
 	} else {
 		write.encode(w)
 	}
@@ -106,6 +115,11 @@ func (write *Write) encode(w *writes) {
 func (r *Replica) Done(write *Write) {
 	w := &r.writes
 	assert(write == w.current, "a write is done that was not under way")
+	if write.Full {
+		w.again, w.againAt, w.cramped = write, r.ticks, true
+		r.noteSpace()
+		return
+	}
 	w.current = nil
 	for i, entry := range write.entries {
 		ok := r.log.append(entry, w.next+wal.Sequence(i))
@@ -116,7 +130,8 @@ func (r *Replica) Done(write *Write) {
 		w.durable = write.hard
 	}
 	r.bulks.logBytes(write.Records)
-	r.setFull(!write.Roomy)
+	w.cramped = !write.Roomy
+	r.noteSpace()
 	r.respond(write.responses)
 	r.finishReads()
 }
@@ -131,7 +146,10 @@ func (r *Replica) respond(responses []*raftpb.Message) {
 	}
 }
 
-func (r *Replica) setFull(full bool) {
+// noteSpace refuses new commands while the device has no room for more log, or for what the archive
+// wants written. What was begun goes on, and so do reads.
+func (r *Replica) noteSpace() {
+	full := r.writes.cramped || r.bulks.again != nil
 	if full == r.proposals.full {
 		return
 	}
