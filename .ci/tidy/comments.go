@@ -18,6 +18,9 @@ func checkPackageComments(t *tree, report report) {
 			}
 		}
 		name := p.files[0].syntax.Name.Name
+		if len(commented) > 0 { // the first file may be one of an external test
+			name = commented[0].syntax.Name.Name
+		}
 		switch {
 		case len(commented) == 0:
 			report(p.files[0].path, 0, "package %s has no comment attached", name)
