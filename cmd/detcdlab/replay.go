@@ -56,8 +56,8 @@ func replayCommand() *cobra.Command {
 	f.DurationVar(&story.to, "to", 0, "end at this virtual time")
 	f.IntVar(&story.member, "member", 0, "only what happens to this member")
 	f.StringSliceVar(&story.kinds, "kind", nil,
-		"only these kinds: send, receive, lost, write, bulk, apply, raft, fault, start, stop, call, "+
-			"return, watch")
+		"only these kinds: send, receive, lost, write, bulk, apply, raft, fault, start, stop, "+
+			"call, return, watch")
 	f.BoolVar(&story.heart, "heartbeats", false, "tell heartbeats too")
 	return cmd
 }
@@ -104,9 +104,9 @@ func shrinkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "shrink SEED|FILE",
 		Short: "Make a failing run small, and keep it as a scenario of a few lines",
-		Long: `shrink takes faults, operations, clients, members and time out of a failing run for as long as it
-fails in the same way, and writes what is left as a scenario: a file that replay tells and sim
-runs, and that can stay as a regression test.`,
+		Long: `shrink takes faults, operations, clients, members and time out of a failing run for as long
+as it fails in the same way, and writes what is left as a scenario: a file that replay tells and
+sim runs, and that can stay as a regression test.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			run, err := o.named(args[0])
