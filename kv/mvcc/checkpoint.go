@@ -72,7 +72,8 @@ func (s *Store) cutState(state []byte) error {
 
 // Restore replaces everything by what a checkpoint describes: state and segments as Checkpoint
 // returned them, the files in dir. Without state the store is a new one, at revision 1. It calls
-// live for every key that exists, in the order of keys, with its lease or 0; live may be nil.
+// live for every key that exists, in the order of keys, with its lease or 0; live may be nil, and
+// the bytes of a key are valid during the call only.
 //
 // Whatever a compaction had still to let go is not even put into the index.
 func (s *Store) Restore(fs vfs.FS, dir string, state []byte, segments []archive.Segment,
@@ -97,9 +98,11 @@ func (s *Store) Restore(fs vfs.FS, dir string, state []byte, segments []archive.
 	}
 	l.finish()
 	if live != nil {
+		var room []byte
 		fresh.index.tree.Scan(func(i item) bool {
 			if !i.newest.tombstone() {
-				live([]byte(i.key), i.newest.lease)
+				room = append(room[:0], i.key...)
+				live(room, i.newest.lease)
 			}
 			return true
 		})
@@ -162,4 +165,5 @@ func (l *loader) finish() {
 	for _, i := range l.items {
 		l.store.index.tree.Load(i)
 	}
+	l.store.graves.survivors = l.store.graves.tree.Len() // each is known to bury something
 }

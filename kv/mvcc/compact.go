@@ -38,7 +38,7 @@ func (s *Store) Compact(revision int64) error {
 
 // job is a long piece of work in memory, done in bounded steps between other things.
 type job interface {
-	// step does about limit units and says how many it did; a finished job did less.
+	// step does about limit units, which is more than 0, and says how many it did.
 	step(s *Store, limit int) (used int, done bool, err error)
 }
 
@@ -70,7 +70,7 @@ func (s *Store) next() bool {
 		s.job = newHashing(s, s.compactions[i])
 	case s.trimmed < s.compacted:
 		s.job = &trimming{revision: s.compacted}
-	case s.graves.crowded(s.archive.Stats().Records):
+	case s.graves.crowded(s.archive):
 		s.job = &sweep{end: first(s.trimmed)}
 	default:
 		return false

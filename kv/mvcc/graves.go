@@ -31,9 +31,9 @@ type grave struct {
 	occupied bool // the sweep under way has met what it buries
 }
 
-// A sweep is worth its while when the graves are more than the last one left by so many, and by
-// every eighth record of the archive: in the long run a sweep then costs a few microseconds for
-// each delete.
+// A sweep is worth its while when there are so many more graves than the last one left, and more
+// than every eighth record of the archive is one: in the long run sweeps then cost a few
+// microseconds for each delete.
 const (
 	sweepMin   = 1024
 	sweepRatio = 8
@@ -56,9 +56,10 @@ func (g *graves) bury(key string, tombstone *version) (earlier archive.ID, repla
 	return old.id, true
 }
 
-// crowded says whether a sweep of so many records is worth its while.
-func (g *graves) crowded(records int) bool {
-	return g.tree.Len() > g.survivors+max(g.min, records/g.ratio)
+// crowded says whether a sweep is worth its while.
+func (g *graves) crowded(a *archive.Archive) bool {
+	more := g.tree.Len() - g.survivors
+	return more > g.min && more > a.Stats().Records/g.ratio
 }
 
 // sweep is the job of finding the graves that bury nothing any more.

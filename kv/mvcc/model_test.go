@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"hash/crc32"
+	"math"
 	"slices"
 	"sort"
 
@@ -242,7 +243,8 @@ func (m *model) read(o RangeOptions, now int64) (*Result, error) {
 		o.MaxModRevision != 0 || o.MinModRevision != 0
 	asIs := o.Order == OrderNone || o.Target == TargetKey && o.Order == OrderAscend
 	if o.Limit > 0 && !filters && asIs {
-		result.KVs = result.KVs[:min(int64(len(result.KVs)), o.Limit+1)]
+		limit := min(o.Limit, math.MaxInt64-1) + 1
+		result.KVs = result.KVs[:min(int64(len(result.KVs)), limit)]
 	}
 	result.KVs = slices.DeleteFunc(result.KVs, func(kv *mvccpb.KeyValue) bool {
 		return o.MaxModRevision != 0 && kv.ModRevision > o.MaxModRevision ||

@@ -114,6 +114,25 @@ func TestAViewIsTheSameUntilSomethingChanges(t *testing.T) {
 	if y.store.View() == v || v.Revision() != 2 {
 		t.Error("something has changed")
 	}
+	// A view that would pin what has been let go is not given out again.
+	if err := y.store.Compact(3); err != nil {
+		t.Fatal(err)
+	}
+	for y.store.unhashed() >= 0 {
+		y.store.Work(1)
+	}
+	v = y.store.View()
+	for y.store.Work(1) {
+	}
+	if y.store.View() == v {
+		t.Error("an old version has gone")
+	}
+	v = y.store.View()
+	_, _, flush := y.store.Checkpoint()
+	y.execute(flush)
+	if y.store.View() == v {
+		t.Error("a step was executed")
+	}
 }
 
 func TestMisuseIsAPanic(t *testing.T) {

@@ -74,9 +74,10 @@ func (v *View) resolve(revision int64) (int64, error) {
 	return revision, nil
 }
 
-// unordered says that the limit may count in the order of the keys.
-func (o *RangeOptions) unordered() bool {
-	return o.Order == OrderNone || o.Target == TargetKey && o.Order == OrderAscend
+// limitFirst says that the limit is applied before all else.
+func (o *RangeOptions) limitFirst() bool {
+	asIs := o.Order == OrderNone || o.Target == TargetKey && o.Order == OrderAscend
+	return o.Limit > 0 && asIs && !o.bounded()
 }
 
 // ordered says that no sort is needed.
@@ -99,14 +100,15 @@ func (o *RangeOptions) within(v *version) bool {
 }
 
 // collect returns what is in the range and within the bounds, in the order of keys, and how many
-// keys are in the range. If the limit comes before a sort, it is at most one more than the limit.
+// keys are in the range. If the limit comes first, it is one more than the limit, if there are so
+// many.
 func (v *View) collect(o *RangeOptions, revision int64) (items []item, count int64) {
-	early := o.Limit > 0 && o.unordered() && !o.bounded()
+	early := o.limitFirst()
 	v.index.visit(o.Key, o.End, revision, func(key string, found *version) bool {
-		count++
-		if (!early || count <= o.Limit+1) && o.within(found) {
+		if (!early || count <= o.Limit) && o.within(found) {
 			items = append(items, item{key, found})
 		}
+		count++
 		return true
 	})
 	return items, count

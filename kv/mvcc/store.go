@@ -77,8 +77,10 @@ func (s *Store) Bulk() *archive.Step {
 
 // BulkDone takes back an executed step, whether it came from Bulk or from Checkpoint.
 func (s *Store) BulkDone(step *archive.Step) {
-	s.archive.Done(step)
-	s.view = nil // it would pin files that a merge has replaced
+	if step != nil {
+		s.archive.Done(step)
+		s.view = nil // it would pin files that a merge has replaced
+	}
 }
 
 // Saved says that a durable checkpoint names these segments and only these.

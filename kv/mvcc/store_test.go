@@ -3,6 +3,7 @@ package mvcc
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -97,7 +98,7 @@ func drawRange(t *rapid.T, m *model) RangeOptions {
 		o.Revision = drawRevision(t, m)
 	}
 	if rapid.Bool().Draw(t, "limited") {
-		o.Limit = rapid.Int64Range(-1, 5).Draw(t, "limit")
+		o.Limit = rapid.SampledFrom([]int64{-1, 0, 1, 2, 3, 5, math.MaxInt64}).Draw(t, "limit")
 	}
 	if rapid.Bool().Draw(t, "sorted") {
 		o.Order = Order(rapid.IntRange(0, 2).Draw(t, "order"))
