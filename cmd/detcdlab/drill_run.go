@@ -79,5 +79,8 @@ func (p *place) leave(cluster *nemesis.Cluster, err error) error {
 		}
 		return err
 	}
+	if os.Remove(p.dir) == nil {
+		return err // it was empty: nothing was ever started
+	}
 	return fmt.Errorf("%w\ndata directories and logs of the members are kept in %s", err, p.dir)
 }
