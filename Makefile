@@ -1,22 +1,41 @@
 # Every target is one line that you could type yourself. `make` alone lists them.
 
-.PHONY: help check test fuzz tools clean
+.PHONY: help build demo test check sim diff fuzz bench torture-kill tools clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-check: ## house style, floors and determinism (.ci/tidy), gofmt, vet
-	@go run ./.ci/tidy && go vet ./... ./.ci/tidy
+build: ## bin/detcd, the server, and bin/detcdlab, the laboratory
+	go build -o bin/ ./cmd/detcd ./cmd/detcdlab
 
-test: tools ## every test; the first run builds etcd, the oracle of some of them
+demo: build ## three members under load, the leader killed twice: half a minute to watch
+	bin/detcdlab demo
+
+test: tools ## every test; the first time builds etcd, which some compare with
 	go test ./... ./.ci/tidy
 
-fuzz: tools ## ten minutes of random requests, sent to detcd and to etcd: is every answer equal?
-	go test ./cmd/detcd/difftest -run 'TestSame' -rapid.checks 1000000 -timeout 12m -difftest.time 10m
+check: ## the rules of the house: floors, determinism, style, gofmt, vet; links between documents
+	go run ./.ci/tidy
+	go vet ./... ./.ci/tidy
+
+sim: build ## a thousand simulated clusters, everything going wrong
+	bin/detcdlab sim --seeds 1-1000 --profile everything --jobs 2
+
+diff: tools ## ten minutes of random requests to etcd and to detcd: is every answer equal?
+	go test ./cmd/detcd/difftest -run AndDetcd -count=1 -v -difftest.for 10m -timeout 20m
+
+fuzz: ## every fuzz target for half a minute
+	.ci/fuzz 30s
+
+bench: build tools ## detcd and etcd side by side, in turn, as ratios
+	bin/detcdlab bench compare
+
+torture-kill: build ## kill -9, a thousand times, at any moment; nothing acknowledged may be lost
+	bin/detcdlab torture-kill
 
 tools: .cache/etcd/version ## etcd's own binaries, in .cache/etcd
 .cache/etcd/version: .ci/tools/go.mod .ci/tools/build
 	.ci/tools/build .cache/etcd
 
-clean: ## removes what was built and cached here
+clean: ## removes what was built
 	rm -rf bin .cache
