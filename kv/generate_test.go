@@ -37,7 +37,9 @@ func anyRange(t *rapid.T) *pb.RangeRequest {
 		r.SortOrder = pb.RangeRequest_SortOrder(rapid.IntRange(0, 2).Draw(t, "order"))
 		r.SortTarget = pb.RangeRequest_SortTarget(rapid.IntRange(0, 4).Draw(t, "target"))
 	case 3:
-		r.MinModRevision, r.MaxCreateRevision = small.Draw(t, "min"), small.Draw(t, "max")
+		r.MinModRevision, r.MaxModRevision = small.Draw(t, "min"), small.Draw(t, "max")
+	case 5:
+		r.MinCreateRevision, r.MaxCreateRevision = small.Draw(t, "min"), small.Draw(t, "max")
 	case 4:
 		r.Revision = rapid.Int64Range(-2, 12).Draw(t, "revision")
 	}
