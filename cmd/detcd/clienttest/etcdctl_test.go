@@ -42,7 +42,8 @@ remaining\([0-9]+s\)             REMAINING
 [0-9a-f]{16}                     HEX
 `
 
-// mask replaces what may differ. The member's and the cluster's ID are equal on both sides, and stay.
+// mask replaces what may differ. The member's and the cluster's ID are equal on both sides, and
+// stay.
 func mask(output string) string {
 	for line := range strings.Lines(strings.TrimSpace(masks)) {
 		pattern, replacement, _ := strings.Cut(line, "  ")

@@ -30,7 +30,8 @@ type session struct {
 	base, now  int64              // revisions of both stores: at the beginning, after that answer
 	compacted  int64              // and the last one that was compacted
 	streams    []*stream          // watch streams that are open; the first has the witness
-	history    []*mvccpb.Event    // what the witness saw
+	history    []*mvccpb.Event    // what the witness saw,
+	before     int                // this many before it began
 }
 
 // begin empties both sides and opens the witness.
@@ -46,6 +47,11 @@ func begin(t reporter, pair *pair) *session {
 	if response == nil || s.base == 0 {
 		t.Fatalf("no revision in the first answer")
 	}
+	s.compacted = s.base
+	s.history = []*mvccpb.Event{{ // of the revision at which the store was emptied
+		Type: mvccpb.Event_DELETE,
+		Kv:   &mvccpb.KeyValue{Key: []byte("a"), ModRevision: s.base},
+	}}
 	s.openWitness()
 	return s
 }
@@ -130,6 +136,8 @@ func (s *session) advance(response proto.Message) {
 // step draws one request and sends it.
 func (s *session) step(t *rapid.T) {
 	switch kind := drawKind(t); kind {
+	case "restart":
+		s.restart()
 	case "range stream":
 		s.rangeStream(drawRangeRequest(t, s.moment()))
 	case "keep alive":
@@ -160,6 +168,20 @@ func (s *session) compact(request *pb.CompactionRequest) {
 	barrier.Physical = true
 	s.ask("KV.Compact", barrier)
 	s.ask("Maintenance.HashKV", &pb.HashKVRequest{Revision: request.Revision})
+}
+
+// restart kills both servers and starts them over what they have stored. Watches end with them.
+func (s *session) restart() {
+	s.settle()
+	for _, open := range s.streams {
+		s.hangUp(open)
+	}
+	s.streams = nil
+	if err := s.pair.both((*side).restart); err != nil {
+		s.fail("restart: %v", err)
+	}
+	s.note("(killed and started again)")
+	s.openWitness()
 }
 
 // end compares what is left: every watch, the leases, all keys, and the hash of every revision that

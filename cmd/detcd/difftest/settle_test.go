@@ -42,9 +42,8 @@ func (s *session) settleWitness() {
 	witness := s.streams[0]
 	for _, l := range []*listener{witness.a, witness.b} {
 		present := func() bool {
-			events := flatten(l.batches[witnessID])
-			return s.now == s.base ||
-				len(events) > 0 && events[len(events)-1].Kv.ModRevision >= s.now
+			events := append(s.history[:s.before:s.before], flatten(l.batches[witnessID])...)
+			return events[len(events)-1].Kv.ModRevision >= s.now
 		}
 		if !l.await(s.patience, present) {
 			s.fail("Watch: the witness of %s has not seen revision %d, stream: %v",
@@ -52,7 +51,7 @@ func (s *session) settleWitness() {
 		}
 	}
 	batches, _ := witness.a.seen(witnessID)
-	s.history = append(s.history[:1], flatten(batches)...)
+	s.history = append(s.history[:s.before], flatten(batches)...)
 }
 
 // name tells which side a listener is on.

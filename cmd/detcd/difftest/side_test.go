@@ -3,6 +3,7 @@ package difftest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,6 +62,14 @@ func (s *side) start() error {
 	}
 	s.cluster, s.end, s.plain, s.conn = cluster, end, conn, conn
 	return nil
+}
+
+// restart kills the server and starts it again.
+func (s *side) restart() error {
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	member := s.cluster.Members()[0]
+	return errors.Join(member.Kill(), member.Start(), member.WaitReady(ctx))
 }
 
 // stop ends the server, if it runs.

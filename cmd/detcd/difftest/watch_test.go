@@ -5,7 +5,6 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"go.etcd.io/etcd/api/v3/mvccpb"
 	"pgregory.net/rapid"
 )
 
@@ -46,14 +45,9 @@ func (s *session) openStream() *stream {
 	return opened
 }
 
-// openWitness opens the watch of everything. The history begins with the one event of the revision
-// at which the store was emptied.
+// openWitness opens the watch of everything from now on.
 func (s *session) openWitness() {
-	s.history = []*mvccpb.Event{{
-		Type: mvccpb.Event_DELETE,
-		Kv:   &mvccpb.KeyValue{Key: []byte("a"), ModRevision: s.base},
-	}}
-	s.compacted = s.base
+	s.before = len(s.history)
 	everything := []byte{0}
 	s.create(s.openStream(), &pb.WatchCreateRequest{
 		Key: everything, RangeEnd: everything, WatchId: witnessID, PrevKv: true,

@@ -92,9 +92,9 @@ type Options struct {
 	Args    []string
 }
 
-// Alike returns flags that make a single member equal to any other that is started with them, in all
-// that a client can see: the same addresses are advertised, although each listens at its own, and so
-// the IDs of member and cluster are the same.
+// Alike returns flags that make a single member equal to any other that is started with them, in
+// all that a client can see: the same addresses are advertised, although each listens at its own,
+// and so the IDs of member and cluster are the same.
 func Alike() []string {
 	return []string{
 		"--initial-cluster=m1=http://127.0.0.1:2380",

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// unserved names the methods of etcd that detcd does not serve yet, some for a part of their requests.
-// Tests want from it exactly what gRPC says of a method that is not there; so whoever serves one
-// removes it here.
+// unserved names the methods of etcd that detcd does not serve yet, some for a part of their
+// requests. Tests want from it exactly what gRPC says of a method that is not there; so whoever
+// serves one removes it here.
 const unserved = `
 	KV.RangeStream
 	Cluster.MemberAdd Cluster.MemberRemove Cluster.MemberUpdate Cluster.MemberPromote
