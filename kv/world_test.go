@@ -1,12 +1,10 @@
 package kv
 
 import (
-	"testing"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
-	"detcd/kv/lease"
 	"detcd/storage/archive"
 	"detcd/storage/vfs"
 )
@@ -135,20 +133,5 @@ func (m *member) check() {
 	m.t.Helper()
 	if err := m.store.Check(); err != nil {
 		m.t.Fatal(err)
-	}
-}
-
-func listed(view any) []lease.ID { return view.(*View).Leases() }
-
-func TestTheViewIsTheSameWhileNothingChanges(t *testing.T) {
-	m := newMember(t)
-	first := m.store.View()
-	if m.store.View() != first {
-		t.Error("another view, though nothing changed")
-	}
-	m.apply(encode(grant(7, 60)))
-	second := m.store.View()
-	if second == first || len(listed(first)) != 0 || len(listed(second)) != 1 {
-		t.Errorf("leases: %v in the old view, %v in the new one", listed(first), listed(second))
 	}
 }
