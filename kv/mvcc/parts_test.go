@@ -253,3 +253,20 @@ func TestDamageIsAnError(t *testing.T) {
 		}
 	}
 }
+
+// The worked bytes of docs/formats/history.md.
+func TestTheFormatIsTheDocumentedOne(t *testing.T) {
+	put := &version{main: 4, create: 2, number: 2, lease: 7}
+	remembered := compaction{previous: -1, revision: 4, hashed: true, hash: 0x7b5cb81a}
+	s := &Store{revision: 5, compacted: 4, compactions: []compaction{remembered}}
+	for want, got := range map[string][]byte{
+		"02 02 0e 61 70 70 6c 65":       appendHead(nil, put, []byte("apple")),
+		"00 61 70 70 6c 65":             appendHead(nil, &version{main: 5}, []byte("apple")),
+		"01 0a 08 01 08 b4 e0 e5 b5 0f": s.state(),
+		"01 02 01":                      (&Store{revision: 1, compacted: -1}).state(),
+	} {
+		if fmt.Sprintf("% x", got) != want {
+			t.Errorf("% x, want %s", got, want)
+		}
+	}
+}
