@@ -11,7 +11,7 @@ import (
 	"detcd/storage/vfs"
 )
 
-// stateVersion is the first byte of a checkpoint's state; doc.go says what follows.
+// stateVersion is the first byte of a checkpoint's state; docs/formats/history.md has the rest.
 const stateVersion = 1
 
 var errState = errors.New("mvcc: the state of the checkpoint is malformed")

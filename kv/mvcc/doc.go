@@ -38,9 +38,7 @@
 //	└───────────────┴──────────────────────────┴────────┴───────┘
 //	                  a tombstone has not these two
 //
-// The state in a checkpoint is a byte for the format, 1, and varints: revision, compacted revision,
-// and of each remembered compaction the revision of the one before, its own, and its hash, or -1 if
-// that is not known yet.
+// docs/formats/history.md has worked bytes, and the state that a checkpoint keeps.
 //
 // # Readers
 //
