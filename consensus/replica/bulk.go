@@ -43,6 +43,7 @@ type bulks struct {
 
 	wanted bool // a checkpoint is wanted now
 	bytes  int  // of log written since the last checkpoint was begun
+	behind int  // of log written since what the last durable checkpoint holds
 	dirty  bool // an entry was applied since
 	quiet  int  // ticks since an entry was applied
 }
@@ -55,8 +56,14 @@ func (b *bulks) entryApplied(int) {
 func (b *bulks) logBytes(records [][]byte) {
 	for _, record := range records {
 		b.bytes += len(record)
+		b.behind += len(record)
 	}
 }
+
+// behindMax is how many checkpoints' worth of log may be written without a durable checkpoint:
+// beyond it the background lane has fallen behind, and new commands are answered ErrTooMany, so
+// that neither the log nor what the archive holds in memory grows without bound.
+const behindMax = 8
 
 // quietElections is how many election time-outs without an entry ask for a checkpoint, which lets
 // the log shrink and a restart replay nothing.
@@ -148,7 +155,7 @@ func (r *Replica) BulkDone(bulk *Bulk) {
 // with the next Write.
 func (r *Replica) checkpointed(c *image) {
 	b := &r.bulks
-	b.latest, b.unsaved = c, true
+	b.latest, b.unsaved, b.behind = c, true, b.bytes
 	r.log.snapshot = c.metadata()
 	r.writes.release = c.walFrom
 	r.event(Event{Kind: EventCheckpoint, Index: c.applied})

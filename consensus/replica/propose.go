@@ -36,7 +36,8 @@ func (r *Replica) Submit(id RequestID, command []byte) {
 	switch {
 	case p.full:
 		r.answer(Answer{ID: id, Err: ErrNoSpace})
-	case p.bytes+len(command) > r.options.PendingBytesMax && len(p.pending) > 0:
+	case p.bytes+len(command) > r.options.PendingBytesMax && len(p.pending) > 0,
+		r.bulks.behind > behindMax*r.options.CheckpointBytes:
 		r.answer(Answer{ID: id, Err: ErrTooMany})
 	default:
 		p.pending = append(p.pending, proposal{id: id, command: command})

@@ -313,7 +313,7 @@ func (r *Replica) installed() {
 	r.log.conf, r.log.changedAt = c.conf, c.changedAt
 	r.applied, r.appliedTerm, r.membership = c.applied, c.term, c.membership
 	b := &r.bulks
-	b.latest, b.unsaved, b.dirty, b.wanted, b.bytes = c, false, false, false, 0
+	b.latest, b.unsaved, b.dirty, b.wanted, b.bytes, b.behind = c, false, false, false, 0, 0
 	r.machine.Saved(c.segments)
 	r.event(Event{Kind: EventInstalled, Index: c.applied})
 	r.event(Event{Kind: EventMembers, Index: c.applied})

@@ -10,6 +10,7 @@ import (
 
 	"detcd/consensus/replica"
 	"detcd/storage/vfs"
+	"detcd/storage/wal"
 )
 
 // ErrOtherCluster says that a data directory has nothing to do with the cluster that was named.
@@ -90,5 +91,10 @@ func (c *Config) replicaOptions(b beginning, dir, log vfs.FS) replica.Options {
 		Tick:           c.HeartbeatInterval,
 		ElectionTicks:  int(c.ElectionTimeout / c.HeartbeatInterval),
 		HeartbeatTicks: 1,
+		WALOptions:     wal.Options{SegmentSize: logSegmentBytes},
 	}
 }
+
+// logSegmentBytes is how much of the log is reserved on the device at a time. A checkpoint is due
+// every two segments, so a quiet member keeps little more than one, and a spare.
+const logSegmentBytes = 16 << 20
