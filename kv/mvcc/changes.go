@@ -16,7 +16,7 @@ type changes struct {
 
 const (
 	partMin  = 12 // bits
-	partsMax = 12
+	partsMax = 16
 )
 
 // newChanges makes an empty set for changes up to a revision.

@@ -304,7 +304,7 @@ func (w *world) settle(t *rapid.T) {
 		w.store.Saved(w.saved.segments)
 	}
 	w.checkpoint(t)
-	w.restore(t)
+	w.crash(t)
 }
 
 func (w *world) crash(t *rapid.T) {
