@@ -160,9 +160,26 @@ func (m *member) input(do func()) {
 		return
 	}
 	defer m.catch()
+	m.wake()
+	do()
+	m.take()
+}
+
+// wake lets the replica see the time.
+func (m *member) wake() {
 	m.world.raft.source = m.random
 	m.replica.Tick(replica.Time(m.clock.read(m.world.now)))
-	do()
+}
+
+// receive is input of a message, by far the most frequent one.
+func (m *member) receive(message replica.Message) {
+	if !m.up() || m.paused {
+		m.input(func() { m.replica.Receive(message) })
+		return
+	}
+	defer m.catch()
+	m.wake()
+	m.replica.Receive(message)
 	m.take()
 }
 

@@ -69,10 +69,10 @@ func (n *network) send(from *member, m replica.Message) {
 		})
 		return
 	}
-	n.carry(from.number, to, m)
-	if n.random.Int64N(100) < n.duplicate {
-		n.carry(from.number, to, m)
+	if n.duplicate > 0 && n.random.Int64N(100) < n.duplicate {
+		n.carry(from.number, to, copied(m), hash)
 	}
+	n.carry(from.number, to, m, hash)
 }
 
 func (n *network) drops(from, to int) bool {
@@ -82,9 +82,9 @@ func (n *network) drops(from, to int) bool {
 	return n.loss > 0 && n.random.Int64N(100) < n.loss
 }
 
-func (n *network) carry(from int, to *member, m replica.Message) {
+func (n *network) carry(from int, to *member, m replica.Message, hash uint64) {
 	l := n.link(from, to.number)
-	arrive := func() { n.arrive(from, to, m) }
+	arrive := func() { n.arrive(from, to, m, hash) }
 	if l.clogged > 0 {
 		if len(l.held) < heldMax {
 			l.held = append(l.held, arrive)
@@ -127,18 +127,17 @@ func (n *network) release(l *link) {
 	l.held = nil
 }
 
-func (n *network) arrive(from int, to *member, m replica.Message) {
+func (n *network) arrive(from int, to *member, m replica.Message, hash uint64) {
 	if !to.up() {
 		return
 	}
 	if n.corrupt > 0 && n.random.Int64N(100) < n.corrupt && n.caught(&m) {
 		return
 	}
-	n.world.event(eventReceive, to.number, uint64(from), messageHash(&m), func() string {
+	n.world.event(eventReceive, to.number, uint64(from), hash, func() string {
 		return fmt.Sprintf("from m%d: %s", from, messageText(&m))
 	})
-	m = copied(m)
-	to.input(func() { to.replica.Receive(m) })
+	to.receive(m)
 }
 
 // caught flips a bit of the message as it goes over the wire and says whether the checksum of its
@@ -159,8 +158,9 @@ func (n *network) caught(m *replica.Message) bool {
 	return true
 }
 
-// copied returns a message that its receiver may keep: raft writes into the entries of a proposal
-// that it appends, and into messages that it forwards. Entries of appends are never written to.
+// copied returns a message that another receiver may have: raft writes into the entries of a
+// proposal that it appends, and into messages that it forwards. Entries of appends are never
+// written to, and the sender keeps nothing of what it sent.
 func copied(m replica.Message) replica.Message {
 	if m.Raft == nil {
 		return m

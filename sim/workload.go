@@ -167,7 +167,12 @@ func (c *client) ops(depth int) []*pb.RequestOp {
 }
 
 // countFields notes which fields of a request are set, in it and in what it contains.
+//
+// It looks at one request in eight: that is enough to see what is never set, and costs little.
 func (w *world) countFields(request proto.Message) {
+	if w.asked++; w.asked%8 != 1 {
+		return
+	}
 	message := request.ProtoReflect()
 	w.fields[string(message.Descriptor().Name())]++
 	w.countSet(message)

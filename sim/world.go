@@ -58,6 +58,7 @@ type world struct {
 	diskRandom  *rand.Rand
 	faultRandom *rand.Rand
 	operations  uint64
+	asked       uint64 // requests, to sample them
 	healed      bool
 	begun       []Op
 	fields      map[string]int // fields of requests, and how often each was set

@@ -60,6 +60,9 @@ func (r *Replica) startWrite() {
 	if w.current != nil || r.snapshots.install != nil {
 		return
 	}
+	if len(w.queue) == 0 && w.release == 0 && !w.cramped {
+		return
+	}
 	write := &Write{Release: w.release}
 	w.release = 0
 	for len(w.queue) > 0 {
