@@ -29,6 +29,9 @@ type judge struct {
 	word    map[int]promise // what each member has told others that it will not forget
 	highest int64           // revision that some client was told
 
+	window     []interval // for the second opinion
+	windowFrom int64      // the revision before the window
+
 	answeredOps, unknownOps, watchSeen uint64
 }
 
@@ -48,7 +51,7 @@ type history struct {
 }
 
 func newJudge(w *world) judge {
-	return judge{world: w, leaders: map[replica.Term]int{},
+	return judge{world: w, windowFrom: int64(w.options.Seed % 1200), leaders: map[replica.Term]int{},
 		states: map[replica.Index][]uint64{}, at: map[*member]place{}, removed: map[int]bool{},
 		leases: map[int64]*leaseRecord{}, word: map[int]promise{}, history: history{first: 2,
 			gaps: map[int64]bool{}, latest: map[string]*mvccpb.Event{},
@@ -235,6 +238,7 @@ func (j *judge) audit(m *member) {
 
 // finish judges the whole: everything that was acknowledged can be read from every member.
 func (j *judge) finish() {
+	j.secondOpinion()
 	var first *member
 	for _, m := range j.world.living() {
 		if m.fate != "" || m.disk.damaged {

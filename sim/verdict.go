@@ -25,6 +25,7 @@ func (j *judge) operation(o *operation) {
 		return
 	}
 	j.highest = max(j.highest, revision)
+	j.keep(o, revision)
 	switch r := o.response.(type) {
 	case *pb.RangeResponse:
 		j.rangeResponse(o.request.(*pb.RangeRequest), r)
