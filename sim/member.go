@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
 	"runtime"
@@ -416,15 +417,26 @@ func (m *member) note(e replica.Event) {
 	case replica.EventRemoved:
 		m.end("it was removed from the cluster")
 	case replica.EventFailed:
-		if m.disk.forgot || m.disk.damaged {
-			m.end(e.Text)
-			return
-		}
-		w.judge.fail("member %d cannot go on: %s", m.number, e.Text)
+		m.cannotGoOn(e)
 	case replica.EventTorn:
 		m.disk.torn()
 	case replica.EventRole:
 		w.judge.role(m, e)
+	}
+}
+
+// cannotGoOn judges a member that gives up by itself: one that was sent what it cannot have
+// forgotten, or, where Member is 0, one that could not take over a snapshot from its disk.
+func (m *member) cannotGoOn(e replica.Event) {
+	switch {
+	case m.disk.trapped:
+		m.spring("while it installs a snapshot")
+	case m.disk.forgot || m.disk.damaged:
+		m.end(e.Text)
+	case e.Member == 0 && m.disk.failing():
+		m.diskFailed(errors.New(e.Text))
+	default:
+		m.world.judge.fail("member %d cannot go on: %s", m.number, e.Text)
 	}
 }
 

@@ -13,11 +13,12 @@ type Store struct {
 	graves  graves
 
 	revision    int64
-	compacted   int64        // what is below is refused
-	trimmed     int64        // what only lower revisions could see has left index and archive
-	compactions []compaction // the last ones, ascending; replaced as a whole, for views share it
-	job         job          // what Work is at, or nil
-	failed      error        // an archive that cannot be read stops all jobs
+	compacted   int64         // what is below is refused
+	trimmed     int64         // what only lower revisions could see has left index and archive
+	compactions []compaction  // the last ones, ascending; replaced as a whole, for views share it
+	job         job           // what Work is at, or nil
+	failed      error         // an archive that cannot be read stops all jobs
+	breath      *archive.Step // an empty step that Bulk returned last
 
 	view *View // as things are now, or nil
 	txn  *Txn  // the open one, or nil
@@ -69,15 +70,22 @@ func (s *Store) Begin() *Txn {
 }
 
 // Bulk does a bounded piece of the work that a compaction left in memory, and returns the next bulk
-// step for the disk, or nil. At most one step is outstanding.
+// step for the disk, or nil. At most one step is outstanding. While there is more to do in memory a
+// step is returned in any case, if need be an empty one, so that the work goes on when that is done
+// and waits for no other input.
 func (s *Store) Bulk() *archive.Step {
-	s.Work(workPerBulk)
-	return s.archive.Step()
+	more := s.Work(workPerBulk)
+	step := s.archive.Step()
+	if step == nil && more {
+		s.breath = new(archive.Step)
+		return s.breath
+	}
+	return step
 }
 
 // BulkDone takes back an executed step, whether it came from Bulk or from Checkpoint.
 func (s *Store) BulkDone(step *archive.Step) {
-	if step != nil {
+	if step != nil && step != s.breath {
 		s.archive.Done(step)
 		s.view = nil // it would pin files that a merge has replaced
 	}
