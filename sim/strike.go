@@ -22,7 +22,8 @@ type fates struct {
 	membershipTouched bool
 	undo              []func() // of faults that last, until they are taken back
 	active            int
-	careful           int // faults that bear no other beside them
+	careful           int   // faults that bear no other beside them
+	nextGuest         int64 // when somebody may be added for the sake of a fault
 }
 
 func (f *fates) hurry() int { return max(f.hurried, 1) }

@@ -36,14 +36,14 @@ func (f *fates) membership(fault faults.Fault) bool {
 		}
 		w.addMember(fault.Kind == faults.AddLearner, nil)
 	case faults.Promote:
-		return f.promote(leader)
+		return f.promote(leader) || f.prepare(fault, learners == 0 && voters < votersMax)
 	case faults.Remove, faults.RemoveLeader:
 		m := f.one(fault, running)
 		if fault.Kind == faults.RemoveLeader {
 			m = leader
 		}
 		if m == nil || voters <= votersMin || !w.allHealthy() {
-			return false
+			return f.prepare(fault, voters+learners <= votersMin)
 		}
 		w.removeMember(m)
 	case faults.Replace:
@@ -55,6 +55,26 @@ func (f *fates) membership(fault faults.Fault) bool {
 	}
 	return true
 }
+
+// prepare brings about what a fault needs that finds nobody to befall: there is no learner to
+// promote, or nobody can be spared. Someone is added if that is what lacks, and the fault tries
+// again until it can be. It returns false: the fault has not fired yet.
+func (f *fates) prepare(fault faults.Fault, lacking bool) bool {
+	w := f.world
+	if lacking && w.now >= f.nextGuest {
+		f.nextGuest = w.now + int64(guestEvery)
+		w.addMember(fault.Kind == faults.Promote, nil)
+	}
+	w.after(prepareEvery, func() { f.strike(fault) })
+	return false
+}
+
+// How often a fault that waits for its circumstances looks again, and how often somebody may be
+// added for the sake of such faults.
+const (
+	prepareEvery = 2 * time.Second
+	guestEvery   = 15 * time.Second
+)
 
 func (f *fates) transfer(fault faults.Fault, leader *member) bool {
 	to := f.one(fault, func(m *member) bool { return running(m) && m != leader })
