@@ -1,6 +1,6 @@
 # Every target is one line that you could type yourself. `make` alone lists them.
 
-.PHONY: help build demo test check sim diff fuzz bench torture-kill tools clean
+.PHONY: help build demo test check sim fleet diff fuzz bench torture-kill tools clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -20,6 +20,9 @@ check: ## the rules of the house: floors, determinism, style, gofmt, vet; links 
 
 sim: build ## a thousand simulated clusters, everything going wrong
 	bin/detcdlab sim --seeds 1-1000 --profile everything --jobs 2
+
+fleet: build ## the same on all processors until Ctrl-C, or for SEEDS=n; failures go to failures.jsonl
+	bin/detcdlab sim --seeds $(or $(SEEDS),1-) --jobs 0 --failures failures.jsonl
 
 diff: tools ## ten minutes of random requests to etcd and to detcd: is every answer equal?
 	go test ./cmd/detcd/difftest -run AndDetcd -count=1 -v -difftest.for 10m -timeout 20m

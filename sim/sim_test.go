@@ -38,8 +38,8 @@ func TestEveryProfileIsGreen(t *testing.T) {
 		}
 	}
 	for _, kind := range faults.Kinds() {
-		if fired[kind] == 0 {
-			t.Errorf("no seed fired %v", kind)
+		if uint64(fired[kind]) < *seeds/20 {
+			t.Errorf("%v is cold: it fired %d times", kind, fired[kind])
 		}
 	}
 	for _, name := range fieldsWanted() {

@@ -166,7 +166,7 @@ func (w *world) restartLater(m *member, delay time.Duration) {
 	})
 }
 
-// The bounds of GOALS V9: after everything has healed, how many election time-outs a leader may
+// The bounds of liveness: after everything has healed, how many election time-outs a leader may
 // take, and how long everything else, besides what must be sent.
 const (
 	leaderWithin  = 20

@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"runtime/debug"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,6 +43,7 @@ const (
 	exitUsage    = 2
 	exitLiveness = 3
 	exitCrash    = 4
+	exitCold     = 5
 )
 
 // exitError ends the program with a status of its own.
@@ -66,7 +66,8 @@ and judges every run. The same seed gives the same run, event for event, on ever
 One line a seed: seed, profile, verdict, events, operations, virtual and wall time, speed, hash.
 
 Exit status: 0 all green, 1 a promise was broken (safety), 3 a cluster did not come back after
-everything healed (liveness), 4 the program crashed, 2 wrong usage.`,
+everything healed (liveness), 4 the program crashed, 5 a kind of fault was cold (--coverage), 2
+wrong usage.`,
 		Example: `  detcdlab sim --seed 17
   detcdlab sim --seeds 1-1000 --profile everything --jobs 2
   detcdlab sim --seeds 1-200 --coverage
@@ -78,8 +79,8 @@ everything healed (liveness), 4 the program crashed, 2 wrong usage.`,
 	}
 	o.world(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.seeds, "seeds", "", "range of seeds, as in 1-1000; 1- never ends")
-	f.IntVar(&o.jobs, "jobs", 1, "processes to run at a time")
+	f.StringVar(&o.seeds, "seeds", "", "range of seeds, as in 1-1000 (or 1000, the same); 1- never ends")
+	f.IntVar(&o.jobs, "jobs", 1, "processes to run at a time; 0: as many as there are processors")
 	f.StringVar(&o.shard, "shard", "", "run part i of n of the seeds, as in 2/8")
 	f.StringVar(&o.failures, "failures", "", "append failing seeds to this file")
 	f.BoolVar(&o.json, "json", false, "one JSON object a line")
@@ -156,9 +157,12 @@ type simLine struct {
 }
 
 func (l *simLine) String() string {
-	return fmt.Sprintf("seed %-7d %-11s %-8s %8d events %6d ops %7.1fs in %6.2fs %6.0fx  %s",
-		l.Seed, l.Profile, l.Verdict, l.Events, l.Operations, l.Virtual, l.Wall,
-		l.Virtual/max(l.Wall, 1e-9), l.Hash)
+	speed := ""
+	if l.Wall > 0 {
+		speed = fmt.Sprintf(" in %6.2fs %6.0fx", l.Wall, l.Virtual/l.Wall)
+	}
+	return fmt.Sprintf("seed %-7d %-11s %-8s %8d events %6d ops %7.1fs%s  %s",
+		l.Seed, l.Profile, l.Verdict, l.Events, l.Operations, l.Virtual, speed, l.Hash)
 }
 
 func lineOf(r sim.Result, wall time.Duration, details bool) *simLine {
@@ -176,34 +180,36 @@ func lineOf(r sim.Result, wall time.Duration, details bool) *simLine {
 
 // runSim runs the seeds, here or in processes of their own.
 func runSim(ctx context.Context, o *simOptions, out io.Writer) error {
-	from, to, step, err := o.span()
+	span, err := o.span()
 	if err != nil {
 		return exitError{exitUsage, err.Error()}
 	}
-	if _, err := o.options(from); err != nil {
+	if _, err := o.options(span.first()); err != nil {
 		return exitError{exitUsage, err.Error()}
 	}
-	sum := newSimSum(o, out, from, to, step)
-	if o.jobs > 1 {
-		err = runJobs(ctx, o, from, to, step, sum.add)
+	if o.jobs == 0 {
+		o.jobs = runtime.NumCPU()
+	}
+	sum := newSimSum(o, out, span)
+	if o.jobs > 1 && span.count() != 1 {
+		err = runJobs(ctx, o, span, sum.add)
 	} else {
 		debug.SetGCPercent(gcPercent)
-		err = runSeeds(ctx, o, from, to, step, sum.add)
+		err = runSeeds(ctx, o, span, sum.add)
 	}
 	sum.end()
-	if err != nil && !errors.Is(err, context.Canceled) {
+	if err != nil && ctx.Err() == nil {
 		return err
 	}
-	return sum.verdict()
+	return errors.Join(sum.verdict(), ctx.Err())
 }
 
 // gcPercent trades memory, of which a world needs little, for speed.
 const gcPercent = 800
 
 // runSeeds runs seeds one after the other in this process.
-func runSeeds(ctx context.Context, o *simOptions, from, to, step uint64,
-	each func(*simLine)) error {
-	for seed := from; seed <= to; seed += step {
+func runSeeds(ctx context.Context, o *simOptions, span *seedSpan, each func(*simLine)) error {
+	for seed := span.first(); seed <= span.last; seed += span.step {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -216,9 +222,6 @@ func runSeeds(ctx context.Context, o *simOptions, from, to, step uint64,
 			return err
 		}
 		each(line)
-		if seed > to-step {
-			break
-		}
 	}
 	return nil
 }
@@ -242,31 +245,6 @@ func runSeed(o *simOptions, run sim.Options) (*simLine, error) {
 		}
 	}
 	return lineOf(result, wall, o.coverage), nil
-}
-
-// span returns the first seed, the last, and how far apart they are.
-func (o *simOptions) span() (from, to, step uint64, err error) {
-	from, to, step = o.seed, o.seed, 1
-	if o.seeds != "" {
-		low, high, ok := strings.Cut(o.seeds, "-")
-		if from, err = strconv.ParseUint(low, 10, 64); err != nil || !ok {
-			return 0, 0, 0, fmt.Errorf("--seeds %s: want a range, as in 1-1000", o.seeds)
-		}
-		to = 1 << 62
-		if high != "" {
-			if to, err = strconv.ParseUint(high, 10, 64); err != nil || to < from {
-				return 0, 0, 0, fmt.Errorf("--seeds %s: want a range, as in 1-1000", o.seeds)
-			}
-		}
-	}
-	if o.shard != "" {
-		var i, n uint64
-		if _, err := fmt.Sscanf(o.shard, "%d/%d", &i, &n); err != nil || i < 1 || i > n {
-			return 0, 0, 0, fmt.Errorf("--shard %s: want a part, as in 2/8", o.shard)
-		}
-		from, step = from+i-1, n
-	}
-	return from, to, step, nil
 }
 
 // writeJSON writes a line as an object.

@@ -23,7 +23,7 @@ type simSum struct {
 	options  *simOptions
 	out      io.Writer
 	progress bool
-	total    uint64 // seeds to run; 0: without end
+	span     *seedSpan
 	started  time.Time
 
 	seeds    uint64
@@ -35,21 +35,19 @@ type simSum struct {
 	fields   map[string]int
 }
 
-func newSimSum(o *simOptions, out io.Writer, from, to, step uint64) *simSum {
-	s := &simSum{options: o, out: out, started: time.Now(), verdicts: map[string]uint64{},
-		fired: map[string]int{}, fields: map[string]int{}}
-	if to < 1<<62 {
-		s.total = (to-from)/step + 1
-	}
-	s.progress = isTerminal(os.Stderr) && s.total != 1 && !o.json
+func newSimSum(o *simOptions, out io.Writer, span *seedSpan) *simSum {
+	s := &simSum{options: o, out: out, span: span, started: time.Now(),
+		verdicts: map[string]uint64{}, fired: map[string]int{}, fields: map[string]int{}}
+	s.progress = isTerminal(os.Stderr) && span.count() != 1 && !o.json
 	return s
 }
 
-// leaderSoon is three election time-outs, in seconds: GOALS V9.
+// leaderSoon is three election time-outs, in seconds.
 const leaderSoon = 3.0
 
 func (s *simSum) add(l *simLine) {
 	s.seeds++
+	s.span.finish(l.Seed)
 	s.virtual += l.Virtual
 	s.wall += l.Wall
 	s.verdicts[l.Verdict]++
@@ -147,9 +145,9 @@ func (s *simSum) show() {
 	}
 	elapsed := time.Since(s.started)
 	bar := ""
-	if s.total > 0 {
+	if total := s.span.count(); total > 0 {
 		const width = 30
-		done := int(width * s.seeds / s.total)
+		done := int(width * s.seeds / total)
 		bar = "[" + strings.Repeat("█", done) + strings.Repeat("·", width-done) + "] "
 	}
 	fmt.Fprintf(os.Stderr, "\r\x1b[K%s%d seeds, %d not green, %.0f virtual s/s, %v", bar, s.seeds,
@@ -159,7 +157,7 @@ func (s *simSum) show() {
 // end prints what was done.
 func (s *simSum) end() {
 	s.clear()
-	if s.options.json || s.seeds < 2 && !s.options.coverage {
+	if s.options.json || s.span.count() == 1 && !s.options.coverage {
 		return
 	}
 	elapsed := time.Since(s.started).Seconds()
@@ -173,6 +171,9 @@ func (s *simSum) end() {
 	}
 	if s.options.coverage {
 		s.matrix()
+	}
+	if s.span.count() != 1 {
+		fmt.Fprintf(s.out, "go on with --seeds %s\n", s.span.rest())
 	}
 }
 
@@ -195,8 +196,8 @@ func (s *simSum) matrix() {
 			fmt.Fprintf(s.out, "\n%s\n", class)
 		}
 		cold := ""
-		if s.fired[info.Name] == 0 {
-			cold = "  never"
+		if s.cold(info.Name) {
+			cold = "  COLD"
 		}
 		fmt.Fprintf(s.out, "  %-22s %7d  %s%s\n", info.Name, s.fired[info.Name], info.Effect, cold)
 	}
@@ -204,6 +205,22 @@ func (s *simSum) matrix() {
 	for _, name := range sorted(s.fields) {
 		fmt.Fprintf(s.out, "  %-45s %7d\n", name, s.fields[name])
 	}
+}
+
+// cold says that a kind of fault fired less than ten times in a thousand seeds.
+func (s *simSum) cold(kind string) bool { return uint64(s.fired[kind])*100 < s.seeds }
+
+// coldest returns the kinds that are cold, once there were enough seeds to tell.
+func (s *simSum) coldest() (kinds []string) {
+	if !s.options.coverage || s.options.profile != string(faults.Everything) || s.seeds < 1000 {
+		return nil
+	}
+	for _, kind := range faults.Kinds() {
+		if s.cold(kind.String()) {
+			kinds = append(kinds, kind.String())
+		}
+	}
+	return kinds
 }
 
 // verdict is the exit status of the worst that happened.
@@ -219,12 +236,16 @@ func (s *simSum) verdict() error {
 	if n := s.verdicts["lost"]; n > 0 && !s.options.mayLose() {
 		return exitError{exitLiveness, fmt.Sprintf("%d of %d seeds: lost", n, s.seeds)}
 	}
+	if cold := s.coldest(); len(cold) > 0 {
+		return exitError{exitCold, fmt.Sprintf("fired less than ten times in a thousand seeds: %s",
+			strings.Join(cold, ", "))}
+	}
 	return nil
 }
 
 // runJobs runs the seeds in several processes: raft's randomness belongs to a process, so a process
 // runs one world at a time.
-func runJobs(ctx context.Context, o *simOptions, from, to, step uint64, each func(*simLine)) error {
+func runJobs(ctx context.Context, o *simOptions, span *seedSpan, each func(*simLine)) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -233,8 +254,9 @@ func runJobs(ctx context.Context, o *simOptions, from, to, step uint64, each fun
 	group, ctx := errgroup.WithContext(ctx)
 	for job := range uint64(o.jobs) {
 		group.Go(func() error {
-			args := []string{"sim", "--json", "--seeds", fmt.Sprintf("%d-%d", from+job*step, to),
-				"--shard", fmt.Sprintf("1/%d", uint64(o.jobs)*step),
+			shard := fmt.Sprintf("%d/%d", span.part+job*span.step, uint64(o.jobs)*span.step)
+			args := []string{"sim", "--json", "--seeds", fmt.Sprintf("%d-%d", span.low, span.last),
+				"--shard", shard,
 				"--profile", o.profile, "--members", fmt.Sprint(o.members),
 				"--clients", fmt.Sprint(o.clients), "--rate", fmt.Sprint(o.rate),
 				"--duration", o.duration.String(), "--bug", o.bug, "--plan", o.plan,
@@ -251,7 +273,8 @@ func runJobs(ctx context.Context, o *simOptions, from, to, step uint64, each fun
 }
 
 func runJob(ctx context.Context, cmd *exec.Cmd, lines chan<- *simLine) error {
-	cmd.Stderr = os.Stderr
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -272,6 +295,9 @@ func runJob(ctx context.Context, cmd *exec.Cmd, lines chan<- *simLine) error {
 	if exit, ok := err.(*exec.ExitError); ok && ctx.Err() == nil && exit.ExitCode() <= exitCrash &&
 		exit.ExitCode() != exitUsage {
 		return nil // its verdicts are in its lines
+	}
+	if err != nil {
+		err = fmt.Errorf("a job: %w\n%s", err, &stderr)
 	}
 	return err
 }

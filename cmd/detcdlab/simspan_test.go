@@ -1,0 +1,42 @@
+package main
+
+import "testing"
+
+// What a run of seeds did not finish is what its last line names.
+func TestARunOfSeedsSaysHowToGoOn(t *testing.T) {
+	for _, c := range []struct {
+		seeds, shard string
+		done         []uint64
+		count        uint64
+		rest         string
+	}{
+		{"1-10", "", nil, 10, "1-10"},
+		{"10", "", nil, 10, "1-10"},
+		{"1-10", "", []uint64{2, 1, 4}, 10, "3-10"},
+		{"1-10", "", []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, 10, "11-20"},
+		{"5-", "", []uint64{5, 6}, 0, "7-"},
+		{"1-10", "2/3", []uint64{2}, 3, "4-10"},
+		{"1-10", "2/3", []uint64{2, 5, 8}, 3, "11-20"},
+		{"1-2", "3/3", nil, 0, "3-4"},
+	} {
+		o := &simOptions{seed: 1, seeds: c.seeds, shard: c.shard}
+		span, err := o.span()
+		if err != nil {
+			t.Errorf("%s: %v", c.seeds, err)
+			continue
+		}
+		for _, seed := range c.done {
+			span.finish(seed)
+		}
+		if span.count() != c.count || span.rest() != c.rest {
+			t.Errorf("%s of %s after %v: %d seeds, then %s; want %d, then %s",
+				c.shard, c.seeds, c.done, span.count(), span.rest(), c.count, c.rest)
+		}
+	}
+	for _, bad := range []simOptions{{seeds: "x"}, {seeds: "3-1"}, {seeds: "-"}, {shard: "0/2"},
+		{shard: "3/2"}, {shard: "half"}} {
+		if _, err := bad.span(); err == nil {
+			t.Errorf("%+v is taken", bad)
+		}
+	}
+}
