@@ -28,6 +28,15 @@ type carrier struct {
 	lead    time.Duration // a new leader was sought for about so long when it becomes known
 }
 
+func newCarrier(node Node, options Options) *carrier {
+	return &carrier{
+		node:    node,
+		limits:  options.Limits,
+		timeout: 5*time.Second + 2*options.ElectionTimeout,
+		lead:    2 * options.ElectionTimeout,
+	}
+}
+
 // A response of etcd has a header.
 type response interface {
 	proto.Message

@@ -18,10 +18,7 @@ func hurried(node Node) *carrier {
 	return c
 }
 
-func patient(node Node) *carrier {
-	limits := Options{}.withDefaults().Limits
-	return &carrier{node: node, limits: limits, timeout: time.Minute, lead: time.Second}
-}
+func patient(node Node) *carrier { return newCarrier(node, Options{}.withDefaults()) }
 
 // What the node could not do in time is told as etcd tells it: with the likely reason.
 func TestTimeoutsTellTheirReason(t *testing.T) {
@@ -36,6 +33,9 @@ func TestTimeoutsTellTheirReason(t *testing.T) {
 		{"leader lost meanwhile",
 			func(s *Status) { s.LeaderSince = time.Now().Add(500 * time.Millisecond) },
 			"etcdserver: request timed out, possibly due to previous leader failure"},
+		{"another leader, much later",
+			func(s *Status) { s.LeaderSince = time.Now().Add(time.Minute) },
+			"etcdserver: request timed out"},
 		{"never connected", func(s *Status) { s.ConnectedSince = time.Time{} },
 			"etcdserver: request timed out, possibly due to connection lost"},
 		{"connected again", func(s *Status) { s.ConnectedSince = time.Now().Add(10 * time.Millisecond) },

@@ -2,12 +2,15 @@ package rpc
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 )
 
 // A client that requires a leader is refused when there is none, for requests and for streams.
@@ -34,11 +37,47 @@ func TestRequireLeader(t *testing.T) {
 }
 
 // A stream that requires a leader ends when the leader is missing for three election timeouts, and
-// not when it is missing for less; other streams go on.
+// not when it is missing for less. Nothing is guarded when there is nothing to guard.
 func TestStreamsEndWithoutLeader(t *testing.T) {
-	s := serve(t, Options{ElectionTimeout: 100 * time.Millisecond})
+	synctest.Test(t, func(t *testing.T) {
+		node := newLoner(t)
+		g := newGate(node, time.Second)
+		open := func(md metadata.MD) <-chan error {
+			ended := make(chan error, 1)
+			stream := newFakeStream(metadata.NewIncomingContext(t.Context(), md))
+			go func() {
+				info := &grpc.StreamServerInfo{FullMethod: "/etcdserverpb.Watch/Watch"}
+				ended <- g.stream(nil, stream, info, func(_ any, s grpc.ServerStream) error {
+					<-s.Context().Done()
+					return canceled(s.Context(), rpctypes.ErrGRPCWatchCanceled)
+				})
+			}()
+			return ended
+		}
+		for range 2 { // also when the guard has gone home in between
+			careful := open(metadata.Pairs("hasleader", "true"))
+			time.Sleep(time.Millisecond) // between the ticks of the guard
+			node.change(func(s *Status) { s.Leader = 0 })
+			time.Sleep(2 * time.Second)
+			node.change(func(s *Status) { s.Leader = 8 })
+			time.Sleep(10 * time.Second)
+			node.change(func(s *Status) { s.Leader = 0 })
+			begun := time.Now()
+			wantError(t, <-careful, codes.Unavailable, "etcdserver: no leader")
+			if took := time.Since(begun); took < 2*time.Second || took > 3*time.Second {
+				t.Errorf("ended after %v", took)
+			}
+			node.change(func(s *Status) { s.Leader = 8 })
+			time.Sleep(10 * time.Second)
+		}
+	})
+}
+
+// Streams that end for want of a leader tell so, whatever they were waiting for.
+func TestServedStreamsEndWithoutLeader(t *testing.T) {
+	s := serve(t, Options{ElectionTimeout: 20 * time.Millisecond})
 	with := metadata.AppendToOutgoingContext(soon(t), "hasleader", "true")
-	guarded, err := pb.NewWatchClient(s.conn).Watch(with)
+	watching, err := pb.NewWatchClient(s.conn).Watch(with)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,42 +85,35 @@ func TestStreamsEndWithoutLeader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := pb.NewWatchClient(s.conn).Watch(soon(t))
+	careless, err := pb.NewWatchClient(s.conn).Watch(soon(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	create := &pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{
-		CreateRequest: &pb.WatchCreateRequest{Key: []byte("a")},
-	}}
-	ended := make(chan error, 1)
-	if err := guarded.Send(create); err != nil {
+	for _, stream := range []pb.Watch_WatchClient{watching, careless} {
+		r := createWatch(&pb.WatchCreateRequest{Key: []byte("a")})
+		if err := stream.Send(r); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stream.Recv(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := keeping.Send(&pb.LeaseKeepAliveRequest{ID: 1}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := guarded.Recv(); err != nil {
+	if _, err := keeping.Recv(); err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		_, err := guarded.Recv()
-		ended <- err
-	}()
-
 	s.change(func(s *Status) { s.Leader = 0 })
-	time.Sleep(150 * time.Millisecond)
-	s.change(func(s *Status) { s.Leader = 8 })
-	select {
-	case err := <-ended:
-		t.Fatalf("ended after a short absence: %v", err)
-	case <-time.After(400 * time.Millisecond):
-	}
-	s.change(func(s *Status) { s.Leader = 0 })
-	wantError(t, <-ended, codes.Unavailable, "etcdserver: no leader")
+	_, err = watching.Recv()
+	wantError(t, err, codes.Unavailable, "etcdserver: no leader")
 	_, err = keeping.Recv()
 	wantError(t, err, codes.Unavailable, "etcdserver: no leader")
-
-	if err := other.Send(create); err != nil {
+	r := createWatch(&pb.WatchCreateRequest{Key: []byte("a")})
+	if err := careless.Send(r); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := other.Recv(); err != nil || !r.Created {
+	if r, err := careless.Recv(); err != nil || !r.Created {
 		t.Fatalf("a stream that does not care: %v, %v", r, err)
 	}
 }
@@ -109,6 +141,13 @@ func TestLearnerServesOnlySerializableReads(t *testing.T) {
 	}
 	_, err = stream.Recv()
 	wantError(t, err, codes.FailedPrecondition, refusal)
+	snapshot, err := pb.NewMaintenanceClient(s.conn).Snapshot(ctx, &pb.SnapshotRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = snapshot.Recv(); status.Convert(err).Message() == refusal {
+		t.Error("a learner may be asked for a snapshot")
+	}
 }
 
 // The version that a client names must be text.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -31,6 +32,7 @@ type loner struct {
 	// stuck, when set, is what Submit, Barrier and Ask do instead of their work.
 	stuck    atomic.Pointer[func(ctx context.Context) error]
 	barriers atomic.Int64 // how many were asked for
+	stopped  atomic.Bool
 }
 
 func newLoner(t testing.TB) *loner {
@@ -103,7 +105,10 @@ func (n *loner) Barrier(ctx context.Context) (any, error) {
 	return n.View(ctx)
 }
 
-func (n *loner) View(ctx context.Context) (any, error) {
+func (n *loner) View(context.Context) (any, error) {
+	if n.stopped.Load() {
+		return nil, rpctypes.ErrGRPCStopped
+	}
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
 	return n.store.View(), nil
@@ -158,6 +163,14 @@ func (n *loner) hang() {
 		return ctx.Err()
 	}
 	n.stuck.Store(&stuck)
+}
+
+// stop makes the node one that has stopped.
+func (n *loner) stop() {
+	n.stopped.Store(true)
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	close(n.changed)
 }
 
 // fail makes the node answer with an error.

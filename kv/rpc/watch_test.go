@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -182,30 +183,53 @@ func TestHalfClosedStreamGoesOnUntilTheClientLeaves(t *testing.T) {
 	}
 }
 
-// A client that left gets etcd's word for it, if it still can hear.
+// A client that left gets etcd's word for it, if it still can hear. Nothing goes on without it.
 func TestLeavingEndsTheStream(t *testing.T) {
-	node := newLoner(t)
-	ctx, leave := context.WithCancel(soon(t))
-	stream := newFakeStream(ctx)
-	done := make(chan error)
-	go func() { done <- serviceOf(node).Watch(stream) }()
-	leave()
-	wantError(t, <-done, codes.Canceled, "etcdserver: watch canceled")
+	synctest.Test(t, func(t *testing.T) {
+		node := newLoner(t)
+		service := serviceOf(node)
+		ctx, leave := context.WithCancel(t.Context())
+		var ended [3]chan error
+		for i := range ended {
+			stream := newFakeStream(ctx)
+			ended[i] = make(chan error)
+			go func() { ended[i] <- service.Watch(stream) }()
+			stream.requests <- createWatch(&pb.WatchCreateRequest{Key: []byte("a")})
+			<-stream.responses
+		}
+		synctest.Wait()
+		if n := len(service.board.lines); n != 3 {
+			t.Errorf("%d streams are connected", n)
+		}
+		leave()
+		for i := range ended {
+			wantError(t, <-ended[i], codes.Canceled, "etcdserver: watch canceled")
+		}
+		if n := len(service.board.lines); n != 0 {
+			t.Errorf("%d streams are connected", n)
+		}
+	}) // which fails if a goroutine is left
 }
 
-// When the node stops, so do its streams.
-func TestStreamsEndWhenTheNodeFails(t *testing.T) {
-	node := newLoner(t)
-	stream := newFakeStream(soon(t))
-	done := make(chan error)
-	go func() { done <- serviceOf(&failing{node}).Watch(stream) }()
-	wantError(t, <-done, codes.Unavailable, "etcdserver: server stopped")
+// When the node stops, so do its streams, those that sleep and those that come.
+func TestStreamsEndWhenTheNodeStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node := newLoner(t)
+		service := serviceOf(node)
+		var ended [2]chan error
+		ctx, leave := context.WithCancel(t.Context())
+		defer leave()
+		for i := range ended {
+			ended[i] = make(chan error, 1)
+			go func() { ended[i] <- service.Watch(newFakeStream(ctx)) }()
+			synctest.Wait()
+			if i == 0 {
+				node.stop()
+			}
+			wantError(t, <-ended[i], codes.Unavailable, "etcdserver: server stopped")
+		}
+	})
 }
-
-// A failing node has no view.
-type failing struct{ *loner }
-
-func (f *failing) View(context.Context) (any, error) { return nil, rpctypes.ErrGRPCStopped }
 
 // The client reads nothing for a while. Meanwhile one response waits, of a bounded size, and no
 // more are made; the state from which it was made may be forgotten. When the client reads again it
