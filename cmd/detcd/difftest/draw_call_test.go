@@ -17,9 +17,6 @@ func kinds() []string {
 	}
 }
 
-// drawKind draws what to do next.
-func drawKind(t *rapid.T) string { return pick(t, "step", kinds()...) }
-
 // drawCall draws a request of a kind that is answered once, and the method that takes it.
 func drawCall(t *rapid.T, kind string, at moment) (method string, request proto.Message) {
 	switch kind {

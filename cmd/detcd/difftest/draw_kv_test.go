@@ -72,16 +72,21 @@ func drawTxn(t *rapid.T, at moment, depth int) *pb.TxnRequest {
 // an end that may take the key away before. etcd does not see that the two meet, begins, and panics
 // in the middle, on every member and at every start. detcd refuses such a transaction.
 func calm(r *pb.TxnRequest) *pb.TxnRequest {
-	endless := false
-	eachOperation(r, func(op *pb.RequestOp) {
-		endless = endless || string(op.GetRequestDeleteRange().GetRangeEnd()) == "\x00"
-	})
+	endless := deletesToTheEnd(r)
 	eachOperation(r, func(op *pb.RequestOp) {
 		if put := op.GetRequestPut(); put != nil && endless {
 			put.IgnoreValue, put.IgnoreLease = false, false
 		}
 	})
 	return r
+}
+
+// deletesToTheEnd tells whether a transaction may delete all keys from one on.
+func deletesToTheEnd(r *pb.TxnRequest) (endless bool) {
+	eachOperation(r, func(op *pb.RequestOp) {
+		endless = endless || string(op.GetRequestDeleteRange().GetRangeEnd()) == "\x00"
+	})
+	return endless
 }
 
 // eachOperation visits the operations of a transaction at every depth.

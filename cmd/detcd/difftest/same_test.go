@@ -53,9 +53,29 @@ func same(t *testing.T, pair *pair) {
 	t.Logf("%d requests in %d sessions, %v", requests, sessions, time.Since(start).Round(time.Second))
 }
 
+// sameRestarted also kills both servers now and then: what they have stored must be what they
+// answered.
+func sameRestarted(t *testing.T, pair *pair) {
+	setFlag(t, "rapid.checks", "2")
+	setFlag(t, "rapid.steps", "120")
+	pair.kinds = append(pair.kinds, "restart")
+	same(t, pair)
+}
+
 func TestSameEtcdAndEtcd(t *testing.T) {
 	etcd := testbed.Tool(t, "etcd")
 	same(t, newPair(etcd, etcd))
+}
+
+func TestSameEtcdAndEtcdRestarted(t *testing.T) {
+	etcd := testbed.Tool(t, "etcd")
+	sameRestarted(t, newPair(etcd, etcd))
+}
+
+func TestSameEtcdAndDetcdRestarted(t *testing.T) {
+	pair := newPair(testbed.Tool(t, "etcd"), testbed.Detcd(t))
+	pair.lacks = testbed.Unserved
+	sameRestarted(t, pair)
 }
 
 func TestSameEtcdAndDetcd(t *testing.T) {

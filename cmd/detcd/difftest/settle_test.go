@@ -15,16 +15,14 @@ import (
 func (s *session) settle() {
 	s.t.Helper()
 	s.settleWitness()
-	doubt := false
+	pause := time.Duration(0)
 	for _, open := range s.streams[1:] {
 		for id, watcher := range open.watchers {
 			s.settleWatcher(open, id, watcher)
 		}
-		doubt = s.catchUp(open) || doubt
+		pause = max(pause, s.catchUp(open))
 	}
-	if doubt {
-		time.Sleep(quiet)
-	}
+	time.Sleep(pause)
 	for _, open := range s.streams {
 		for id, watcher := range open.watchers {
 			s.compareWatcher(open, id, watcher)
@@ -81,21 +79,22 @@ func (s *session) settleWatcher(on *stream, id int64, w *watcher) {
 	}
 }
 
-// catchUp makes sure that no watcher of a stream is still looked after as one that is behind. A
-// progress answer shows it, but a server gives none for a stream with a watcher that has ended or
-// not begun; then only time helps, and catchUp returns true.
-func (s *session) catchUp(on *stream) (doubt bool) {
+// catchUp makes sure that the servers have done with a stream all that they will do: etcd looks
+// after watchers that began in the past now and then, and detcd reads for all watchers of a stream
+// after the answer to a write has left. A progress answer shows it, but a server gives none for a
+// stream with a watcher that has ended or not begun; then only time helps, and catchUp returns how
+// much.
+func (s *session) catchUp(on *stream) time.Duration {
 	s.t.Helper()
-	behind := false
+	pause := progressPause
 	for _, w := range on.watchers {
-		behind = behind || w.behind
+		if w.behind {
+			pause = quiet
+		}
 		w.behind = false
 	}
-	if !behind {
-		return false
-	}
 	if on.halfway || !s.answersProgress(on) {
-		return true
+		return pause
 	}
 	for _, l := range []*listener{on.a, on.b} {
 		before := len(l.bookmarksSoFar())
@@ -110,7 +109,7 @@ func (s *session) catchUp(on *stream) (doubt bool) {
 			s.fail("Watch[%d]: %s does not answer for its progress", s.number(on), s.name(on, l))
 		}
 	}
-	return false
+	return 0
 }
 
 // expected returns the events that a watcher must have seen by now.

@@ -49,9 +49,11 @@ type side struct {
 	conn    grpc.ClientConnInterface // plain, or a liar in front of it
 }
 
-// start starts the server over an empty directory.
-func (s *side) start() error {
-	cluster, end, err := testbed.Start(testbed.Options{Binary: s.binary, Args: serverArgs()})
+// start starts the server over an empty directory, with some flags of the test's own.
+func (s *side) start(args []string) error {
+	cluster, end, err := testbed.Start(testbed.Options{
+		Binary: s.binary, Args: append(serverArgs(), args...),
+	})
 	if err != nil {
 		return err
 	}
@@ -110,19 +112,23 @@ func responseOf(method string) (proto.Message, string) {
 // A pair is both sides, and how their answers are compared.
 type pair struct {
 	a, b    *side
+	args    []string // further flags of both servers
 	compare comparer
+	kinds   []string                 // of steps, each as often as it weighs
 	lacks   func(method string) bool // what B does not serve yet
 	running bool
-	clean   bool   // the last session left both sides empty and equal
-	story   string // of the first difference, before it is shrunk
+	clean   bool // the last session left both sides empty and equal
+
+	forgotten int64  // compactions up to this revision were followed by a restart
+	story     string // of the first difference, before it is shrunk
 }
 
 // newPair names the two sides. It starts nothing.
 func newPair(binaryA, binaryB string) *pair {
 	return &pair{
 		a: &side{binary: binaryA}, b: &side{binary: binaryB},
-		compare: newComparer(),
-		lacks:   func(string) bool { return false },
+		compare: newComparer(), kinds: kinds(),
+		lacks: func(string) bool { return false },
 	}
 }
 
@@ -156,11 +162,11 @@ func (p *pair) prepare() error {
 		}
 		p.stop()
 	}
-	if err := p.both((*side).start); err != nil {
+	if err := p.both(func(s *side) error { return s.start(p.args) }); err != nil {
 		p.stop()
 		return err
 	}
-	p.running = true
+	p.running, p.forgotten = true, 0
 	return p.both((*side).empty)
 }
 
