@@ -188,7 +188,7 @@ func runSim(ctx context.Context, o *simOptions, out io.Writer) error {
 		return exitError{exitUsage, err.Error()}
 	}
 	if o.jobs == 0 {
-		o.jobs = runtime.NumCPU()
+		o.jobs = runtime.GOMAXPROCS(0)
 	}
 	sum := newSimSum(o, out, span)
 	if o.jobs > 1 && span.count() != 1 {
