@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -48,6 +49,7 @@ type history struct {
 	gaps      map[int64]bool    // revisions that no member could tell any more
 	latest    map[string]*mvccpb.Event
 	before    map[*mvccpb.Event]*mvccpb.Event // the change of the same key before this one
+	written   map[string]int64                // revisions of values: each is written once
 }
 
 func newJudge(w *world) judge {
@@ -55,7 +57,7 @@ func newJudge(w *world) judge {
 		states: map[replica.Index][]uint64{}, at: map[*member]place{}, removed: map[int]bool{},
 		leases: map[int64]*leaseRecord{}, word: map[int]promise{}, history: history{first: 2,
 			gaps: map[int64]bool{}, latest: map[string]*mvccpb.Event{},
-			before: map[*mvccpb.Event]*mvccpb.Event{}}}
+			before: map[*mvccpb.Event]*mvccpb.Event{}, written: map[string]int64{}}}
 }
 
 func (j *judge) broken() bool { return j.verdict != Green }
@@ -193,6 +195,7 @@ func (j *judge) observe(m *member) {
 			h.revisions = append(h.revisions, nil)
 		}
 		h.add(append([]*mvccpb.Event(nil), list...))
+		j.once(h.of(revision))
 		return true
 	}
 	err := view.Events(seen+1, view.Revision(), nil, each)
@@ -201,6 +204,26 @@ func (j *judge) observe(m *member) {
 	}
 	for h.next() <= view.Revision() {
 		h.revisions = append(h.revisions, nil)
+	}
+}
+
+// once: no write is carried out twice. Every put of a client has a value of its own; only one that
+// keeps the value of its key may repeat it.
+func (j *judge) once(events []*mvccpb.Event) {
+	h := &j.history
+	for _, e := range events {
+		if e.Type != mvccpb.Event_PUT {
+			continue
+		}
+		before := h.before[e]
+		if before != nil && bytes.Equal(before.Kv.Value, e.Kv.Value) {
+			continue
+		}
+		if first, again := h.written[string(e.Kv.Value)]; again {
+			j.fail("the put of %.20q was carried out twice, at revisions %d and %d",
+				e.Kv.Value, first, e.Kv.ModRevision)
+		}
+		h.written[string(e.Kv.Value)] = e.Kv.ModRevision
 	}
 }
 

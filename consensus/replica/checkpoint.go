@@ -24,6 +24,7 @@ type image struct {
 	conf       *raftpb.ConfState
 	membership Membership
 	changedAt  Index
+	origins    origins
 	segments   []archive.Segment
 	state      []byte // the machine's
 }
@@ -63,6 +64,7 @@ func (w *writer) shared(c *image) {
 	w.string(conf)
 	w.membership(&c.membership)
 	w.uvarint(uint64(c.changedAt))
+	w.origins(c.origins)
 	w.uvarint(uint64(len(c.segments)))
 	for _, s := range c.segments {
 		w.string([]byte(s.Name))
@@ -80,6 +82,7 @@ func (r *reader) shared(c *image) {
 	}
 	c.membership = r.membership()
 	c.changedAt = Index(r.uvarint())
+	c.origins = r.origins()
 	for range r.count() {
 		s := archive.Segment{Name: string(r.string())}
 		length := r.uvarint()

@@ -22,6 +22,7 @@ func sampleImage() *image {
 				{ID: 7, PeerURLs: []string{"http://b", "http://c"}, ClientURLs: []string{"x"}},
 				{ID: 9, Learner: true}},
 			Removed: []MemberID{4}},
+		origins:  origins{{id: 2, boot: 5, last: 6, retired: []uint64{3}}, {id: 9, boot: 1, last: 1}},
 		segments: []archive.Segment{{Name: "s1", Length: 77, Sealed: true, Checksum: 5}},
 		state:    []byte("state"),
 	}
@@ -44,7 +45,7 @@ func TestAnImageIsReadAsItWasWritten(t *testing.T) {
 
 func sampleEnvelopes() []envelope {
 	return []envelope{
-		{kind: entryCommands, boot: 1, origin: 2, requests: []RequestID{3, 400},
+		{kind: entryCommands, boot: 1, origin: 2, number: 3, requests: []RequestID{3, 400},
 			commands: [][]byte{[]byte("put"), {}}},
 		{kind: entryDue, term: 9, commands: [][]byte{[]byte("revoke")}},
 		{kind: entryChange, boot: 5, origin: 6, requests: []RequestID{7}, changes: []Change{

@@ -43,7 +43,8 @@
 //     for them.
 //  3. One Write and one Bulk are outstanding at most. A Write waits for a Bulk only while a
 //     received snapshot is installed, which replaces the log that the Write would extend.
-//  4. A command is handed to raft at most once, so it is executed at most once.
+//  4. A command is handed to raft at most once, and batches are numbered, so it is executed at most
+//     once whatever the network does with messages (origins.go).
 //  5. A command that the machine found due is executed only in the term in which it was found.
 //  6. The log in memory reaches back to the last durable checkpoint at least, so a follower can
 //     always be served: from the log, or by that checkpoint.

@@ -8,7 +8,7 @@ import (
 
 // What the data of a raft entry begins with. The numbers are in the log and never change.
 const (
-	entryCommands = 1 // commands of clients: boot, origin, then request and command of each
+	entryCommands = 1 // of clients: boot, origin, number, then request and command of each
 	entryDue      = 2 // commands that a leader proposed on its own: its term, then the commands
 	entryChange   = 3 // changes of the membership: boot, origin, request, changes
 )
@@ -18,7 +18,8 @@ type envelope struct {
 	kind     byte
 	boot     uint64 // the run of the origin in which the commands were submitted
 	origin   MemberID
-	term     Term // entryDue: the commands are void under any other
+	number   uint64 // entryCommands: counts the batches of the run, from 1
+	term     Term   // entryDue: the commands are void under any other
 	requests []RequestID
 	commands [][]byte
 	changes  []Change
@@ -42,6 +43,7 @@ func (e *envelope) encode() []byte {
 	case entryCommands:
 		w.fixed(e.boot)
 		w.fixed(uint64(e.origin))
+		w.uvarint(e.number)
 		w.uvarint(uint64(len(e.commands)))
 		for i, command := range e.commands {
 			w.uvarint(uint64(e.requests[i]))
@@ -72,7 +74,7 @@ func decodeEnvelope(data []byte, e *envelope) error {
 			e.commands = append(e.commands, r.string())
 		}
 	case entryCommands:
-		e.boot, e.origin = r.fixed(), MemberID(r.fixed())
+		e.boot, e.origin, e.number = r.fixed(), MemberID(r.fixed()), r.uvarint()
 		for range r.count() {
 			e.requests = append(e.requests, RequestID(r.uvarint()))
 			e.commands = append(e.commands, r.string())

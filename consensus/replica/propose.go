@@ -18,6 +18,8 @@ type proposals struct {
 	waiting map[RequestID]struct{} // handed to raft, not applied yet
 	due     [][]byte               // of the machine, to be proposed in leadTerm
 	changes []proposal             // of the membership, not yet proposed
+	batches uint64                 // handed to raft in this run
+	origins origins                // replicated: which batches were applied
 	full    bool                   // the log's device is: only what needs no room is taken
 
 	published int // the tick at which this member last told its attributes
@@ -101,7 +103,7 @@ func (r *Replica) proposeBatch() bool {
 		count++
 	}
 	e := envelope{kind: entryCommands, boot: r.options.Boot, origin: r.options.ID,
-		requests: r.scratch.requests[:0], commands: r.scratch.commands[:0]}
+		number: p.batches + 1, requests: r.scratch.requests[:0], commands: r.scratch.commands[:0]}
 	for _, pending := range p.pending[:count] {
 		e.requests = append(e.requests, pending.id)
 		e.commands = append(e.commands, pending.command)
@@ -109,6 +111,7 @@ func (r *Replica) proposeBatch() bool {
 	if !r.proposeEntry(e.encode()) {
 		return false
 	}
+	p.batches++
 	for _, pending := range p.pending[:count] {
 		p.bytes -= len(pending.command)
 		p.waiting[pending.id] = struct{}{}
@@ -185,6 +188,10 @@ func (r *Replica) applyEnvelope(data []byte) {
 	}
 	switch e.kind {
 	case entryCommands:
+		if !r.proposals.origins.take(e) {
+			r.drop(e)
+			break
+		}
 		for i, command := range e.commands {
 			local := r.takeWaiting(e, e.requests[i])
 			value := r.machine.Apply(uint64(r.applied), command, local)

@@ -3,6 +3,7 @@ package replica
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.etcd.io/raft/v3"
@@ -67,7 +68,8 @@ func Open(options Options) (*Replica, *Disk, error) {
 	r := &Replica{options: options, machine: machine, identity: saved.identity,
 		applied: saved.applied, appliedTerm: saved.term, membership: saved.membership,
 		pinned: map[MemberID]uint64{}}
-	r.proposals = proposals{waiting: map[RequestID]struct{}{}, published: -options.ElectionTicks}
+	r.proposals = proposals{waiting: map[RequestID]struct{}{}, published: -options.ElectionTicks,
+		origins: slices.Clone(saved.origins)}
 	r.reads.asks = map[RequestID]*asked{}
 	r.snapshots.senders = map[MemberID]*sender{}
 	r.bulks = bulks{number: number, latest: saved}

@@ -3,6 +3,7 @@ package replica
 import (
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
@@ -312,6 +313,7 @@ func (r *Replica) installed() {
 	r.log.reset(c.metadata())
 	r.log.conf, r.log.changedAt = c.conf, c.changedAt
 	r.applied, r.appliedTerm, r.membership = c.applied, c.term, c.membership
+	r.proposals.origins = slices.Clone(c.origins)
 	b := &r.bulks
 	b.latest, b.unsaved, b.dirty, b.wanted, b.bytes, b.behind = c, false, false, false, 0, 0
 	r.machine.Saved(c.segments)

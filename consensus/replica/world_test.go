@@ -104,7 +104,8 @@ type world struct {
 	members []*actor
 	events  []happening
 	order   int
-	loss    int // percent of messages
+	loss    int  // percent of messages
+	twice   bool // every message arrives twice
 	cut     func(from, to MemberID) bool
 	request RequestID
 
@@ -329,6 +330,13 @@ func (w *world) send(a *actor, m Message) {
 	if w.random.IntN(100) < w.loss || w.cut(m.From, m.To) {
 		return
 	}
+	w.deliver(m, encoded)
+	if w.twice {
+		w.deliver(m, bytes.Clone(encoded))
+	}
+}
+
+func (w *world) deliver(m Message, encoded []byte) {
 	w.after(w.delay(5*time.Millisecond), func() {
 		received, err := DecodeMessage(encoded)
 		if err != nil {
