@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -19,6 +20,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"detcd/kv"
+	"detcd/kv/watch"
 )
 
 func createWatch(r *pb.WatchCreateRequest) *pb.WatchRequest {
@@ -209,6 +211,45 @@ func TestLeavingEndsTheStream(t *testing.T) {
 			t.Errorf("%d streams are connected", n)
 		}
 	}) // which fails if a goroutine is left
+}
+
+// A stream that has left is forgotten, also while others stay.
+func TestStreamsThatLeftAreForgotten(t *testing.T) {
+	service := serviceOf(newLoner(t))
+	open := func(ctx context.Context) <-chan error {
+		ended := make(chan error, 1)
+		stream := newFakeStream(ctx)
+		go func() { ended <- service.Watch(stream) }()
+		stream.requests <- createWatch(&pb.WatchCreateRequest{Key: []byte("a")})
+		<-stream.responses
+		return ended
+	}
+	open(soon(t))
+	ctx, leave := context.WithCancel(soon(t))
+	ended := open(ctx)
+	var streams []weak.Pointer[watch.Stream]
+	service.board.mutex.Lock()
+	for s := range service.board.lines {
+		streams = append(streams, weak.Make(s))
+	}
+	service.board.mutex.Unlock()
+	leave()
+	<-ended
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		runtime.GC()
+		known := 0
+		for _, s := range streams {
+			if s.Value() != nil {
+				known++
+			}
+		}
+		if known == 1 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d streams are known", known)
+		}
+	}
 }
 
 // When the node stops, so do its streams, those that sleep and those that come.

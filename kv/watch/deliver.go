@@ -12,8 +12,9 @@ import (
 const responseBytes = 64
 
 // deliver gives an event to the watchers of one place that it is due to. They share it: one for
-// those that want to know what was before, one for the others.
-func (s *Stream) deliver(view *mvcc.View, e *mvccpb.Event, who place) (err error) {
+// those that want to know what was before, one for the others. It gives the bytes that were read.
+func (s *Stream) deliver(view *mvcc.View, e *mvccpb.Event, who place) (size int, err error) {
+	size = eventBytes(e)
 	var full *mvccpb.Event
 	for _, w := range s.index.find(e.Kv.Key) {
 		if w.place != who || !w.wants(e) {
@@ -28,12 +29,18 @@ func (s *Stream) deliver(view *mvcc.View, e *mvccpb.Event, who place) (err error
 		}
 		if full == nil {
 			if full, err = withPrevious(view, e); err != nil {
-				return err
+				return 0, err
 			}
+			size = eventBytes(full)
 		}
 		w.events = append(w.events, full)
 	}
-	return nil
+	return size, nil
+}
+
+// eventBytes is about what an event takes in memory and on the wire.
+func eventBytes(e *mvccpb.Event) int {
+	return len(e.Kv.Key) + len(e.Kv.Value) + len(e.PrevKv.GetValue()) + 32
 }
 
 // withPrevious is an event with what it replaced, if anything, and if that is not compacted.

@@ -70,7 +70,7 @@ func (s *Stream) dropCompacted(view *mvcc.View) {
 // Those of one key read the history of that key. The others share one pass that starts where the
 // last of them is; each is served from its own place on, so any number of them costs one reading.
 func (s *Stream) catchUp(view *mvcc.View) error {
-	first := int64(math.MaxInt64)
+	first := int64(math.MaxInt64) // nobody's place
 	size := 0
 	for _, w := range s.behind {
 		switch {
@@ -113,16 +113,16 @@ func (s *Stream) readKey(view *mvcc.View, w *watcher, sizeMax int) (size int, er
 	err = view.KeyEvents(w.key, w.next, view.Revision(),
 		func(revision int64, events []*mvccpb.Event) bool {
 			for _, e := range events {
-				size += eventBytes(e)
-				if !w.wants(e) {
-					continue
-				}
-				if w.previous {
+				wanted := w.wants(e)
+				if wanted && w.previous {
 					if e, failed = withPrevious(view, e); failed != nil {
 						return false
 					}
 				}
-				w.events = append(w.events, e)
+				if wanted {
+					w.events = append(w.events, e)
+				}
+				size += eventBytes(e)
 			}
 			if size < sizeMax {
 				return true
@@ -150,10 +150,12 @@ func (s *Stream) pass(view *mvcc.View, from int64, who place) (next int64, err e
 	var failed error
 	err = view.Events(from, to, want, func(revision int64, events []*mvccpb.Event) bool {
 		for _, e := range events {
-			size += eventBytes(e)
-			if failed = s.deliver(view, e, who); failed != nil {
+			n, err := s.deliver(view, e, who)
+			if err != nil {
+				failed = err
 				return false
 			}
+			size += n
 		}
 		if size < s.options.StepBytes {
 			return true
@@ -172,6 +174,3 @@ func (s *Stream) pass(view *mvcc.View, from int64, who place) (next int64, err e
 	s.touched = s.touched[:0]
 	return next, nil
 }
-
-// eventBytes is about what an event takes in memory and on the wire.
-func eventBytes(e *mvccpb.Event) int { return len(e.Kv.Key) + len(e.Kv.Value) + 32 }

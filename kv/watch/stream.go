@@ -60,9 +60,9 @@ func NewStream(options Options) *Stream {
 	return &Stream{options: options}
 }
 
-// Request takes what the client sent: a watch to create, one to cancel, or a question for progress;
-// now is the time in nanoseconds of any clock that does not go back. What it answers is in Take
-// before anything that a later Step finds. An empty request is ignored, as it is by etcd.
+// Request takes what the client sent, and keeps it: a watch to create, one to cancel, or a question
+// for progress; now is the time in nanoseconds of any clock that does not go back. What it answers
+// is in Take before anything that a later Step finds. An empty request is ignored, as by etcd.
 func (s *Stream) Request(r *pb.WatchRequest, view *mvcc.View, now int64) {
 	if s.tick == 0 {
 		s.tick = now + int64(s.options.ProgressInterval)
