@@ -34,6 +34,7 @@ type disk struct {
 
 	damaged bool // bits were flipped or moved: it may be refused
 	forgot  bool // it was wiped or put back: it must be refused
+	wiped   bool // it was wiped: it may promise nothing more
 }
 
 var (
@@ -156,7 +157,7 @@ func (d *disk) interrupt(random *rand.Rand) {
 // wipe puts an empty disk in its place.
 func (d *disk) wipe() {
 	d.memory, d.incarnation = vfs.NewMemory(), d.member.random.Uint64()
-	d.damaged, d.forgot = false, true
+	d.damaged, d.forgot, d.wiped = false, true, true
 }
 
 // restoreCopy puts the disk back to an earlier state.

@@ -122,6 +122,9 @@ func (j *judge) told(m *member, r *raftpb.Message) {
 	if r.GetReject() || r.GetTerm() < p.term {
 		return
 	}
+	if m.disk.wiped && (r.GetType() == raftpb.MsgVoteResp || r.GetType() == raftpb.MsgAppResp) {
+		j.fail("member %d, whose disk was wiped, was let speak again: %s", m.number, raftText(r))
+	}
 	if r.GetTerm() > p.term {
 		p = promise{term: r.GetTerm()}
 	}

@@ -79,7 +79,7 @@ wrong usage.`,
 	}
 	o.world(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.seeds, "seeds", "", "range of seeds, as in 1-1000 (or 1000, the same); 1- never ends")
+	f.StringVar(&o.seeds, "seeds", "", "range of seeds: 1-1000, or 1000, the same; 1- never ends")
 	f.IntVar(&o.jobs, "jobs", 1, "processes to run at a time; 0: as many as there are processors")
 	f.StringVar(&o.shard, "shard", "", "run part i of n of the seeds, as in 2/8")
 	f.StringVar(&o.failures, "failures", "", "append failing seeds to this file")
