@@ -21,8 +21,9 @@ type gate struct {
 	node            Node
 	electionTimeout time.Duration
 
-	mutex   sync.Mutex
-	streams map[*guarded]struct{} // a goroutine guards them while there are any
+	mutex    sync.Mutex
+	streams  map[*guarded]struct{}
+	guarding bool // a goroutine looks after them
 }
 
 // A guarded stream ends when the leader is missed for too long: its context tells why.
@@ -35,7 +36,11 @@ type guarded struct {
 func (g *guarded) Context() context.Context { return g.ctx }
 
 func newGate(node Node, electionTimeout time.Duration) *gate {
-	return &gate{node, electionTimeout, sync.Mutex{}, make(map[*guarded]struct{})}
+	return &gate{
+		node:            node,
+		electionTimeout: electionTimeout,
+		streams:         make(map[*guarded]struct{}),
+	}
 }
 
 func (g *gate) unary(
@@ -102,7 +107,8 @@ func (g *gate) enter(stream *guarded) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	g.streams[stream] = struct{}{}
-	if len(g.streams) == 1 {
+	if !g.guarding {
+		g.guarding = true
 		go g.guard()
 	}
 }
@@ -129,9 +135,10 @@ func (g *gate) guard() {
 				stream.cancel(rpctypes.ErrGRPCNoLeader)
 			}
 		}
-		idle := len(g.streams) == 0
+		g.guarding = len(g.streams) > 0
+		guarding := g.guarding
 		g.mutex.Unlock()
-		if idle {
+		if !guarding {
 			return
 		}
 	}

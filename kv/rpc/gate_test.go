@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,6 +70,23 @@ func TestStreamsEndWithoutLeader(t *testing.T) {
 			}
 			node.change(func(s *Status) { s.Leader = 8 })
 			time.Sleep(10 * time.Second)
+		}
+	})
+}
+
+// However often streams come and go, one goroutine guards them.
+func TestOneGuardForAllStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(newLoner(t), time.Second)
+		before := runtime.NumGoroutine()
+		for range 20 {
+			stream := &guarded{}
+			g.enter(stream)
+			time.Sleep(900 * time.Millisecond)
+			g.leave(stream)
+		}
+		if n := runtime.NumGoroutine() - before; n > 1 {
+			t.Errorf("%d goroutines guard", n)
 		}
 	})
 }
