@@ -48,6 +48,10 @@ func TestFiveKillsOfEtcdLoseNothing(t *testing.T) {
 	checkWorked(t, report, 5)
 }
 
+// leaseTime is how long a run must last for leases of seconds to end in it for certain, when a change
+// of leader may give each one its whole time again.
+const leaseTime = 10 * time.Second
+
 // checkWorked refuses a torture in which nothing happened that could have been lost.
 func checkWorked(t *testing.T, r *tortureReport, kills int64) {
 	t.Helper()
@@ -56,8 +60,10 @@ func checkWorked(t *testing.T, r *tortureReport, kills int64) {
 		t.Errorf("%d kills", r.Kills)
 	case r.Acknowledged < 10*kills || r.Reads < kills || r.Delivered < 3*r.Acknowledged:
 		t.Errorf("hardly any load: %+v", r)
-	case r.Resumed == 0 || r.LeasesEnded == 0:
-		t.Errorf("no watch was resumed, or no lease ended: %+v", r)
+	case r.Resumed == 0:
+		t.Errorf("no watch was resumed: %+v", r)
+	case r.LeasesEnded == 0 && r.Elapsed > leaseTime:
+		t.Errorf("no lease ended: %+v", r)
 	}
 }
 
