@@ -11,7 +11,7 @@ import (
 )
 
 // listen opens a listener for each URL, all or none.
-func listen(urls types.URLs, config *tls.Config) ([]net.Listener, error) {
+func listen(urls types.URLs, wrap func(net.Listener, bool) net.Listener) ([]net.Listener, error) {
 	var all []net.Listener
 	for _, url := range urls {
 		network, address := "tcp", url.Host
@@ -25,21 +25,25 @@ func listen(urls types.URLs, config *tls.Config) ([]net.Listener, error) {
 		if err != nil {
 			return nil, errors.Join(err, closeAll(all))
 		}
-		if isSecure(url.Scheme) {
-			listener = tls.NewListener(listener, withHTTP2(config))
-		}
-		all = append(all, listener)
+		all = append(all, wrap(listener, isSecure(url.Scheme)))
 	}
 	return all, nil
 }
 
-// withHTTP2 offers the protocol that gRPC clients insist on.
-func withHTTP2(config *tls.Config) *tls.Config {
-	config = config.Clone()
-	if len(config.NextProtos) == 0 {
-		config.NextProtos = []string{"h2"}
+// overTLS speaks TLS at secure URLs, and offers these protocols unless the configuration does.
+func overTLS(
+	config *tls.Config, protocols ...string,
+) func(listener net.Listener, secure bool) net.Listener {
+	return func(listener net.Listener, secure bool) net.Listener {
+		if !secure {
+			return listener
+		}
+		config := config.Clone()
+		if len(config.NextProtos) == 0 {
+			config.NextProtos = protocols
+		}
+		return tls.NewListener(listener, config)
 	}
-	return config
 }
 
 func closeAll(listeners []net.Listener) error {

@@ -12,22 +12,18 @@ import (
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/grpc"
-
 	"detcd/consensus/node"
 	"detcd/consensus/transport"
 	"detcd/kv"
-	"detcd/kv/rpc"
 )
 
 // Server is a member that serves clients.
 type Server struct {
-	config  Config
-	store   *storage
-	node    atomic.Pointer[node.Node] // nil until it has started
-	grpc    *grpc.Server
-	peers   []net.Listener
-	clients []net.Listener
+	config Config
+	store  *storage
+	node   atomic.Pointer[node.Node] // nil until it has started
+	peers  []net.Listener
+	front  *front // what clients reach
 
 	ready    chan struct{}
 	stopping chan struct{}
@@ -51,12 +47,10 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 		ready:  make(chan struct{}), stopping: make(chan struct{}), done: make(chan struct{}),
 	}
 	if err := s.open(ctx); err != nil {
-		return nil, errors.Join(err, closeAll(s.peers), closeAll(s.clients), s.store.close())
+		return nil, errors.Join(err, closeAll(s.peers), s.front.abandon(), s.store.close())
 	}
 	var serving sync.WaitGroup
-	for _, listener := range s.clients {
-		serving.Go(func() { s.serve(listener) })
-	}
+	s.front.serve(&serving, s.failed)
 	serving.Go(s.awaitReady)
 	go s.end(&serving)
 	return s, nil
@@ -68,10 +62,10 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.store, err = c.openStorage(); err != nil {
 		return err
 	}
-	if s.peers, err = listen(c.ListenPeerURLs, c.PeerTLS); err != nil {
+	if s.peers, err = listen(c.ListenPeerURLs, overTLS(c.PeerTLS, "h2")); err != nil {
 		return err
 	}
-	if s.clients, err = listen(c.ListenClientURLs, c.ClientTLS); err != nil {
+	if s.front, err = c.openFront(); err != nil {
 		return err
 	}
 	b, err := c.begin(ctx, s.store.dir)
@@ -97,49 +91,24 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return fmt.Errorf("data directory %s: %w", c.DataDir, err)
 	}
 	s.node.Store(n)
-	s.register(&adapter{n, m})
+	if err := s.front.register(c, &adapter{n, m}); err != nil {
+		return errors.Join(err, n.Stop(context.Background()))
+	}
 	return nil
 }
 
 // messageBytesMin bounds a message between members, however small requests must be.
 const messageBytesMin = 64 << 20
 
-func (s *Server) register(served *adapter) {
-	c := &s.config
-	options := rpc.Options{
-		Limits: kv.Limits{
-			RequestBytesMax: c.MaxRequestBytes, TxnOpsMax: c.MaxTxnOps, LeaseTTLMin: c.leaseTTLMin(),
-		},
-		ElectionTimeout:      c.ElectionTimeout,
-		ProgressInterval:     c.WatchProgressInterval,
-		ConcurrentStreamsMax: c.MaxConcurrentStreams,
-	}
-	s.grpc = grpc.NewServer(append(rpc.ServerOptions(served, options),
-		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),
-		grpc.NumStreamWorkers(streamWorkers))...)
-	rpc.Register(s.grpc, served, options)
-}
-
-// How the gRPC server is run; together they save a fifth of the processor time of a put (decision
-// 0504). Windows that are set need not be measured, so there is no PING for every request; a stream
-// worker keeps the stack that it has grown. When all workers are busy, as with many watches,
-// further requests get goroutines of their own.
-const (
-	windowBytes   = 1 << 20 // of what a client may send ahead, for each stream and connection
-	streamWorkers = 512
-)
-
 // leaseTTLMin is etcd's: one and a half election time-outs, in whole seconds.
 func (c *Config) leaseTTLMin() int64 {
 	return int64((3*c.ElectionTimeout/2 + time.Second - 1) / time.Second)
 }
 
-func (s *Server) serve(listener net.Listener) {
-	err := s.grpc.Serve(listener)
-	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
-		s.config.Log.Error("client listener failed", slog.Any("error", err))
-		s.stopOnce.Do(func() { close(s.stopping) })
-	}
+// failed ends the server because it cannot accept connections any more.
+func (s *Server) failed(err error) {
+	s.config.Log.Error("client listener failed", slog.Any("error", err))
+	s.stopOnce.Do(func() { close(s.stopping) })
 }
 
 // awaitReady waits until there is a leader and the cluster knows this member's name.
@@ -160,7 +129,7 @@ func (s *Server) awaitReady() {
 	close(s.ready)
 	log.Info("published local member to cluster through raft",
 		slog.String("local-member-id", hex(uint64(n.Status().ID))))
-	log.Info("ready to serve client requests", slog.String("address", addresses(s.clients)))
+	log.Info("ready to serve client requests", slog.String("address", addresses(s.front.clients)))
 }
 
 func (s *Server) isReady(n *node.Node) bool {
@@ -180,14 +149,14 @@ func (s *Server) end(serving *sync.WaitGroup) {
 	}
 	drained := make(chan struct{})
 	go func() {
-		s.grpc.GracefulStop()
+		s.front.drain()
 		close(drained)
 	}()
 	s.err = n.Stop(context.Background())
 	select {
 	case <-drained:
 	case <-time.After(drainTime):
-		s.grpc.Stop()
+		s.front.close()
 		<-drained
 	}
 	serving.Wait()
@@ -231,7 +200,7 @@ func (s *Server) Stop(ctx context.Context) error {
 // ClientAddresses are what the client listeners are bound to, as in "127.0.0.1:2379".
 func (s *Server) ClientAddresses() []string {
 	var all []string
-	for _, listener := range s.clients {
+	for _, listener := range s.front.clients {
 		all = append(all, listener.Addr().String())
 	}
 	return all

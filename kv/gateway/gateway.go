@@ -1,0 +1,96 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"detcd/kv/rpc"
+)
+
+// Node is what the gateway asks of its member: a part of rpc.Node.
+type Node interface {
+	// Status describes the member.
+	Status() rpc.Status
+	// View gives a view of what is applied here.
+	View(ctx context.Context) (any, error)
+	// Barrier gives a view that all members agree on.
+	Barrier(ctx context.Context) (any, error)
+}
+
+// Options are what a Gateway is made of.
+type Options struct {
+	Node     Node
+	Services *grpc.ClientConn // the member's own gRPC services; nil: no JSON under /v3
+	Metrics  http.Handler     // what /metrics answers; nil: nothing
+	Timeout  time.Duration    // of a check that needs the other members
+
+	RequestBytesMax int      // of a request of gRPC; JSON may have twice that
+	Origins         []string // who may read answers in a browser (CORS); none or "*": everyone
+	Hosts           []string // which names the member is known by, without TLS; none or "*": any
+	Profiling       bool     // serve /debug/pprof
+
+	Log *slog.Logger
+}
+
+// Gateway is the HTTP half of a member.
+type Gateway struct {
+	options Options
+	all     http.Handler
+	watched http.Handler
+}
+
+// New makes a Gateway. It fails only when the services cannot be registered.
+func New(options Options) (*Gateway, error) {
+	if options.Log == nil {
+		options.Log = slog.New(slog.DiscardHandler)
+	}
+	g := &Gateway{options: options}
+	all := http.NewServeMux()
+	g.observe(all)
+	all.HandleFunc("/version", onlyGet(g.version))
+	g.debug(all)
+	if options.Services != nil {
+		services, err := g.services()
+		if err != nil {
+			return nil, err
+		}
+		all.Handle("/v3/", services)
+	}
+	watched := http.NewServeMux()
+	g.observe(watched)
+	g.all, g.watched = g.guard(all), watched
+	return g, nil
+}
+
+// observe adds what tells how the member is.
+func (g *Gateway) observe(mux *http.ServeMux) {
+	if g.options.Metrics != nil {
+		mux.Handle("/metrics", g.options.Metrics)
+	}
+	mux.HandleFunc("/health", onlyGet(g.health))
+	g.probe(mux, "/livez", serializableRead)
+	g.probe(mux, "/readyz", dataCorruption, serializableRead, linearizableRead, nonLearner)
+}
+
+// ServeHTTP serves everything.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.all.ServeHTTP(w, r) }
+
+// Observation serves what an operator may want to see at an address of its own: /metrics, /health,
+// /livez and /readyz. As in etcd any Host and origin may.
+func (g *Gateway) Observation() http.Handler { return g.watched }
+
+// onlyGet answers any other method with 405.
+func onlyGet(serve http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet {
+			w.Header().Set("Allow", http.MethodGet)
+			http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
+			return
+		}
+		serve(w, r)
+	}
+}

@@ -1,0 +1,57 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"github.com/tmc/grpc-websocket-proxy/wsproxy"
+	"go.etcd.io/etcd/api/v3/etcdserverpb/gw"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/encoding/protojson"
+)
+
+// services translates between JSON and gRPC, as etcd does: names with underscores out, either
+// spelling in, unknown fields ignored, zeros left out. A websocket carries a stream line by line.
+func (g *Gateway) services() (http.Handler, error) {
+	mux := runtime.NewServeMux(runtime.WithMarshalerOption(runtime.MIMEWildcard,
+		&runtime.HTTPBodyMarshaler{Marshaler: &runtime.JSONPb{
+			MarshalOptions:   protojson.MarshalOptions{UseProtoNames: true},
+			UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: true},
+		}}))
+	for _, register := range []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
+		gw.RegisterKVHandler, gw.RegisterWatchHandler, gw.RegisterLeaseHandler,
+		gw.RegisterClusterHandler, gw.RegisterMaintenanceHandler, gw.RegisterAuthHandler,
+	} {
+		if err := register(context.Background(), mux, g.options.Services); err != nil {
+			return nil, err
+		}
+	}
+	return wsproxy.WebsocketProxy(g.bounded(mux),
+		wsproxy.WithRequestMutator(func(_, outgoing *http.Request) *http.Request {
+			outgoing.Method = http.MethodPost
+			return outgoing
+		}),
+		wsproxy.WithMaxRespBodyBufferSize(lineBytesMax)), nil
+}
+
+const (
+	lineBytesMax   = 1<<31 - 1 // of an answer by way of a websocket
+	streamBytesMax = 64 << 20  // of all requests of one stream
+	slackBytes     = 1 << 20   // of a body, for all that is not keys and values
+)
+
+// bounded bounds what a client may send: a request of JSON is at most twice its size as gRPC, which
+// refuses what is too large. The requests of a stream share one body.
+func (g *Gateway) bounded(next http.Handler) http.Handler {
+	most := int64(2*g.options.RequestBytesMax + slackBytes)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		limit := most
+		switch r.URL.Path {
+		case "/v3/watch", "/v3/lease/keepalive":
+			limit = max(limit, streamBytesMax)
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,30 @@
+package gateway
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"go.etcd.io/etcd/api/v3/version"
+)
+
+// A release is what /version says, in this order.
+type release struct {
+	Server  string `json:"etcdserver"`
+	Cluster string `json:"etcdcluster"`
+	Storage string `json:"storage"`
+}
+
+// version says whose protocol is spoken.
+func (g *Gateway) version(w http.ResponseWriter, _ *http.Request) {
+	text, err := json.Marshal(release{
+		Server:  version.Version,
+		Cluster: version.Cluster(version.Version) + ".0",
+		Storage: g.options.Node.Status().StorageVersion,
+	})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(text)
+}

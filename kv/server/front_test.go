@@ -1,0 +1,184 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+)
+
+// web is a client of HTTP that keeps nothing open when the test ends.
+func web(t *testing.T, config *tls.Config, h2 bool) *http.Client {
+	t.Helper()
+	transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: h2}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: 10 * time.Second}
+}
+
+func fetch(
+	t *testing.T, c *http.Client, method, url, body string,
+) (status int, proto, text string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := c.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	all, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, response.Proto, string(all)
+}
+
+func TestOnePortSpeaksBothProtocols(t *testing.T) {
+	leavesNothing(t)
+	s := start(t, testConfigs(t, 1)[0])
+	ready(t, s)
+	put(t, s, "key", "value")
+	url, c := "http://"+s.ClientAddresses()[0], web(t, nil, false)
+	if status, _, text := fetch(t, c, "GET", url+"/health", ""); status != 200 {
+		t.Error(status, text)
+	}
+	status, _, text := fetch(t, c, "POST", url+"/v3/kv/range", `{"key":"a2V5"}`)
+	if status != 200 || !strings.Contains(text, `"dmFsdWU="`) {
+		t.Error(status, text)
+	}
+	expect(t, s, "key", "value")
+}
+
+// Of clients that speak TLS, those who know only HTTP/2 are gRPC's; who knows both may be anybody.
+func TestOnePortSpeaksBothProtocolsOverTLS(t *testing.T) {
+	leavesNothing(t)
+	config := testConfigs(t, 1)[0]
+	config.ListenClientURLs, config.ClientTLS = secureURL(t), selfSigned(t)
+	config.AdvertiseClientURLs = config.ListenClientURLs
+	s := start(t, config)
+	ready(t, s)
+	address := s.ClientAddresses()[0]
+	for _, h2 := range []bool{false, true} {
+		want := map[bool]string{false: "HTTP/1.1", true: "HTTP/2.0"}[h2]
+		c := web(t, config.ClientTLS.Clone(), h2)
+		status, proto, text := fetch(t, c, "GET", "https://"+address+"/health", "")
+		if status != 200 || proto != want {
+			t.Errorf("%d %s %s, want %s", status, proto, text, want)
+		}
+	}
+	for _, protocols := range [][]string{{"h2"}, {"h2", "http/1.1"}} {
+		conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(
+			offering{credentials.NewTLS(config.ClientTLS), config.ClientTLS, protocols}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := pb.NewKVClient(conn).Put(within(t), &pb.PutRequest{Key: []byte("k")}); err != nil {
+			t.Errorf("%q: %v", protocols, err)
+		}
+	}
+}
+
+// offering is TLS for a client of gRPC that offers what it wants to.
+type offering struct {
+	credentials.TransportCredentials
+	config    *tls.Config
+	protocols []string
+}
+
+func (o offering) Clone() credentials.TransportCredentials { return o }
+
+func (o offering) ClientHandshake(
+	ctx context.Context, _ string, raw net.Conn,
+) (net.Conn, credentials.AuthInfo, error) {
+	config := o.config.Clone()
+	config.NextProtos, config.ServerName = o.protocols, "127.0.0.1"
+	conn := tls.Client(raw, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, nil, err
+	}
+	return conn, credentials.TLSInfo{State: conn.ConnectionState()}, nil
+}
+
+func TestStrangersAtTheDoorAreNoHarm(t *testing.T) {
+	leavesNothing(t)
+	s := start(t, testConfigs(t, 1)[0])
+	ready(t, s)
+	for _, first := range []string{
+		"", "P", "PRI", preface[:23], preface[:23] + "x", preface, preface + "x", "\x16\x03\x01", "\n",
+	} {
+		conn, err := net.Dial("tcp", s.ClientAddresses()[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, first); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, s, "key", "value")
+	begun := time.Now()
+	stop(t, s)
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("silent connections held the end up for %v", took)
+	}
+}
+
+// A request may arrive in any pieces.
+func TestARequestArrivesByteByByte(t *testing.T) {
+	leavesNothing(t)
+	s := start(t, testConfigs(t, 1)[0])
+	ready(t, s)
+	conn, err := net.Dial("tcp", s.ClientAddresses()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, b := range []byte("PROPFIND /version HTTP/1.1\r\nHost: x\r\n\r\n") {
+		if _, err := conn.Write([]byte{b}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || response.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("%+v, %v", response, err)
+	}
+}
+
+func TestStreamsOfHTTPEndWithTheMember(t *testing.T) {
+	leavesNothing(t)
+	s := start(t, testConfigs(t, 1)[0])
+	ready(t, s)
+	body := strings.NewReader(`{"create_request":{"key":"a2V5"}}`)
+	url := fmt.Sprintf("http://%s/v3/watch", s.ClientAddresses()[0])
+	request, err := http.NewRequestWithContext(t.Context(), "POST", url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := web(t, nil, false).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	lines := bufio.NewScanner(response.Body)
+	if !lines.Scan() || !strings.Contains(lines.Text(), `"created":true`) {
+		t.Fatalf("%q", lines.Text())
+	}
+	put(t, s, "key", "value")
+	if !lines.Scan() || !strings.Contains(lines.Text(), `"value":"dmFsdWU="`) {
+		t.Fatalf("%q", lines.Text())
+	}
+	stop(t, s)
+}
