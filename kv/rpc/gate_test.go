@@ -88,6 +88,7 @@ func TestOneGuardForAllStreams(t *testing.T) {
 		if n := runtime.NumGoroutine() - before; n > 1 {
 			t.Errorf("%d goroutines guard", n)
 		}
+		time.Sleep(2 * time.Second) // until it has gone home
 	})
 }
 
