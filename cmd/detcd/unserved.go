@@ -132,7 +132,7 @@ compaction-batch-limit
 peer-skip-client-san-verification bool false
 warning-apply-duration
 bootstrap-defrag-threshold-megabytes 0
-max-learners
+max-learners 1
 compaction-sleep-interval
 downgrade-check-time
 snapshot-catchup-entries

@@ -19,6 +19,7 @@ const (
 	inputForget
 	inputTransfer
 	inputUnreachable
+	inputMatch
 )
 
 // An input is something that the owner of the replica is to be told, beside messages.

@@ -167,6 +167,18 @@ func (n *Node) Change(
 	return value.(replica.Membership), nil
 }
 
+// Match is replica.Match: on the leader, how much of its log another member has.
+func (n *Node) Match(
+	ctx context.Context, id replica.MemberID,
+) (match, own replica.Index, err error) {
+	value, err := n.request(ctx, input{kind: inputMatch, member: id})
+	if err != nil {
+		return 0, 0, err
+	}
+	both := value.([2]replica.Index)
+	return both[0], both[1], nil
+}
+
 // Members returns who is in the cluster as far as this member has applied the log. What it holds
 // must not be changed.
 func (n *Node) Members() replica.Membership { return *n.members.Load() }

@@ -150,7 +150,7 @@ func (o *owner) tick() {
 }
 
 func (o *owner) handle(in *input) {
-	if in.waiter != nil && in.kind != inputView {
+	if in.waiter != nil && in.kind != inputView && in.kind != inputMatch {
 		o.waiters[in.id] = in.waiter
 	}
 	switch in.kind {
@@ -164,6 +164,9 @@ func (o *owner) handle(in *input) {
 		o.replica.Change(in.id, in.changes)
 	case inputView:
 		o.viewers = append(o.viewers, in.waiter)
+	case inputMatch:
+		match, own, err := o.replica.Match(in.member)
+		in.waiter.answer([2]replica.Index{match, own}, err)
 	case inputForget:
 		if _, ok := o.waiters[in.id]; ok {
 			delete(o.waiters, in.id)

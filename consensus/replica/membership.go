@@ -62,7 +62,13 @@ const (
 	ChangeRemove  ChangeKind = 3 // remove Member.ID
 	ChangeUpdate  ChangeKind = 4 // set the peer URLs of Member.ID
 	changePublish ChangeKind = 5 // a member tells its name, client URLs and incarnation
+
+	ChangeAddLearner ChangeKind = 6 // add Member as a learner, unless learnersMax are there already
 )
+
+// learnersMax is how many learners ChangeAddLearner allows. Each costs the leader a copy of the log
+// that counts for no majority. All members must judge alike, so it is no setting of one of them.
+const learnersMax = 1
 
 // Change is one change of the membership. Several in one request are made in one joint step of
 // consensus, as section 6 of the Raft paper describes.
@@ -75,14 +81,20 @@ type Change struct {
 func (m *Membership) check(c Change) error {
 	_, known := m.search(c.Member.ID)
 	switch c.Kind {
-	case ChangeAdd:
+	case ChangeAdd, ChangeAddLearner:
 		switch {
 		case m.wasRemoved(c.Member.ID):
 			return ErrMemberRemoved
 		case known:
 			return ErrMemberExists
 		}
-		return m.checkURLs(c.Member)
+		if err := m.checkURLs(c.Member); err != nil {
+			return err
+		}
+		if c.Kind == ChangeAddLearner && m.learners() >= learnersMax {
+			return ErrTooManyLearners
+		}
+		return nil
 	case ChangeUpdate:
 		if !known {
 			return m.missing(c.Member.ID)
@@ -102,6 +114,16 @@ func (m *Membership) check(c Change) error {
 		return m.missing(c.Member.ID)
 	}
 	return nil
+}
+
+func (m *Membership) learners() int {
+	count := 0
+	for i := range m.Members {
+		if m.Members[i].Learner {
+			count++
+		}
+	}
+	return count
 }
 
 func (m *Membership) missing(id MemberID) error {
@@ -129,7 +151,8 @@ func (m *Membership) checkURLs(changed Member) error {
 func (m *Membership) apply(c Change) {
 	i, known := m.search(c.Member.ID)
 	switch c.Kind {
-	case ChangeAdd:
+	case ChangeAdd, ChangeAddLearner:
+		c.Member.Learner = c.Member.Learner || c.Kind == ChangeAddLearner
 		m.Members = slices.Insert(slices.Clone(m.Members), i, c.Member)
 		return
 	case ChangeRemove:
@@ -173,7 +196,7 @@ func confChange(changes []Change) *raftpb.ConfChangeV2 {
 		switch {
 		case c.Kind == ChangeRemove:
 			kind = raftpb.ConfChangeRemoveNode
-		case c.Kind == ChangeAdd && c.Member.Learner:
+		case c.Kind == ChangeAdd && c.Member.Learner, c.Kind == ChangeAddLearner:
 			kind = raftpb.ConfChangeAddLearnerNode
 		case c.Kind == ChangeUpdate || c.Kind == changePublish:
 			continue

@@ -7,6 +7,7 @@ import (
 
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
+	"go.etcd.io/raft/v3/tracker"
 )
 
 // Replica is one member, whole but for its input and output. It is not safe for concurrent use.
@@ -113,7 +114,11 @@ func (r *Replica) Receive(m Message) {
 	case MessageChunk:
 		r.receiveChunk(m)
 	case MessageRefused:
-		r.event(Event{Kind: EventRefused, Member: m.From, Text: string(m.Data)})
+		kind := EventRefused
+		if string(m.Data) == removedText {
+			kind = EventRemoved
+		}
+		r.event(Event{Kind: kind, Member: m.From, Text: string(m.Data)})
 	}
 }
 
@@ -136,7 +141,7 @@ func (r *Replica) admit(m *Message) bool {
 		return false
 	}
 	if r.membership.wasRemoved(m.From) {
-		r.refuse(m.From, "this member was removed from the cluster")
+		r.refuse(m.From, removedText)
 		return false
 	}
 	known := r.incarnationOf(m.From)
@@ -149,6 +154,8 @@ func (r *Replica) admit(m *Message) bool {
 	}
 	return true
 }
+
+const removedText = "this member was removed from the cluster"
 
 const strangerText = "the cluster knows this member with another data directory: " +
 	"remove it from the cluster and add it again"
@@ -204,6 +211,25 @@ func (r *Replica) Transfer(to MemberID) {
 	if member, ok := r.membership.Find(to); ok && !member.Learner {
 		r.node.TransferLeader(uint64(to))
 	}
+}
+
+// Match tells on the leader up to where a member has the leader's log on its disk, as far as the
+// leader has heard, and up to where the leader has it itself. Its errors are ErrNotLeader and
+// ErrMemberUnknown.
+func (r *Replica) Match(id MemberID) (match, own Index, err error) {
+	if !r.leading() {
+		return 0, 0, ErrNotLeader
+	}
+	err = ErrMemberUnknown
+	r.node.WithProgress(func(of uint64, _ raft.ProgressType, progress tracker.Progress) {
+		if MemberID(of) == id {
+			match, err = Index(progress.Match), nil
+		}
+		if MemberID(of) == r.options.ID {
+			own = Index(progress.Match)
+		}
+	})
+	return match, own, err
 }
 
 // View returns the machine's view of the applied state.

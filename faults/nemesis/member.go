@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,7 +20,6 @@ import (
 type Member struct {
 	name     string
 	binary   string
-	args     []string
 	env      []string
 	endpoint string
 	peer     string
@@ -27,7 +27,8 @@ type Member struct {
 	logPath  string
 
 	mu      sync.Mutex // guards what follows
-	process *process   // the last one started; nil before the first Start
+	args    []string
+	process *process // the last one started; nil before the first Start
 	conn    *grpc.ClientConn
 	starts  int
 }
@@ -84,6 +85,14 @@ func (m *Member) Start() error {
 	m.process = p
 	m.starts++
 	return nil
+}
+
+// AppendArgs adds flags to those with which the member is started from now on. Of a flag that is
+// given twice the last counts.
+func (m *Member) AppendArgs(args ...string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.args = append(slices.Clip(m.args), args...)
 }
 
 // Kill ends the process with SIGKILL and returns when it is gone. A member without a process is

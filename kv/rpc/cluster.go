@@ -5,27 +5,104 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"go.etcd.io/etcd/client/pkg/v3/types"
 )
 
-// A clusterService is etcd's Cluster service: the list of members. Changes of membership are not
-// served yet.
+// A clusterService is etcd's Cluster service: who is a member. Its headers have, unlike all others,
+// no revision.
 type clusterService struct {
 	*carrier
 	pb.UnimplementedClusterServer
 }
 
-// MemberList has, as all of this service, no revision in its header.
+// MemberList lists the members as this one knows them, or as all of them do.
 func (s *clusterService) MemberList(
 	ctx context.Context, r *pb.MemberListRequest,
 ) (*pb.MemberListResponse, error) {
+	header, members, err := s.members(ctx, func(ctx context.Context) ([]*pb.Member, error) {
+		return s.node.Members(ctx, r.Linearizable)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.MemberListResponse{Header: header, Members: members}, nil
+}
+
+// MemberAdd adds a member that has yet to be started.
+func (s *clusterService) MemberAdd(
+	ctx context.Context, r *pb.MemberAddRequest,
+) (*pb.MemberAddResponse, error) {
+	urls, err := types.NewURLs(r.PeerURLs)
+	if err != nil {
+		return nil, rpctypes.ErrGRPCMemberBadURLs
+	}
+	var added *pb.Member
+	header, members, err := s.members(ctx, func(ctx context.Context) (all []*pb.Member, err error) {
+		added, all, err = s.node.AddMember(ctx, urls.StringSlice(), r.IsLearner)
+		return all, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.MemberAddResponse{Header: header, Member: added, Members: members}, nil
+}
+
+// MemberRemove removes a member for good.
+func (s *clusterService) MemberRemove(
+	ctx context.Context, r *pb.MemberRemoveRequest,
+) (*pb.MemberRemoveResponse, error) {
+	header, members, err := s.members(ctx, func(ctx context.Context) ([]*pb.Member, error) {
+		return s.node.RemoveMember(ctx, r.ID)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.MemberRemoveResponse{Header: header, Members: members}, nil
+}
+
+// MemberUpdate changes the peer URLs of a member. etcd takes anything for a URL here, and all its
+// members end when they try to use it; so here they are checked.
+func (s *clusterService) MemberUpdate(
+	ctx context.Context, r *pb.MemberUpdateRequest,
+) (*pb.MemberUpdateResponse, error) {
+	if _, err := types.NewURLs(r.PeerURLs); err != nil {
+		return nil, rpctypes.ErrGRPCMemberBadURLs
+	}
+	header, members, err := s.members(ctx, func(ctx context.Context) ([]*pb.Member, error) {
+		return s.node.UpdateMember(ctx, r.ID, r.PeerURLs)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.MemberUpdateResponse{Header: header, Members: members}, nil
+}
+
+// MemberPromote lets a learner vote.
+func (s *clusterService) MemberPromote(
+	ctx context.Context, r *pb.MemberPromoteRequest,
+) (*pb.MemberPromoteResponse, error) {
+	header, members, err := s.members(ctx, func(ctx context.Context) ([]*pb.Member, error) {
+		return s.node.PromoteMember(ctx, r.ID)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.MemberPromoteResponse{Header: header, Members: members}, nil
+}
+
+// members does what gives the members, within the time limit of a request.
+func (s *clusterService) members(
+	ctx context.Context, do func(ctx context.Context) ([]*pb.Member, error),
+) (*pb.ResponseHeader, []*pb.Member, error) {
 	begun := time.Now()
 	limited, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	members, err := s.node.Members(limited, r.Linearizable)
+	members, err := do(limited)
 	if err != nil {
-		return nil, s.failure(ctx, err, begun)
+		return nil, nil, s.failure(ctx, err, begun)
 	}
-	answer := &pb.MemberListResponse{Header: &pb.ResponseHeader{}, Members: members}
-	s.sign(answer.Header)
-	return answer, nil
+	header := &pb.ResponseHeader{}
+	s.sign(header)
+	return header, members, nil
 }

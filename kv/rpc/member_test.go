@@ -93,14 +93,10 @@ func TestHealthServiceSaysServing(t *testing.T) {
 func TestUnservedMethodsAreUnimplemented(t *testing.T) {
 	s := serve(t, Options{})
 	ctx := soon(t)
-	cluster, maintenance := pb.NewClusterClient(s.conn), pb.NewMaintenanceClient(s.conn)
+	maintenance := pb.NewMaintenanceClient(s.conn)
 	for name, do := range map[string]func(context.Context) error{
 		"AuthEnable": func(ctx context.Context) error {
 			_, err := pb.NewAuthClient(s.conn).AuthEnable(ctx, &pb.AuthEnableRequest{})
-			return err
-		},
-		"MemberAdd": func(ctx context.Context) error {
-			_, err := cluster.MemberAdd(ctx, &pb.MemberAddRequest{})
 			return err
 		},
 		"Alarm": func(ctx context.Context) error {

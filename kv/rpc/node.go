@@ -15,9 +15,10 @@ import (
 // goroutine.
 //
 // Many methods: each is one of the ways in which a request can touch a member (write it, read it
-// with or without an agreement, ask the leader, wait for it, describe it, list its cluster), and
-// kv/server implements all of them in one short adapter.
+// with or without an agreement, ask the leader, wait for it, describe it, list its cluster or
+// change it), and kv/server implements all of them in one short adapter.
 type Node interface {
+	Cluster
 	// Submit proposes a command and gives what its application answered. When ctx ends first the
 	// command may still be applied.
 	Submit(ctx context.Context, command []byte) (answer any, err error)
@@ -37,6 +38,23 @@ type Node interface {
 	// Members lists the cluster in ascending order of ID, as this member knows it, or, when
 	// linearizable, after a barrier.
 	Members(ctx context.Context, linearizable bool) ([]*pb.Member, error)
+}
+
+// Cluster changes who is in the cluster, and who leads it. What is changed is checked as etcd
+// checks it; the errors are those of rpctypes. Each change gives all members that there are after
+// it, in ascending order of ID.
+type Cluster interface {
+	// AddMember adds a member, which has yet to be started, and gives it as well.
+	AddMember(ctx context.Context, peerURLs []string, learner bool) (
+		added *pb.Member, all []*pb.Member, err error)
+	// RemoveMember removes a member for good.
+	RemoveMember(ctx context.Context, id uint64) ([]*pb.Member, error)
+	// UpdateMember says where the others reach a member.
+	UpdateMember(ctx context.Context, id uint64, peerURLs []string) ([]*pb.Member, error)
+	// PromoteMember lets a learner vote that has most of the leader's log.
+	PromoteMember(ctx context.Context, id uint64) ([]*pb.Member, error)
+	// MoveLeader lets another voter lead. This member must be the leader.
+	MoveLeader(ctx context.Context, to uint64) error
 }
 
 // Status is what a member says of itself at one moment. The two times are read on this process's

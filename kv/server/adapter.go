@@ -17,6 +17,7 @@ import (
 type adapter struct {
 	*node.Node
 	machine *machine
+	config  *Config
 }
 
 var _ rpc.Node = (*adapter)(nil)
@@ -36,6 +37,23 @@ func outward(err error) error {
 		return rpctypes.ErrGRPCLeaderChanged
 	case errors.Is(err, replica.ErrNotLeader):
 		return rpctypes.ErrGRPCNotLeader
+	}
+	return outwardOfChange(err)
+}
+
+// outwardOfChange is what a client is told for an error of a change of the membership.
+func outwardOfChange(err error) error {
+	switch {
+	case errors.Is(err, replica.ErrMemberUnknown), errors.Is(err, replica.ErrMemberRemoved):
+		return rpctypes.ErrGRPCMemberNotFound
+	case errors.Is(err, replica.ErrMemberExists):
+		return rpctypes.ErrGRPCMemberExist
+	case errors.Is(err, replica.ErrPeerURLExists):
+		return rpctypes.ErrGRPCPeerURLExist
+	case errors.Is(err, replica.ErrNotLearner):
+		return rpctypes.ErrGRPCMemberNotLearner
+	case errors.Is(err, replica.ErrTooManyLearners):
+		return rpctypes.ErrGRPCTooManyLearners
 	}
 	return err
 }
@@ -93,14 +111,22 @@ func (a *adapter) Members(ctx context.Context, linearizable bool) ([]*pb.Member,
 			return nil, err
 		}
 	}
+	return outwardMembers(a.Node.Members()), nil
+}
+
+func outwardMembers(membership replica.Membership) []*pb.Member {
 	var all []*pb.Member
-	for _, member := range a.Node.Members().Members {
-		all = append(all, &pb.Member{
-			ID: uint64(member.ID), Name: member.Name, IsLearner: member.Learner,
-			PeerURLs: member.PeerURLs, ClientURLs: member.ClientURLs,
-		})
+	for i := range membership.Members {
+		all = append(all, outwardMember(&membership.Members[i]))
 	}
-	return all, nil
+	return all
+}
+
+func outwardMember(member *replica.Member) *pb.Member {
+	return &pb.Member{
+		ID: uint64(member.ID), Name: member.Name, IsLearner: member.Learner,
+		PeerURLs: member.PeerURLs, ClientURLs: member.ClientURLs,
+	}
 }
 
 func hex(id uint64) string { return strconv.FormatUint(id, 16) }

@@ -33,8 +33,11 @@ type memberAnswer struct {
 // answer answers what is asked at the peer listener.
 func (s *Server) answer(question []byte) []byte {
 	n := s.node.Load()
-	if n == nil || string(question) != questionMembers {
+	if n == nil {
 		return nil
+	}
+	if string(question) != questionMembers {
+		return answerReadiness(n, question)
 	}
 	answer := clusterAnswer{Cluster: n.Status().Cluster}
 	for _, member := range n.Members().Members {

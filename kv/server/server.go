@@ -91,7 +91,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return fmt.Errorf("data directory %s: %w", c.DataDir, err)
 	}
 	s.node.Store(n)
-	if err := s.front.register(c, &adapter{n, m}); err != nil {
+	if err := s.front.register(c, &adapter{n, m, c}); err != nil {
 		return errors.Join(err, n.Stop(context.Background()))
 	}
 	return nil

@@ -10,7 +10,6 @@ import (
 // serves one removes it here.
 const unserved = `
 	KV.RangeStream
-	Cluster.MemberAdd Cluster.MemberRemove Cluster.MemberUpdate Cluster.MemberPromote
 	Maintenance.Alarm(ACTIVATE) Maintenance.Defragment Maintenance.Hash Maintenance.Snapshot
 	Maintenance.MoveLeader Maintenance.Downgrade
 `
