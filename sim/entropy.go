@@ -36,6 +36,7 @@ const (
 	streamDisk
 	streamFaults
 	streamMember  // plus the member's number
+	streamMembers = 999
 	streamClients = 1000
 )
 

@@ -94,7 +94,7 @@ wrong usage.`,
 func (o *simOptions) world(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.Uint64Var(&o.seed, "seed", 1, "the seed of the run")
-	f.IntVar(&o.members, "members", 3, "members at the start")
+	f.IntVar(&o.members, "members", 0, "members at the start; 0: drawn by the seed, mostly 3")
 	f.IntVar(&o.clients, "clients", 5, "clients")
 	f.IntVar(&o.rate, "rate", 50, "operations of all clients in a virtual second")
 	f.DurationVar(&o.duration, "duration", time.Minute, "virtual time until everything heals")
@@ -112,6 +112,9 @@ func (o *simOptions) options(seed uint64) (sim.Options, error) {
 	profile, err := faults.ParseProfile(o.profile)
 	if err != nil {
 		return run, err
+	}
+	if o.members == 0 {
+		run.Members = sim.MembersOf(seed)
 	}
 	if o.bug != "" {
 		if run.Bug, err = sim.ParseBug(o.bug); err != nil {

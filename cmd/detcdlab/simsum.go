@@ -106,7 +106,7 @@ func (o *simOptions) again(seed uint64) string {
 		}
 	}
 	add("profile", o.profile, string(faults.Everything))
-	add("members", o.members, 3)
+	add("members", o.members, 0)
 	add("clients", o.clients, 5)
 	add("rate", o.rate, 50)
 	add("duration", o.duration, time.Minute)
