@@ -15,18 +15,18 @@
 //
 // # What is here
 //
-// An Operation is one call of one client: when it was called, when it returned and what it returned:
-// a response, an error, or nothing (the outcome is unknown: it may have happened at any time after
-// its call, or never). A history is a file of them, one JSON object a line, in the format of
-// docs/formats/operations.md; Reader and Writer stream it.
+// An Operation is one call of one client: when it was called, when it returned and what it
+// returned: a response, an error, or nothing (the outcome is unknown: it may have happened at any
+// time after its call, or never). A history is a file of them, one JSON object a line, in the
+// format of docs/formats/operations.md; Reader and Writer stream it.
 //
 //	reader, err := checker.NewReader[string, string](file)
 //	for operation, err := range reader.All() { … }
 //
-// A Model is the sequential specification of any system. Linearizable searches with porcupine for an
-// order that explains a history; Certify checks one that somebody claims to have, in linear time.
-// Which system is judged is not known here: package checker/model has etcd's specification, and the
-// checker that needs no search because etcd numbers its changes.
+// A Model is the sequential specification of any system. Linearizable searches with porcupine for
+// an order that explains a history; Certify checks one that somebody claims to have, in linear
+// time. Which system is judged is not known here: package checker/model has etcd's specification,
+// and the checker that needs no search because etcd numbers its changes.
 //
 // # Invariants
 //
@@ -37,6 +37,6 @@
 //
 // # What it does not do
 //
-// It imports nothing of the system that it judges. It does not record histories: that is the work of
-// whoever has clients.
+// It imports nothing of the system that it judges. It does not record histories: that is the work
+// of whoever has clients.
 package checker

@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// An Operation is one call of one client, with requests of type Q and responses of type R. Times are
-// in nanoseconds on one clock that never goes back; where it begins does not matter.
+// An Operation is one call of one client, with requests of type Q and responses of type R. Times
+// are in nanoseconds on one clock that never goes back; where it begins does not matter.
 type Operation[Q, R any] struct {
 	Client  int64 // one that waits for each answer before its next call, or not: it does not matter
 	Call    int64
