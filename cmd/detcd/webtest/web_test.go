@@ -1,0 +1,231 @@
+package webtest
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"detcd/cmd/detcd/testbed"
+)
+
+// quietTime is after how long a stream has said what it had to say.
+const quietTime = 400 * time.Millisecond
+
+// An answer is what a server says to a line of a script.
+type answer struct {
+	status int
+	header http.Header
+	bodies []any // JSON by its meaning, anything else as text
+	text   string
+}
+
+// hidden are the fields that differ for a reason.
+func hidden() []string {
+	return []string{
+		"dbSize", "dbSizeInUse", "dbSizeQuota", "raftIndex", "raftAppliedIndex", "memstats",
+		"cmdline", "file_descriptor_limit", "raft.status",
+	}
+}
+
+// ask sends a line. Headers are "Name: value".
+func ask(t *testing.T, base, line string, headers ...string) answer {
+	t.Helper()
+	method, rest, _ := strings.Cut(line, " ")
+	path, body, _ := strings.Cut(rest, " ")
+	limit := 20 * time.Second
+	if endless(path) {
+		limit = quietTime
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	sent := strings.NewReader(encoded(body))
+	request, err := http.NewRequestWithContext(ctx, method, base+path, sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ": ")
+		if request.Header.Set(name, value); name == "Host" {
+			request.Host = value
+		}
+	}
+	response, err := http.DefaultClient.Do(request)
+	if endless(path) && errors.Is(err, context.DeadlineExceeded) {
+		return answer{}
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", line, err)
+	}
+	defer response.Body.Close()
+	all, err := io.ReadAll(response.Body)
+	if err != nil && !(endless(path) && errors.Is(err, context.DeadlineExceeded)) {
+		t.Fatalf("%s: %v", line, err)
+	}
+	a := answer{status: response.StatusCode, header: response.Header, text: string(all)}
+	a.bodies = meaning(all)
+	return a
+}
+
+func endless(path string) bool { return strings.HasSuffix(path, "/watch") }
+
+// encoded writes ~foo~ as JSON carries bytes.
+func encoded(body string) string {
+	return regexp.MustCompile("~[^~]*~").ReplaceAllStringFunc(body, func(word string) string {
+		return base64.StdEncoding.EncodeToString([]byte(strings.Trim(word, "~")))
+	})
+}
+
+// meaning is the JSON of a body, or its text. The writer of etcd's errors varies its spaces.
+func meaning(body []byte) []any {
+	body = bytes.ReplaceAll(body, []byte("\u00a0"), []byte(" "))
+	var all []any
+	for decoder := json.NewDecoder(bytes.NewReader(body)); ; {
+		var value any
+		err := decoder.Decode(&value)
+		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) && len(all) > 0 {
+			return all
+		}
+		if _, object := value.(map[string]any); err != nil || !object {
+			lines := strings.Split(string(body), "\n")
+			if strings.HasPrefix(lines[0], "[") {
+				slices.Sort(lines) // of checks
+			}
+			return []any{strings.Join(lines, "\n")}
+		}
+		all = append(all, tidied(value))
+	}
+}
+
+// tidied takes out what differs for a reason.
+func tidied(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		for name := range value {
+			if slices.Contains(hidden(), name) {
+				delete(value, name)
+				continue
+			}
+			value[name] = tidied(value[name])
+		}
+		if leases, ok := value["leases"].([]any); ok {
+			slices.SortFunc(leases, func(a, b any) int {
+				return strings.Compare(a.(map[string]any)["ID"].(string), b.(map[string]any)["ID"].(string))
+			})
+		}
+	case []any:
+		for i := range value {
+			value[i] = tidied(value[i])
+		}
+	}
+	return value
+}
+
+// same compares what both say to a line.
+func same(t *testing.T, etcd, detcd, line string, headers ...string) {
+	t.Helper()
+	want, got := ask(t, etcd, line, headers...), ask(t, detcd, line, headers...)
+	for _, name := range []string{
+		"Content-Type", "Allow", "X-Content-Type-Options", "Access-Control-Allow-Origin",
+		"Access-Control-Allow-Methods", "Access-Control-Allow-Headers", "Grpc-Metadata-Content-Type",
+		"Location",
+	} {
+		if w, g := want.header.Get(name), got.header.Get(name); w != g {
+			t.Errorf("%.200s %q: %s is %q, in etcd %q", line, headers, name, g, w)
+		}
+	}
+	if want.status != got.status || !reflect.DeepEqual(want.bodies, got.bodies) {
+		t.Errorf("%.200s %q:\netcd  %d %.1500s\ndetcd %d %.1500s", line, headers,
+			want.status, want.text, got.status, got.text)
+	}
+}
+
+// both starts a member of each kind and returns their base URLs.
+func both(t *testing.T, args ...string) (etcd, detcd string) {
+	t.Helper()
+	args = append(append(testbed.Alike(), "--max-request-bytes=20000"), args...)
+	var urls []string
+	for _, binary := range []string{testbed.Tool(t, "etcd"), testbed.Detcd(t)} {
+		cluster := testbed.Launch(t, testbed.Options{Binary: binary, Args: args})
+		urls = append(urls, cluster.Members()[0].ClientURL())
+	}
+	return urls[0], urls[1]
+}
+
+// script reads what both are asked.
+func script(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile("testdata/script.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(strings.Split(string(text), "\n"), func(line string) bool {
+		return line == "" || strings.HasPrefix(line, "#")
+	})
+}
+
+func TestBothAnswerTheScript(t *testing.T) {
+	etcd, detcd := both(t)
+	many := strings.Repeat(`{"request_range":{"key":"~k~"}},`, 128) + `{"request_range":{"key":"~k~"}}`
+	for _, line := range append(script(t),
+		`POST /v3/kv/put {"key":"~foo~","value":"`+strings.Repeat("AAAA", 9000)+`"}`,
+		`POST /v3/kv/txn {"success":[`+many+`]}`) {
+		same(t, etcd, detcd, line)
+	}
+	for _, header := range []string{
+		"Origin: http://x", "Host: anything:1", "Authorization: zzz", "Content-Type: text/plain",
+		"Content-Type: application/x-www-form-urlencoded", "Accept: text/html",
+	} {
+		same(t, etcd, detcd, `POST /v3/kv/range {"key":"~foo~"}`, header)
+		same(t, etcd, detcd, `OPTIONS /v3/kv/range`, header)
+		same(t, etcd, detcd, `GET /version`, header)
+	}
+}
+
+// A websocket carries a stream: a line is a message.
+func TestBothCarryStreamsByWebsocket(t *testing.T) {
+	etcd, detcd := both(t)
+	var said [2][]any
+	for i, base := range []string{etcd, detcd} {
+		dialer := websocket.Dialer{Subprotocols: []string{"Bearer, token"}}
+		url := "ws" + strings.TrimPrefix(base, "http") + "/v3/watch"
+		conn, response, err := dialer.DialContext(t.Context(), url, nil)
+		if err != nil {
+			t.Fatalf("%s: %+v, %v", url, response, err)
+		}
+		defer conn.Close()
+		listen := func() {
+			_, message, err := conn.ReadMessage()
+			if err != nil {
+				t.Fatal(err)
+			}
+			said[i] = append(said[i], meaning(message)...)
+		}
+		send := func(message string) {
+			if err := conn.WriteMessage(websocket.TextMessage, []byte(encoded(message))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		send(`{"create_request":{"key":"~a~"}}`)
+		listen()
+		ask(t, base, `POST /v3/kv/put {"key":"~a~","value":"~1~"}`)
+		listen()
+		send(`{"cancel_request":{"watch_id":0}}`)
+		listen()
+	}
+	if len(said[0]) != 3 || !reflect.DeepEqual(said[0], said[1]) {
+		t.Errorf("etcd  %v\ndetcd %v", said[0], said[1])
+	}
+}
