@@ -76,6 +76,12 @@ func TestRefusedConflicts(t *testing.T) {
 	refuse(t, "put, deletion nested twice", duplicate, then(a, then(then(del("a", "")))))
 	refuse(t, "ignoring put, all deleted", duplicate, then(del("a", "\x00"), ignoring))
 	refuse(t, "the same, nested", duplicate, then(then(del("a", "\x00")), then(ignoring)))
+	// Of two branches that put the same key, one ignoring, both count, at every depth.
+	first, second := list(ignoring), list(put("b", ""))
+	for _, inner := range []*pb.TxnRequest{either(first, second), either(second, first)} {
+		refuse(t, "ignoring put, or another", duplicate, then(del("a", "\x00"), inner))
+		refuse(t, "the same, deeper", duplicate, then(del("a", "\x00"), then(inner)))
+	}
 }
 
 // What looks refusable and is not, as in etcd 3.7.3; and what each request needs first.

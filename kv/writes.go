@@ -42,7 +42,7 @@ func writesOf(ops []*pb.RequestOp) (writes, error) {
 }
 
 // nest adds what a nested transaction may write. Only one of its two branches is executed, so they
-// may write the same keys.
+// may write the same keys; of two such puts the one that may fail beside a deletion is kept.
 func (w *writes) nest(r *pb.TxnRequest) error {
 	success, err := writesOf(r.Success)
 	if err != nil {
@@ -64,7 +64,9 @@ func (w *writes) nest(r *pb.TxnRequest) error {
 	for _, branch := range branches {
 		// order-free: they go into a map.
 		for key, put := range branch.puts {
-			w.puts[key] = put
+			if other := w.puts[key]; other == nil || !takesOver(other) {
+				w.puts[key] = put
+			}
 		}
 		w.deletes.addAll(&branch.deletes)
 	}
@@ -91,8 +93,11 @@ func (w *writes) conflict(put *pb.PutRequest) bool {
 	if _, twice := w.puts[key]; twice || w.deletes.has(key) {
 		return true
 	}
-	return (put.IgnoreValue || put.IgnoreLease) && w.deletes.hasTail(key)
+	return takesOver(put) && w.deletes.hasTail(key)
 }
+
+// takesOver tells whether a put needs that its key is there.
+func takesOver(put *pb.PutRequest) bool { return put.IgnoreValue || put.IgnoreLease }
 
 // ranges is a set of keys, made of ranges: disjoint ones with an end, from their first key to the
 // key behind their last; and of those without an end only the one that begins first.
