@@ -137,6 +137,26 @@ func TestARemovedMemberIsToldAndStaysOut(t *testing.T) {
 	}
 }
 
+// The only voter hands over to another in one step. It must not leave before that one knows.
+func TestTheOnlyVoterIsReplaced(t *testing.T) {
+	for seed := range uint64(20) {
+		w, old := elected(t, 400+seed, 1)
+		w.loss = int(seed / 4) // percent: it stays for ten election time-outs, not for ever
+		added := Member{ID: 9, PeerURLs: []string{"http://9"}}
+		w.request++
+		old.replica.Change(w.request, []Change{{ChangeAdd, added}, {ChangeRemove, Member{ID: 1}}})
+		w.take(old)
+		w.run(200 * time.Millisecond)
+		w.add(9, nil)
+		w.run(20 * time.Second)
+		leader := w.leading()
+		if leader == nil || leader.id != 9 || !old.removed && old.refused == "" {
+			t.Errorf("seed %d: leader %v, the old one: removed %v %q", w.seed, leader, old.removed,
+				old.refused)
+		}
+	}
+}
+
 func TestALearnerIsPromoted(t *testing.T) {
 	w, leader := elected(t, 50, 3)
 	learner := Member{ID: 4, PeerURLs: []string{"http://4"}, Learner: true}

@@ -241,6 +241,33 @@ func (r *Replica) applyConfChange(entry *raftpb.Entry) {
 	r.log.conf = r.node.ApplyConfChange(conf)
 	r.log.changedAt = r.applied
 	r.bulks.wanted = true
+	if r.isOut(r.options.ID) && r.outSince == 0 {
+		r.outSince = r.ticks + 1
+	}
+}
+
+// isOut says whether a member was removed, and its voice is not needed any more. While a change is
+// joint, the majority of the old voters still decides with that of the new ones.
+func (r *Replica) isOut(id MemberID) bool {
+	return r.membership.wasRemoved(id) && !slices.Contains(r.log.conf.GetVotersOutgoing(), uint64(id))
+}
+
+// lingerElections is how many election time-outs a removed member stays at most. Where it was the
+// only voter, those who come after it may not know yet that the change is committed; they need its
+// vote to learn so. It knocks at their doors meanwhile: whoever knows refuses it, and it may go.
+const lingerElections = 10
+
+func (r *Replica) tickRemoved() {
+	if r.outSince == 0 {
+		return
+	}
+	if r.ticks-r.outSince == lingerElections*r.options.ElectionTicks {
+		r.event(Event{Kind: EventRemoved, Index: r.applied})
+		return
+	}
+	for i := range r.membership.Members {
+		r.send(Message{Kind: MessageReply, To: r.membership.Members[i].ID})
+	}
 }
 
 // applyChanges changes the membership, all or nothing, and says whether it did.
@@ -268,9 +295,6 @@ func (r *Replica) applyChanges(e *envelope) bool {
 	r.event(Event{Kind: EventMembers, Index: r.applied})
 	if local {
 		r.answer(Answer{ID: id, Value: r.membership.clone()})
-	}
-	if r.membership.wasRemoved(r.options.ID) {
-		r.event(Event{Kind: EventRemoved, Index: r.applied})
 	}
 	return true
 }

@@ -88,7 +88,7 @@ func Open(options Options) (*Replica, *Disk, error) {
 			torn.File, torn.Length, torn.Offset, torn.Reason)})
 	}
 	r.event(Event{Kind: EventRecovered, Index: r.log.last(), Term: r.term})
-	if r.membership.wasRemoved(options.ID) {
+	if r.isOut(options.ID) {
 		r.event(Event{Kind: EventRemoved, Index: r.applied})
 	}
 	return r, disk, nil

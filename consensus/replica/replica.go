@@ -31,6 +31,7 @@ type Replica struct {
 	applied     Index
 	appliedTerm Term
 	membership  Membership
+	outSince    int                 // the tick at which this member was out; 0: it is in
 	pinned      map[MemberID]uint64 // incarnations seen of members that published none yet
 	scratch     envelope
 
@@ -93,6 +94,7 @@ func (r *Replica) Tick(now Time) {
 	r.retryReads()
 	r.tickSnapshots()
 	r.tickCheckpoint()
+	r.tickRemoved()
 }
 
 // Receive takes a message of another member.
@@ -140,7 +142,7 @@ func (r *Replica) admit(m *Message) bool {
 		r.event(Event{Kind: EventRefused, Member: m.From, Text: strangerText})
 		return false
 	}
-	if r.membership.wasRemoved(m.From) {
+	if r.isOut(m.From) {
 		r.refuse(m.From, removedText)
 		return false
 	}
