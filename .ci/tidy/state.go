@@ -4,6 +4,8 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"slices"
+	"strings"
 )
 
 // checkState reports what outlives a call without anybody holding it: init functions, and
@@ -14,6 +16,7 @@ func checkState(t *tree, report report) {
 			if exempt(file.path) {
 				continue
 			}
+			checkEmpty(t, file, report)
 			ast.Inspect(file.syntax, func(node ast.Node) bool {
 				switch node := node.(type) {
 				case *ast.FuncDecl:
@@ -31,6 +34,34 @@ func checkState(t *tree, report report) {
 			})
 		}
 	}
+}
+
+// checkEmpty reports variables of a package that are declared without a value: they can only be
+// there to be changed. What the compiler embeds is not.
+func checkEmpty(t *tree, file *goFile, report report) {
+	for _, declaration := range file.syntax.Decls {
+		group, ok := declaration.(*ast.GenDecl)
+		if !ok || group.Tok != token.VAR || embeds(group) {
+			continue
+		}
+		for _, spec := range group.Specs {
+			spec := spec.(*ast.ValueSpec)
+			if name := spec.Names[0]; len(spec.Values) == 0 && name.Name != "_" {
+				report(file.path, t.line(name.Pos()), "%s is declared without a value: "+
+					"it can only be state of the package", name.Name)
+			}
+		}
+	}
+}
+
+// embeds tells whether a declaration is filled by the compiler.
+func embeds(group *ast.GenDecl) bool {
+	if group.Doc == nil {
+		return false
+	}
+	return slices.ContainsFunc(group.Doc.List, func(comment *ast.Comment) bool {
+		return strings.HasPrefix(comment.Text, "//go:embed ")
+	})
 }
 
 // checkTarget reports an assignment whose target is, or lies in, a variable of the package.
