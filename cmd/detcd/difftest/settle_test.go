@@ -24,12 +24,12 @@ func (s *session) settle() {
 	}
 	time.Sleep(pause)
 	for _, open := range s.streams {
+		for _, l := range []*listener{open.a, open.b} {
+			s.checkEnds(open, l)
+			s.checkBookmarks(open, l)
+		}
 		for id, watcher := range open.watchers {
 			s.compareWatcher(open, id, watcher)
-		}
-		for _, l := range []*listener{open.a, open.b} {
-			s.checkBookmarks(open, l)
-			s.checkEnds(open, l)
 		}
 	}
 }
@@ -66,10 +66,8 @@ func (s *session) settleWatcher(on *stream, id int64, w *watcher) {
 	expected := len(s.expected(w))
 	for _, l := range []*listener{on.a, on.b} {
 		complete := func() bool {
-			if w.dead {
-				return l.compacted[id] != nil
-			}
-			return len(flatten(l.batches[id])) >= expected
+			ended := l.compacted[id] != nil
+			return ended || !w.dead && len(flatten(l.batches[id])) >= expected
 		}
 		if !l.await(s.patience, complete) {
 			batches, _ := l.seen(id)
