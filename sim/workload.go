@@ -13,6 +13,13 @@ const keys = 12
 
 func (c *client) key() []byte { return fmt.Appendf(nil, "k%02d", c.random.IntN(keys)) }
 
+// shelved is how many keys are touched now and then only. Their values are larger and outlive their
+// neighbours in a segment, as most of a real store does: without them nearly all of every segment
+// would be dead, and a merge would never leave anything where it is.
+const shelved = 300
+
+func (c *client) shelf() []byte { return fmt.Appendf(nil, "j%03d", c.random.IntN(shelved)) }
+
 // span draws a key, an interval, a prefix, or everything.
 func (c *client) span() (key, end []byte) {
 	switch c.random.IntN(5) {
@@ -75,6 +82,9 @@ func (c *client) someLease() int64 {
 
 func (c *client) put() *pb.PutRequest {
 	r := &pb.PutRequest{Key: c.key(), Value: c.value(), PrevKv: c.chance(3)}
+	if c.chance(4) {
+		r.Key, r.Value = c.shelf(), append(r.Value, make([]byte, 200+c.random.IntN(200))...)
+	}
 	switch c.random.IntN(12) {
 	case 0:
 		r.IgnoreValue, r.Value = true, nil
@@ -88,6 +98,9 @@ func (c *client) put() *pb.PutRequest {
 
 func (c *client) rangeRequest() *pb.RangeRequest {
 	key, end := c.span()
+	if c.chance(8) {
+		key, end = c.shelf(), nil
+	}
 	r := &pb.RangeRequest{Key: key, RangeEnd: end, Serializable: c.chance(5)}
 	if c.chance(4) {
 		r.Revision = c.someRevision()
@@ -111,6 +124,9 @@ func (c *client) rangeRequest() *pb.RangeRequest {
 
 func (c *client) deleteRange() *pb.DeleteRangeRequest {
 	key, end := c.span()
+	if c.chance(3) {
+		key, end = c.shelf(), nil
+	}
 	return &pb.DeleteRangeRequest{Key: key, RangeEnd: end, PrevKv: c.chance(2)}
 }
 
