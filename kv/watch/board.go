@@ -68,7 +68,9 @@ func (b *Board) Sync(s *Stream) {
 			to = seat.called
 		}
 		for _, w := range seat.entered {
-			to = min(to, max(w.next, s.live))
+			if w.place == listening { // the others read by themselves until they come to live
+				to = min(to, w.next)
+			}
 		}
 		s.live = max(s.live, to)
 	}

@@ -62,7 +62,8 @@ func NewStream(options Options) *Stream {
 
 // Request takes what the client sent, and keeps it: a watch to create, one to cancel, or a question
 // for progress; now is the time in nanoseconds of any clock that does not go back. What it answers
-// is in Take before anything that a later Step finds. An empty request is ignored, as by etcd.
+// is in Take before anything that a later Step finds. An empty request is ignored, as by etcd. Here
+// and in Step the views never go back in time.
 func (s *Stream) Request(r *pb.WatchRequest, view *mvcc.View, now int64) {
 	if s.tick == 0 {
 		s.tick = now + int64(s.options.ProgressInterval)
@@ -146,7 +147,7 @@ func (s *Stream) admit(w *watcher, view *mvcc.View) {
 		s.live = view.Revision() + 1
 	}
 	switch {
-	case w.next >= s.live:
+	case w.next > view.Revision():
 		w.place = listening
 		s.listeners++
 		return
