@@ -193,6 +193,7 @@ func (r *Replica) receiveRaft(m Message) {
 		}
 	}
 	r.step(message)
+	r.look()
 	if message.GetType() == raftpb.MsgAppResp && !message.GetReject() {
 		r.snapshotAcknowledged(m.From, Index(message.GetIndex()))
 	}
@@ -200,10 +201,9 @@ func (r *Replica) receiveRaft(m Message) {
 
 // step hands a message to raft. What raft refuses (an answer of a member that was removed, a
 // proposal without a leader) is not an error of this member.
-func (r *Replica) step(m *raftpb.Message) {
-	_ = r.node.Step(m)
-	r.look()
-}
+//
+// Whoever steps the last of several messages that belong together calls look.
+func (r *Replica) step(m *raftpb.Message) { _ = r.node.Step(m) }
 
 // Unreachable says that the driver could not reach a member; raft then sends it less.
 func (r *Replica) Unreachable(id MemberID) { r.node.ReportUnreachable(uint64(id)) }

@@ -150,6 +150,7 @@ func (r *Replica) receiveOffer(m Message) {
 	}
 	if c.applied <= r.Status().Committed {
 		r.step(message) // raft answers with what it has
+		r.look()
 		return
 	}
 	if current := r.snapshots.receiver; current != nil &&
@@ -265,6 +266,7 @@ func (r *Replica) verified(bulk *Bulk) {
 	}
 	v.stepped = true
 	r.step(v.message)
+	r.look()
 }
 
 // snapshotTaken says whether raft may still want the snapshot that it was handed.

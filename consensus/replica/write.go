@@ -147,6 +147,7 @@ func (r *Replica) respond(responses []*raftpb.Message) {
 			r.sendRaft(m)
 		}
 	}
+	r.look()
 }
 
 // noteSpace refuses new commands while the device has no room for more log, or for what the archive
