@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -66,16 +67,28 @@ func (s *clusterService) MemberRemove(
 func (s *clusterService) MemberUpdate(
 	ctx context.Context, r *pb.MemberUpdateRequest,
 ) (*pb.MemberUpdateResponse, error) {
-	if _, err := types.NewURLs(r.PeerURLs); err != nil {
-		return nil, rpctypes.ErrGRPCMemberBadURLs
-	}
 	header, members, err := s.members(ctx, func(ctx context.Context) ([]*pb.Member, error) {
+		if _, err := types.NewURLs(r.PeerURLs); err != nil {
+			return nil, s.badURLs(ctx, r.ID)
+		}
 		return s.node.UpdateMember(ctx, r.ID, r.PeerURLs)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &pb.MemberUpdateResponse{Header: header, Members: members}, nil
+}
+
+// badURLs is what to say of URLs that are none: that they are, or first that there is no such member.
+func (s *clusterService) badURLs(ctx context.Context, id uint64) error {
+	members, err := s.node.Members(ctx, true)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(members, func(m *pb.Member) bool { return m.ID == id }) {
+		return rpctypes.ErrGRPCMemberNotFound
+	}
+	return rpctypes.ErrGRPCMemberBadURLs
 }
 
 // MemberPromote lets a learner vote.
