@@ -62,8 +62,7 @@ func (s *clusterService) MemberRemove(
 	return &pb.MemberRemoveResponse{Header: header, Members: members}, nil
 }
 
-// MemberUpdate changes the peer URLs of a member. etcd takes anything for a URL here, and all its
-// members end when they try to use it; so here they are checked.
+// MemberUpdate changes the peer URLs of a member.
 func (s *clusterService) MemberUpdate(
 	ctx context.Context, r *pb.MemberUpdateRequest,
 ) (*pb.MemberUpdateResponse, error) {

@@ -12,8 +12,7 @@ import (
 	"detcd/kv"
 )
 
-// A maintenanceService is etcd's Maintenance service: Status, HashKV, and the list of alarms.
-// Raising alarms, snapshots, defragmentation, transfer of leadership and downgrade are not served
+// A maintenanceService is etcd's Maintenance service. Raising alarms and snapshots are not served
 // yet.
 type maintenanceService struct {
 	*carrier
@@ -24,6 +23,38 @@ func (s *maintenanceService) HashKV(
 	ctx context.Context, r *pb.HashKVRequest,
 ) (*pb.HashKVResponse, error) {
 	return carry[*pb.HashKVResponse](ctx, s.carrier, r)
+}
+
+// Hash is a hash of all keys and their history, that of HashKV at the present revision. etcd's own
+// is one of the file of its database; what both are for is that members can be compared.
+func (s *maintenanceService) Hash(ctx context.Context, _ *pb.HashRequest) (*pb.HashResponse, error) {
+	answer, err := carry[*pb.HashKVResponse](ctx, s.carrier, &pb.HashKVRequest{})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.HashResponse{Header: answer.Header, Hash: answer.Hash}, nil
+}
+
+// Defragment has nothing to do: room is given back all the time, in small steps. Like etcd's, the
+// answer has no header.
+func (s *maintenanceService) Defragment(
+	context.Context, *pb.DefragmentRequest,
+) (*pb.DefragmentResponse, error) {
+	return &pb.DefragmentResponse{}, nil
+}
+
+// MoveLeader lets another voter lead, when this member is the leader. Like etcd's, the answer has
+// no header.
+func (s *maintenanceService) MoveLeader(
+	ctx context.Context, r *pb.MoveLeaderRequest,
+) (*pb.MoveLeaderResponse, error) {
+	begun := time.Now()
+	limited, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	if err := s.node.MoveLeader(limited, r.TargetID); err != nil {
+		return nil, s.failure(ctx, err, begun)
+	}
+	return &pb.MoveLeaderResponse{}, nil
 }
 
 // Alarm lists and disarms alarms. Nothing raises one yet, so there are none; but etcdctl takes a

@@ -106,10 +106,6 @@ func TestUnservedMethodsAreUnimplemented(t *testing.T) {
 			_, err := maintenance.Alarm(ctx, raise)
 			return err
 		},
-		"MoveLeader": func(ctx context.Context) error {
-			_, err := maintenance.MoveLeader(ctx, &pb.MoveLeaderRequest{})
-			return err
-		},
 		"Snapshot": func(ctx context.Context) error {
 			stream, err := maintenance.Snapshot(ctx, &pb.SnapshotRequest{})
 			if err == nil {

@@ -32,7 +32,7 @@ const masks = `
 ,"dbSizeQuota":[0-9]+            
 "DBSizeQuota" : [0-9]+           "DBSizeQuota" : 0
 127\.0\.0\.1:[1-3][0-9]{4}       ENDPOINT
-took = [0-9.]+[mµn]?s            TOOK
+took (= )?[0-9.]+[mµn]?s         TOOK
 "took":"[0-9.]+[mµn]?s"          TOOK
 remaining\([0-9]+s\)             REMAINING
 "ttl":[0-9]+                     TTL
