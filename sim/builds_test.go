@@ -21,7 +21,7 @@ import (
 
 var (
 	buildFirst  = flag.Uint64("build-first", 1, "the first seed that every build runs")
-	buildSeeds  = flag.Uint64("build-seeds", 12, "how many seeds every build runs")
+	buildSeeds  = flag.Uint64("build-seeds", 6, "how many seeds every build runs")
 	buildLength = flag.Duration("build-duration", 15*time.Second, "virtual time of these runs")
 )
 
