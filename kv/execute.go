@@ -39,6 +39,9 @@ func (s *Store) applyTxn(r *pb.TxnRequest, local bool) (proto.Message, error) {
 	if err := g.check(b); err != nil {
 		return nil, err
 	}
+	if b.size() > 1 {
+		s.tally.txns.Add(1)
+	}
 	responses := e.run(b)
 	return &pb.TxnResponse{Header: header(e.txn.Revision()), Succeeded: b.succeeded,
 		Responses: responses}, nil
@@ -72,6 +75,7 @@ func (e execution) run(b branch) (responses []*pb.ResponseOp) {
 }
 
 func (e execution) read(r *pb.RangeRequest) *pb.ResponseOp {
+	e.store.tally.ranges.Add(1)
 	if !e.local {
 		return nil
 	}
@@ -94,6 +98,8 @@ func (e execution) put(r *pb.PutRequest) *pb.PutResponse {
 		owner = e.txn.Meta(r.Key).Lease
 	}
 	was := e.txn.Put(r.Key, value, owner)
+	e.store.tally.puts.Add(1)
+	e.store.tally.putBytes.Add(uint64(len(r.Key) + len(value)))
 	if was.Lease != owner {
 		e.store.attach(r.Key, was.Lease, owner)
 	}
@@ -130,6 +136,7 @@ func (e execution) delete(r *pb.DeleteRangeRequest) *pb.DeleteRangeResponse {
 		response.PrevKvs = result.KVs
 	}
 	deleted := e.txn.DeleteRange(r.Key, r.RangeEnd)
+	e.store.tally.deletes.Add(1)
 	d := &e.store.digest
 	for _, was := range deleted {
 		if was.Lease != 0 {

@@ -31,6 +31,7 @@ func (s *Store) grant(r *pb.LeaseGrantRequest) (proto.Message, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.tally.granted.Add(1)
 	s.digest.word(uint64(grant.ID))
 	s.digest.word(uint64(grant.Serial))
 	s.digest.word(uint64(r.TTL))
@@ -42,6 +43,7 @@ func (s *Store) grant(r *pb.LeaseGrantRequest) (proto.Message, error) {
 func (s *Store) expire(grant lease.Grant) {
 	if now, found := s.leases.Find(grant.ID); found && now == grant {
 		s.revoke(grant.ID)
+		s.tally.expired.Add(1)
 	}
 }
 
@@ -51,6 +53,7 @@ func (s *Store) revoke(id lease.ID) (found bool) {
 	if !found {
 		return false
 	}
+	s.tally.revoked.Add(1)
 	s.digest.word(uint64(id))
 	e := s.begin(false)
 	for _, key := range keys {

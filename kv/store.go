@@ -26,6 +26,7 @@ type Store struct {
 	mvcc    *mvcc.Store
 	leases  *lease.Book
 	digest  digest
+	tally   tally
 	trimmed int64 // as in View
 	view    *View
 	put     pb.PutRequest // the one being applied

@@ -18,6 +18,15 @@ type branch struct {
 	nested    []branch // of those ops that are transactions, in order
 }
 
+// size is how many operations the branch has, at all depths.
+func (b branch) size() int {
+	n := len(b.ops) - len(b.nested)
+	for _, inner := range b.nested {
+		n += inner.size()
+	}
+	return n
+}
+
 // decide makes all comparisons, at all depths that can be reached, before anything is written.
 func decide(r *pb.TxnRequest, from reader) (b branch, err error) {
 	b.succeeded, b.ops = true, r.Success

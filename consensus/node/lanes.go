@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
+	"time"
 
 	"detcd/consensus/replica"
 	"detcd/consensus/transport"
@@ -30,14 +31,20 @@ func guarded(do func() error) (err error) {
 // doWrites makes one batch of the log after the other durable.
 func (n *Node) doWrites() {
 	for w := range n.writes {
-		n.inbox.written(w, guarded(func() error { return n.disk.Do(w) }))
+		begun := time.Now()
+		err := guarded(func() error { return n.disk.Do(w) })
+		n.counted.wrote(w, begun)
+		n.inbox.written(w, err)
 	}
 }
 
 // doBulks does the background work of storage.
 func (n *Node) doBulks() {
 	for b := range n.bulks {
-		n.inbox.moved(b, guarded(func() error { return n.disk.DoBulk(b) }))
+		begun := time.Now()
+		err := guarded(func() error { return n.disk.DoBulk(b) })
+		n.counted.bulks.add(time.Since(begun))
+		n.inbox.moved(b, err)
 	}
 }
 

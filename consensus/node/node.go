@@ -67,6 +67,7 @@ type Node struct {
 	status  atomic.Pointer[Status]
 	members atomic.Pointer[replica.Membership]
 	changes broadcast
+	counted counters
 
 	removed  atomic.Bool // another member said that this one was
 	stop     atomic.Bool
@@ -207,7 +208,9 @@ func (n *Node) Err() error {
 }
 
 // request hands an input to the owner and waits for the answer.
-func (n *Node) request(ctx context.Context, in input) (any, error) {
+func (n *Node) request(ctx context.Context, in input) (value any, err error) {
+	n.counted.began(in.kind)
+	defer func() { n.counted.ended(in.kind, err) }()
 	w := n.waiters.Get().(*waiter)
 	w.state.Store(waiting)
 	in.waiter = w
@@ -224,7 +227,7 @@ func (n *Node) request(ctx context.Context, in input) (any, error) {
 		}
 		<-w.ready
 	}
-	value, err := w.value, w.err
+	value, err = w.value, w.err
 	w.value, w.err = nil, nil
 	n.waiters.Put(w)
 	return value, err

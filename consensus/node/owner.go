@@ -223,6 +223,9 @@ func (o *owner) publish() {
 	}
 	if status.Leader != o.status.Leader {
 		o.status.LeaderSince = time.Now()
+		if status.Leader != 0 {
+			n.counted.leaderChanges.Add(1)
+		}
 	}
 	moved := status.Applied != o.status.Applied
 	o.status.Status = status

@@ -164,6 +164,9 @@ func (l *loader) finish() {
 	slices.SortFunc(l.items, func(a, b item) int { return strings.Compare(a.key, b.key) })
 	for _, i := range l.items {
 		l.store.index.tree.Load(i)
+		if i.exists() {
+			l.store.keys++
+		}
 	}
 	l.store.graves.survivors = l.store.graves.tree.Len() // each is known to bury something
 }

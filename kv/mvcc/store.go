@@ -11,6 +11,7 @@ type Store struct {
 	archive *archive.Archive
 	index   index
 	graves  graves
+	keys    int // that exist
 
 	revision    int64
 	compacted   int64         // what is below is refused
@@ -55,7 +56,7 @@ func (s *Store) View() *View {
 
 // look makes a view of the store with an index.
 func (s *Store) look(x index) *View {
-	return &View{index: x, archive: s.archive.View(),
+	return &View{index: x, archive: s.archive.View(), keys: s.keys,
 		revision: s.revision, compacted: s.compacted, compactions: s.compactions}
 }
 

@@ -152,6 +152,10 @@ func compareView(t *rapid.T, v *View, m *model) {
 	want, wantErr := m.read(o, m.revision)
 	compareRange(t, o, got, err, want, wantErr)
 
+	all, err := v.Range(RangeOptions{Key: []byte{0}, End: []byte{0}, CountOnly: true})
+	if err != nil || int64(v.Keys()) != all.Count {
+		t.Fatalf("%d keys, but a range has %v, %v", v.Keys(), all, err)
+	}
 	key, at := drawKey(t), drawRevision(t, m)
 	if got, want := v.Meta(key), m.latest(string(key), m.revision).meta(); got != want {
 		t.Fatalf("meta of %q: %v, want %v", key, got, want)

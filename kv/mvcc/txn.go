@@ -67,6 +67,12 @@ func (t *Txn) write(old item, v *version, key, value []byte) {
 		panic("mvcc: a write outside of its transaction")
 	}
 	v.main, v.sub = s.revision+1, t.writes
+	if old.exists() {
+		s.keys--
+	}
+	if !v.tombstone() {
+		s.keys++
+	}
 	s.head = appendHead(s.head[:0], v, key)
 	s.archive.Append(v.id(), s.head, value)
 	s.index.tree.Set(item{old.key, v.on(old.newest)})

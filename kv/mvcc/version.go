@@ -31,6 +31,9 @@ type item struct {
 	newest *version
 }
 
+// exists tells whether the key is there now.
+func (i item) exists() bool { return i.newest != nil && !i.newest.tombstone() }
+
 func (v *version) tombstone() bool { return v.number == 0 }
 
 func (v *version) id() archive.ID { return archive.ID{Major: uint64(v.main), Minor: v.sub} }

@@ -13,6 +13,7 @@ import (
 type View struct {
 	index       index
 	archive     *archive.View
+	keys        int
 	revision    int64
 	compacted   int64
 	compactions []compaction
@@ -23,6 +24,9 @@ func (v *View) Revision() int64 { return v.revision }
 
 // Compacted returns the revision of the last compaction in the view, -1 when there was none.
 func (v *View) Compacted() int64 { return v.compacted }
+
+// Keys returns how many keys exist in the view.
+func (v *View) Keys() int { return v.keys }
 
 // Meta returns what the index knows of the key as of the view; the zero Meta when there is none.
 func (v *View) Meta(key []byte) Meta { return v.index.get(key).newest.meta() }

@@ -45,6 +45,8 @@ type Options struct {
 	ElectionTimeout  time.Duration // of the cluster; the time limit of a request derives from it
 	ProgressInterval time.Duration // between progress notifications of a watch
 
+	Meter *Meter // counts; nil: nobody will ask it
+
 	ConcurrentStreamsMax uint32        // on one connection
 	KeepaliveMinTime     time.Duration // a client that pings more often is disconnected
 	KeepaliveInterval    time.Duration // a silent client is pinged after it; negative: never
@@ -59,6 +61,9 @@ func (o Options) withDefaults() Options {
 	o.Limits.LeaseTTLMin = cmp.Or(o.Limits.LeaseTTLMin, int64(leaseMin))
 	o.ProgressInterval = max(cmp.Or(o.ProgressInterval, progressInterval), progressIntervalMin)
 	o.ConcurrentStreamsMax = cmp.Or(o.ConcurrentStreamsMax, math.MaxUint32)
+	if o.Meter == nil {
+		o.Meter = new(Meter)
+	}
 	o.KeepaliveMinTime = cmp.Or(o.KeepaliveMinTime, keepaliveMinTime)
 	o.KeepaliveInterval = cmp.Or(o.KeepaliveInterval, keepaliveInterval)
 	o.KeepaliveTimeout = cmp.Or(o.KeepaliveTimeout, keepaliveTimeout)
@@ -80,8 +85,8 @@ func ServerOptions(node Node, options Options) []grpc.ServerOption {
 			MinTime: options.KeepaliveMinTime,
 		}),
 		grpc.NumStreamWorkers(streamWorkers),
-		grpc.ChainUnaryInterceptor(gate.unary),
-		grpc.ChainStreamInterceptor(gate.stream),
+		grpc.ChainUnaryInterceptor(options.Meter.unary(gate.unary)),
+		grpc.ChainStreamInterceptor(options.Meter.stream(gate.stream)),
 	}
 	if options.KeepaliveInterval > 0 {
 		all = append(all, grpc.KeepaliveParams(keepalive.ServerParameters{

@@ -18,6 +18,7 @@ type watchService struct {
 	*carrier
 	pb.UnimplementedWatchServer
 	options watch.Options
+	meter   *Meter
 	birth   time.Time // when the clock of all streams was at 0
 	board   switchboard
 }
@@ -25,6 +26,7 @@ type watchService struct {
 func newWatchService(c *carrier, options Options) *watchService {
 	return &watchService{
 		carrier: c,
+		meter:   options.Meter,
 		birth:   time.Now(),
 		board:   switchboard{history: c.history, changed: c.node.Changed},
 		options: watch.Options{
@@ -66,6 +68,7 @@ type watching struct {
 	woken    *received[*pb.WatchRequest]       // was taken out of requests already
 	stream   *watch.Stream
 	alarm    *time.Timer
+	watches  int64 // that the client knows of
 }
 
 // run goes from step to step while there is something to do, and sleeps until there is again.
@@ -74,7 +77,10 @@ func (w *watching) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer w.board.leave(w.stream)
+	defer func() {
+		w.board.leave(w.stream)
+		w.meter.watches.Add(-w.watches)
+	}()
 	for {
 		more, err := w.step(ctx)
 		if err != nil {
@@ -160,6 +166,7 @@ func (w *watching) nextRequest() *received[*pb.WatchRequest] {
 func (w *watching) send() error {
 	for _, r := range w.stream.Take() {
 		w.sign(r.Header)
+		w.meter.saw(r, &w.watches)
 		if err := w.client.Send(r); err != nil {
 			return err
 		}

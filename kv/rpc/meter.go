@@ -1,0 +1,169 @@
+package rpc
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// A Meter counts what clients ask and what they get, by method. The zero Meter is ready.
+type Meter struct {
+	methods sync.Map // by full name, to *methodMeter
+	watches atomic.Int64
+	events  atomic.Uint64
+}
+
+// Traffic is what a Meter has counted.
+type Traffic struct {
+	Methods []MethodTraffic // that were called, in the order of their names
+	Watches int64           // there are now
+	Streams int64           // of watches, there are now
+	Events  uint64          // sent to watches
+}
+
+// MethodTraffic is what was counted of one method.
+type MethodTraffic struct {
+	Service, Method string // as in "etcdserverpb.KV", "Range"
+	Type            string // "unary", "server_stream", "client_stream", "bidi_stream"
+	Started         uint64
+	Received, Sent  uint64 // messages
+	Handled         map[codes.Code]uint64
+}
+
+// methodMeter is the MethodTraffic that goes on.
+type methodMeter struct {
+	kind                    string
+	started, received, sent atomic.Uint64
+	handled                 [codes.Unauthenticated + 1]atomic.Uint64
+}
+
+// of finds the counters of a method.
+func (m *Meter) of(method, kind string) *methodMeter {
+	if found, ok := m.methods.Load(method); ok {
+		return found.(*methodMeter)
+	}
+	made, _ := m.methods.LoadOrStore(method, &methodMeter{kind: kind})
+	return made.(*methodMeter)
+}
+
+func (m *methodMeter) ended(err error) {
+	m.handled[min(status.Code(err), codes.Unauthenticated)].Add(1)
+}
+
+// unary counts around an interceptor.
+func (m *Meter) unary(next grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
+	return func(
+		ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler,
+	) (any, error) {
+		method := m.of(info.FullMethod, "unary")
+		method.started.Add(1)
+		method.received.Add(1)
+		response, err := next(ctx, request, info, handle)
+		if err == nil {
+			method.sent.Add(1)
+		}
+		method.ended(err)
+		return response, err
+	}
+}
+
+// stream counts around an interceptor.
+func (m *Meter) stream(next grpc.StreamServerInterceptor) grpc.StreamServerInterceptor {
+	return func(
+		service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler,
+	) error {
+		method := m.of(info.FullMethod, kindOf(info))
+		method.started.Add(1)
+		err := next(service, &metered{stream, method}, info, handle)
+		method.ended(err)
+		return err
+	}
+}
+
+// kindOf is what Prometheus calls a kind of stream.
+func kindOf(info *grpc.StreamServerInfo) string {
+	switch {
+	case info.IsClientStream && info.IsServerStream:
+		return "bidi_stream"
+	case info.IsClientStream:
+		return "client_stream"
+	}
+	return "server_stream"
+}
+
+// A metered stream counts its messages.
+type metered struct {
+	grpc.ServerStream
+	method *methodMeter
+}
+
+// SendMsg counts what was sent.
+func (m *metered) SendMsg(message any) error {
+	err := m.ServerStream.SendMsg(message)
+	if err == nil {
+		m.method.sent.Add(1)
+	}
+	return err
+}
+
+// RecvMsg counts what was received.
+func (m *metered) RecvMsg(message any) error {
+	err := m.ServerStream.RecvMsg(message)
+	if err == nil {
+		m.method.received.Add(1)
+	}
+	return err
+}
+
+// saw counts what a response means to the number of watches of its stream.
+func (m *Meter) saw(r *pb.WatchResponse, watches *int64) {
+	change := int64(0)
+	if r.Created {
+		change++
+	}
+	if r.Canceled {
+		change--
+	}
+	*watches += change
+	m.watches.Add(change)
+	m.events.Add(uint64(len(r.Events)))
+}
+
+// Traffic returns what was counted.
+func (m *Meter) Traffic() Traffic {
+	t := Traffic{Watches: m.watches.Load(), Events: m.events.Load()}
+	m.methods.Range(func(name, value any) bool {
+		counted := value.(*methodMeter)
+		service, method, _ := strings.Cut(strings.TrimPrefix(name.(string), "/"), "/")
+		one := MethodTraffic{
+			Service: service, Method: method, Type: counted.kind,
+			Received: counted.received.Load(), Sent: counted.sent.Load(),
+			Handled: make(map[codes.Code]uint64),
+		}
+		ended := uint64(0)
+		for code := range counted.handled {
+			if n := counted.handled[code].Load(); n > 0 {
+				one.Handled[codes.Code(code)] = n
+				ended += n
+			}
+		}
+		one.Started = counted.started.Load() // after those that ended: they are among them
+		if name == pb.Watch_Watch_FullMethodName {
+			t.Streams = int64(one.Started - ended)
+		}
+		t.Methods = append(t.Methods, one)
+		return true
+	})
+	slices.SortFunc(t.Methods, func(a, b MethodTraffic) int {
+		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Method, b.Method))
+	})
+	return t
+}
