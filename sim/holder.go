@@ -1,10 +1,15 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	"google.golang.org/protobuf/proto"
 
 	"detcd/consensus/replica"
@@ -100,9 +105,71 @@ func (h *holder) use() {
 			if response, ok := o.response.(*pb.TxnResponse); ok && response.Succeeded {
 				h.locked = response.Header.Revision
 			}
-			h.later(100*time.Millisecond, time.Second)
+			h.campaign()
 		})
 	})
+}
+
+// candidates is where those who stand for election have their keys; the oldest of them leads.
+const candidates = "candidate/"
+
+// campaign stands for election, as clients of etcd do: with a key that lives as long as the lease,
+// made only if it is not there. Whoever has the oldest key leads, and says so, fenced by that key.
+func (h *holder) campaign() {
+	c := h.client
+	c.reseed()
+	mine := fmt.Appendf(nil, "%s%d", candidates, c.number)
+	stand := &pb.PutRequest{Key: mine, Value: c.value(), Lease: h.id}
+	c.do(&pb.TxnRequest{
+		Compare: []*pb.Compare{{Key: mine, Target: pb.Compare_CREATE}},
+		Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestPut{RequestPut: stand}}},
+	}, func(*operation) {
+		c.reseed()
+		end := append([]byte(candidates[:len(candidates)-1]), candidates[len(candidates)-1]+1)
+		oldest := &pb.RangeRequest{Key: []byte(candidates), RangeEnd: end, Limit: 1,
+			SortOrder: pb.RangeRequest_ASCEND, SortTarget: pb.RangeRequest_CREATE}
+		c.do(oldest, func(o *operation) {
+			r, ok := o.response.(*pb.RangeResponse)
+			if !ok || o.err != nil || len(r.Kvs) == 0 || !bytes.Equal(r.Kvs[0].Key, mine) {
+				h.later(100*time.Millisecond, time.Second)
+				return
+			}
+			h.proclaim(r.Kvs[0])
+		})
+	})
+}
+
+// proclaim is what only the leader writes: it holds only while the leader's key is the same.
+func (h *holder) proclaim(key *mvccpb.KeyValue) {
+	c := h.client
+	c.reseed()
+	word := &pb.PutRequest{Key: []byte("leader"), Value: c.value()}
+	c.do(&pb.TxnRequest{
+		Compare: []*pb.Compare{{Key: key.Key, Target: pb.Compare_CREATE,
+			TargetUnion: &pb.Compare_CreateRevision{CreateRevision: key.CreateRevision}}},
+		Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestPut{RequestPut: word}}},
+	}, func(o *operation) {
+		r, ok := o.response.(*pb.TxnResponse)
+		if ok && o.err == nil && r.Succeeded {
+			c.world.judge.proclaimed(c.number, key, r.Header.Revision)
+		}
+		h.later(100*time.Millisecond, time.Second)
+	})
+}
+
+// proclaimed judges a leader's word: when it was written, no older candidate was there.
+func (j *judge) proclaimed(client int, key *mvccpb.KeyValue, revision int64) {
+	for _, other := range slices.Sorted(maps.Keys(j.history.latest)) {
+		e := j.history.latest[other]
+		for e != nil && e.Kv.ModRevision >= revision {
+			e = j.history.before[e]
+		}
+		if strings.HasPrefix(other, candidates) && e != nil && e.Type == mvccpb.Event_PUT &&
+			e.Kv.CreateRevision < key.CreateRevision {
+			j.fail("client %d led at revision %d with a key of revision %d, and %s was older",
+				client, revision, key.CreateRevision, other)
+		}
+	}
 }
 
 // guarded writes under the lock, fenced by the revision that took it.
