@@ -86,6 +86,11 @@ func (t *naiveTxn) read(r *pb.RangeRequest) (*pb.RangeResponse, error) {
 			r.MinCreateRevision != 0 && kv.CreateRevision < r.MinCreateRevision ||
 			r.MaxCreateRevision != 0 && kv.CreateRevision > r.MaxCreateRevision
 	})
+	bounds := r.MinModRevision | r.MaxModRevision | r.MinCreateRevision | r.MaxCreateRevision
+	if early := r.SortOrder == pb.RangeRequest_NONE && bounds == 0; early && r.Limit > 0 &&
+		int64(len(kvs)) > r.Limit {
+		kvs = kvs[:r.Limit+1] // as etcd: one more than wanted is found, and only that is sorted
+	}
 	slices.SortStableFunc(kvs, func(a, b *mvccpb.KeyValue) int { return sorted(r, a, b) })
 	if r.Limit > 0 && int64(len(kvs)) > r.Limit {
 		kvs, response.More = kvs[:r.Limit], true

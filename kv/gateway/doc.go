@@ -17,7 +17,7 @@
 //	/livez        ├──► checks.go ──┼──► rpc.Node: Status, View, Barrier
 //	/readyz       │                │
 //	/version      ├──► version.go ─┘
-//	/metrics      └──► metrics
+//	/metrics      └──► metrics.go: what kv/server collects
 //
 // # An example
 //

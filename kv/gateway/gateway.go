@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -25,7 +26,7 @@ type Node interface {
 type Options struct {
 	Node     Node
 	Services *grpc.ClientConn // the member's own gRPC services; nil: no JSON under /v3
-	Metrics  http.Handler     // what /metrics answers; nil: nothing
+	Metrics  func() []Metric  // what /metrics shows; nil: there is no such page
 	Timeout  time.Duration    // of a check that needs the other members
 
 	RequestBytesMax int      // of a request of gRPC; JSON may have twice that
@@ -41,6 +42,9 @@ type Gateway struct {
 	options Options
 	all     http.Handler
 	watched http.Handler
+	metrics http.Handler // nil: there is no such page
+
+	well, ill atomic.Uint64 // verdicts of /health
 }
 
 // New makes a Gateway. It fails only when the services cannot be registered.
@@ -49,6 +53,9 @@ func New(options Options) (*Gateway, error) {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
 	g := &Gateway{options: options}
+	if options.Metrics != nil {
+		g.metrics = Page(options.Metrics)
+	}
 	all := http.NewServeMux()
 	g.observe(all)
 	all.HandleFunc("/version", onlyGet(g.version))
@@ -68,8 +75,8 @@ func New(options Options) (*Gateway, error) {
 
 // observe adds what tells how the member is.
 func (g *Gateway) observe(mux *http.ServeMux) {
-	if g.options.Metrics != nil {
-		mux.Handle("/metrics", g.options.Metrics)
+	if g.metrics != nil {
+		mux.Handle("/metrics", g.metrics)
 	}
 	mux.HandleFunc("/health", onlyGet(g.health))
 	g.probe(mux, "/livez", serializableRead)

@@ -33,10 +33,12 @@ func (g *Gateway) health(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if v.Health != "true" {
+		g.ill.Add(1)
 		g.options.Log.Warn("serving /health false", slog.String("reason", v.Reason))
 		http.Error(w, string(text), http.StatusServiceUnavailable)
 		return
 	}
+	g.well.Add(1)
 	w.Write(text)
 }
 

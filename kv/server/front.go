@@ -30,11 +30,17 @@ type front struct {
 	http     *http.Server
 	services *grpc.ClientConn // what JSON is translated to
 	lent     sync.WaitGroup   // requests of gRPC that HTTP serves
+
+	served  *adapter
+	gateway *gateway.Gateway
+	meter   *rpc.Meter
 }
 
 // openFront opens the listeners.
 func (c *Config) openFront() (*front, error) {
-	f := &front{door: newDoor(c.Log), inside: bufconn.Listen(insideBytes)}
+	f := &front{
+		door: newDoor(c.Log), inside: bufconn.Listen(insideBytes), meter: new(rpc.Meter),
+	}
 	var err error
 	f.clients, err = listen(c.ListenClientURLs, func(l net.Listener, secure bool) net.Listener {
 		if secure {
@@ -65,24 +71,26 @@ func (f *front) register(c *Config, served *adapter) error {
 		ElectionTimeout:      c.ElectionTimeout,
 		ProgressInterval:     c.WatchProgressInterval,
 		ConcurrentStreamsMax: c.MaxConcurrentStreams,
+		Meter:                f.meter,
 	}
 	f.grpc = grpc.NewServer(append(rpc.ServerOptions(served, options), grpc.Creds(f.door),
-		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),
-		grpc.NumStreamWorkers(streamWorkers))...)
+		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes))...)
 	rpc.Register(f.grpc, served, options)
 	var err error
 	if f.services, err = f.dialInside(); err != nil {
 		return err
 	}
-	web, err := gateway.New(gateway.Options{
+	f.served = served
+	f.gateway, err = gateway.New(gateway.Options{
 		Node: served, Services: f.services, Timeout: 5*time.Second + 2*c.ElectionTimeout,
+		Metrics:         f.metrics,
 		RequestBytesMax: c.MaxRequestBytes, Log: c.Log,
 	})
 	if err != nil {
 		return err
 	}
 	f.http = &http.Server{
-		Handler:           f.lend(web),
+		Handler:           f.lend(f.gateway),
 		ReadHeaderTimeout: headerTime,
 		ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 	}
@@ -93,13 +101,8 @@ func (f *front) register(c *Config, served *adapter) error {
 const headerTime = 30 * time.Second
 
 // How the gRPC server is run; together they save a fifth of the processor time of a put (decision
-// 0504). Windows that are set need not be measured, so there is no PING for every request; a stream
-// worker keeps the stack that it has grown. When all workers are busy, as with many watches,
-// further requests get goroutines of their own.
-const (
-	windowBytes   = 1 << 20 // of what a client may send ahead, for each stream and connection
-	streamWorkers = 512
-)
+// 0504). Windows that are set need not be measured, so there is no PING for every request.
+const windowBytes = 1 << 20 // of what a client may send ahead, for each stream and connection
 
 // dialInside connects to the member's own services by way of memory.
 func (f *front) dialInside() (*grpc.ClientConn, error) {

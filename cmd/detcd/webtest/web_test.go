@@ -164,10 +164,10 @@ func both(t *testing.T, args ...string) (etcd, detcd string) {
 	return urls[0], urls[1]
 }
 
-// script reads what both are asked.
-func script(t *testing.T) []string {
+// script reads the lines of a file.
+func script(t *testing.T, file string) []string {
 	t.Helper()
-	text, err := os.ReadFile("testdata/script.txt")
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func script(t *testing.T) []string {
 func TestBothAnswerTheScript(t *testing.T) {
 	etcd, detcd := both(t)
 	many := strings.Repeat(`{"request_range":{"key":"~k~"}},`, 128) + `{"request_range":{"key":"~k~"}}`
-	for _, line := range append(script(t),
+	for _, line := range append(script(t, "testdata/script.txt"),
 		`POST /v3/kv/put {"key":"~foo~","value":"`+strings.Repeat("AAAA", 9000)+`"}`,
 		`POST /v3/kv/txn {"success":[`+many+`]}`) {
 		same(t, etcd, detcd, line)
