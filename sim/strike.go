@@ -57,8 +57,23 @@ func (f *fates) affordable(fault faults.Fault) bool {
 	return true
 }
 
-// allHealthy says that every member is up and has all it promised to keep.
+// allHealthy says that every member is up and has all it promised to keep, and that one voter can
+// be spared.
 func (w *world) allHealthy() bool {
+	if !w.allUp() {
+		return false
+	}
+	voters := 0
+	for _, peer := range w.leader().replica.Members().Members {
+		if !peer.Learner {
+			voters++
+		}
+	}
+	return voters > 2 // of two, none can be spared
+}
+
+// allUp says that there is a leader, and that every member runs on a disk that forgot nothing.
+func (w *world) allUp() bool {
 	for _, m := range w.members {
 		if w.judge.removed[m.number] {
 			continue
@@ -67,7 +82,7 @@ func (w *world) allHealthy() bool {
 			return false
 		}
 	}
-	return w.leader() != nil && len(w.living()) > 2
+	return w.leader() != nil
 }
 
 func (f *fates) dispatch(fault faults.Fault) bool {

@@ -42,13 +42,13 @@ func (f *fates) membership(fault faults.Fault) bool {
 		if fault.Kind == faults.RemoveLeader {
 			m = leader
 		}
-		if m == nil || voters <= votersMin || !w.allHealthy() {
+		if m == nil || voters <= votersMin || !w.allUp() {
 			return f.prepare(fault, voters+learners <= votersMin)
 		}
 		w.removeMember(m)
 	case faults.Replace:
 		m := f.one(fault, running)
-		if m == nil || !w.allHealthy() {
+		if m == nil || !w.allUp() {
 			return false
 		}
 		w.addMember(false, m)
