@@ -24,6 +24,9 @@ type View struct {
 // Leases are the IDs of all leases, ascending.
 func (v *View) Leases() []lease.ID { return v.leases.IDs() }
 
+// EachLease calls each for every lease in ascending order of ID, with its time to live as granted.
+func (v *View) EachLease(each func(id lease.ID, ttl lease.Seconds)) { v.leases.Each(each) }
+
 // Read answers a range request that was found valid, from this view.
 func (v *View) Read(r *pb.RangeRequest) (*pb.RangeResponse, error) { return read(v.View, r) }
 

@@ -40,6 +40,14 @@ func (l *Listing) Len() int { return l.leases.Len() }
 // IDs are all leases in ascending order.
 func (l *Listing) IDs() []ID { return l.leases.Keys() }
 
+// Each calls each for every lease in ascending order, with its time to live as granted.
+func (l *Listing) Each(each func(id ID, ttl Seconds)) {
+	l.leases.Scan(func(id ID, one *lease) bool {
+		each(id, one.ttl) // it never changes; the other fields are the owner's
+		return true
+	})
+}
+
 // Listing is the present set of leases. It costs little when no lease came or went since the last.
 func (b *Book) Listing() *Listing {
 	if b.listed == nil {

@@ -1,13 +1,10 @@
 package mvcc
 
 import (
-	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 	"math"
 	"slices"
-
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"detcd/storage/archive"
 )
@@ -140,35 +137,7 @@ func (h *hasher) add(r archive.Record) error {
 
 // encode puts the bytes into the buffer that etcd stores for a change.
 func (h *hasher) encode(v *version, key, value []byte) {
-	b := binary.BigEndian.AppendUint64(h.buffer[:0], uint64(v.main))
-	b = append(b, '_')
-	b = binary.BigEndian.AppendUint64(b, uint64(v.sub))
-	if v.tombstone() {
-		b = append(b, 't')
-	}
-	b = appendBytes(b, 1, key)
-	b = appendNumber(b, 2, v.create)
-	if !v.tombstone() {
-		b = appendNumber(b, 3, v.main)
-	}
-	b = appendNumber(b, 4, v.number)
-	b = appendBytes(b, 5, value)
-	h.buffer = appendNumber(b, 6, v.lease)
-}
-
-// appendBytes and appendNumber append a field of a protobuf message; zero values are left out.
-func appendBytes(b []byte, field protowire.Number, value []byte) []byte {
-	if len(value) == 0 {
-		return b
-	}
-	return protowire.AppendBytes(protowire.AppendTag(b, field, protowire.BytesType), value)
-}
-
-func appendNumber(b []byte, field protowire.Number, value int64) []byte {
-	if value == 0 {
-		return b
-	}
-	return protowire.AppendVarint(protowire.AppendTag(b, field, protowire.VarintType), uint64(value))
+	h.buffer = appendChange(appendRevision(h.buffer[:0], v), v, key, value)
 }
 
 // hashing is the job of hashing what a compaction will let go.

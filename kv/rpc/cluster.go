@@ -39,8 +39,9 @@ func (s *clusterService) MemberAdd(
 		return nil, rpctypes.ErrGRPCMemberBadURLs
 	}
 	var added *pb.Member
-	header, members, err := s.members(ctx, func(ctx context.Context) (all []*pb.Member, err error) {
-		added, all, err = s.node.AddMember(ctx, urls.StringSlice(), r.IsLearner)
+	header, members, err := s.members(ctx, func(ctx context.Context) ([]*pb.Member, error) {
+		one, all, err := s.node.AddMember(ctx, urls.StringSlice(), r.IsLearner)
+		added = one
 		return all, err
 	})
 	if err != nil {

@@ -33,6 +33,7 @@ type loner struct {
 	stuck    atomic.Pointer[func(ctx context.Context) error]
 	barriers atomic.Int64 // how many were asked for
 	stopped  atomic.Bool
+	snapshot *blob
 }
 
 func newLoner(t testing.TB) *loner {

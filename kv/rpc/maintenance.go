@@ -12,8 +12,7 @@ import (
 	"detcd/kv"
 )
 
-// A maintenanceService is etcd's Maintenance service. Raising alarms and snapshots are not served
-// yet.
+// A maintenanceService is etcd's Maintenance service. Raising alarms is not served yet.
 type maintenanceService struct {
 	*carrier
 	pb.UnimplementedMaintenanceServer
@@ -27,7 +26,9 @@ func (s *maintenanceService) HashKV(
 
 // Hash is a hash of all keys and their history, that of HashKV at the present revision. etcd's own
 // is one of the file of its database; what both are for is that members can be compared.
-func (s *maintenanceService) Hash(ctx context.Context, _ *pb.HashRequest) (*pb.HashResponse, error) {
+func (s *maintenanceService) Hash(
+	ctx context.Context, _ *pb.HashRequest,
+) (*pb.HashResponse, error) {
 	answer, err := carry[*pb.HashKVResponse](ctx, s.carrier, &pb.HashKVRequest{})
 	if err != nil {
 		return nil, err

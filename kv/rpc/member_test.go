@@ -106,13 +106,6 @@ func TestUnservedMethodsAreUnimplemented(t *testing.T) {
 			_, err := maintenance.Alarm(ctx, raise)
 			return err
 		},
-		"Snapshot": func(ctx context.Context) error {
-			stream, err := maintenance.Snapshot(ctx, &pb.SnapshotRequest{})
-			if err == nil {
-				_, err = stream.Recv()
-			}
-			return err
-		},
 		"RangeStream": func(ctx context.Context) error {
 			stream, err := pb.NewKVClient(s.conn).RangeStream(ctx, &pb.RangeRequest{})
 			if err == nil {

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"io"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -19,6 +20,8 @@ import (
 // change it), and kv/server implements all of them in one short adapter.
 type Node interface {
 	Cluster
+	// Snapshot writes what is applied here as a file of etcd's format.
+	Snapshot(ctx context.Context) (Snapshot, error)
 	// Submit proposes a command and gives what its application answered. When ctx ends first the
 	// command may still be applied.
 	Submit(ctx context.Context, command []byte) (answer any, err error)
@@ -38,6 +41,16 @@ type Node interface {
 	// Members lists the cluster in ascending order of ID, as this member knows it, or, when
 	// linearizable, after a barrier.
 	Members(ctx context.Context, linearizable bool) ([]*pb.Member, error)
+}
+
+// Snapshot is a file that can be read once and must be closed.
+type Snapshot interface {
+	io.WriterTo
+	io.Closer
+	// Size is how many bytes WriteTo writes.
+	Size() int64
+	// Version is that of the format, as in Status.
+	Version() string
 }
 
 // Cluster changes who is in the cluster, and who leads it. What is changed is checked as etcd
