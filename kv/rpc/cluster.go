@@ -79,7 +79,8 @@ func (s *clusterService) MemberUpdate(
 	return &pb.MemberUpdateResponse{Header: header, Members: members}, nil
 }
 
-// badURLs is what to say of URLs that are none: that they are, or first that there is no such member.
+// badURLs is what to say of URLs that are none: that they are none, or, before that, that there is
+// no such member.
 func (s *clusterService) badURLs(ctx context.Context, id uint64) error {
 	members, err := s.node.Members(ctx, true)
 	if err != nil {
