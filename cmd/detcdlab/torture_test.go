@@ -48,8 +48,8 @@ func TestFiveKillsOfEtcdLoseNothing(t *testing.T) {
 	checkWorked(t, report, 5)
 }
 
-// leaseTime is how long a run must last for leases of seconds to end in it for certain, when a change
-// of leader may give each one its whole time again.
+// leaseTime is how long a run must last for leases of seconds to end in it for certain, when a
+// change of leader may give each one its whole time again.
 const leaseTime = 10 * time.Second
 
 // checkWorked refuses a torture in which nothing happened that could have been lost.
