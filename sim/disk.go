@@ -11,6 +11,8 @@ import (
 
 // disk is what one member stores on: crashable memory behind a judge that makes it slow, full,
 // failing or wrong.
+//
+// Many fields: each way of being wrong is one.
 type disk struct {
 	world       *world
 	member      *member
