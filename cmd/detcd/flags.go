@@ -22,6 +22,9 @@ type settings struct {
 	logFormat string
 	version   bool
 
+	client, peer certificates
+	tls          tlsRange
+
 	flags    *flag.FlagSet
 	initial  string // --initial-cluster
 	notes    []func(*slog.Logger)
@@ -37,6 +40,8 @@ func newSettings() *settings {
 	s.registerMember()
 	s.registerCluster()
 	s.registerLimits()
+	s.registerWeb()
+	s.registerTLS()
 	registerUnserved(s.flags)
 	return s
 }
@@ -157,6 +162,12 @@ func (s *settings) isSet(name string) bool {
 
 func (s *settings) derive() error {
 	c := &s.config
+	if err := s.tls.check(); err != nil {
+		return err
+	}
+	if c.Keepalive.Interval <= 0 || c.Keepalive.Timeout <= 0 {
+		c.Keepalive.Interval = -1
+	}
 	if c.DataDir == "" {
 		c.DataDir = c.Name + ".etcd"
 	}

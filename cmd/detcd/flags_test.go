@@ -119,11 +119,21 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 			want: "expected IP in URL for binding (http://foo.example:2379)"},
 		{args: []string{"--listen-client-urls=https://127.0.0.1:1",
 			"--advertise-client-urls=https://127.0.0.1:1"}, want: "cannot listen on TLS for 127.0.0.1:1"},
-		{args: []string{"--cert-file=x"},
-			want: `invalid value "x" for flag -cert-file: this flag of etcd is not supported`},
-		{args: []string{"--enable-pprof"}, want: "enable-pprof: this flag of etcd is not supported"},
-		{environ: []string{"ETCD_AUTO_TLS=true"},
-			want: `invalid value "true" for ETCD_AUTO_TLS: this flag of etcd is not supported`},
+		{args: []string{"--listen-metrics-urls=https://127.0.0.1:1"},
+			want: "cannot listen on TLS for 127.0.0.1:1"},
+		{args: []string{"--tls-min-version=TLS1.1"}, want: `unexpected TLS version "TLS1.1"`},
+		{args: []string{"--tls-min-version=TLS1.3", "--tls-max-version=TLS1.2"},
+			want: "min version (TLS1.3) is greater than max version (TLS1.2)"},
+		{args: []string{"--cipher-suites=A"}, want: `unexpected TLS cipher suite "A"`},
+		{args: []string{"--tls-min-version=TLS1.3", "--cipher-suites=TLS_RSA_WITH_AES_128_CBC_SHA"},
+			want: "cipher suites cannot be configured when only TLS1.3 is enabled"},
+		{args: []string{"--cors=a"}, want: "URL scheme must be http, https, unix, or unixs: a"},
+		{args: []string{"--config-file=x"},
+			want: `invalid value "x" for flag -config-file: this flag of etcd is not supported`},
+		{args: []string{"--socket-reuse-port"},
+			want: "socket-reuse-port: this flag of etcd is not supported"},
+		{environ: []string{"ETCD_SOCKET_REUSE_PORT=true"},
+			want: `invalid value "true" for ETCD_SOCKET_REUSE_PORT: this flag of etcd is not supported`},
 		{environ: []string{"ETCD_HEARTBEAT_INTERVAL=abc"},
 			want: `invalid value "abc" for ETCD_HEARTBEAT_INTERVAL: parse error`},
 	} {
@@ -151,7 +161,14 @@ func TestEveryFlagOfEtcdIsKnown(t *testing.T) {
 		"heartbeat-interval election-timeout listen-peer-urls listen-client-urls max-txn-ops " +
 		"max-request-bytes max-concurrent-streams initial-advertise-peer-urls initial-cluster " +
 		"initial-cluster-state initial-cluster-token advertise-client-urls log-level log-format " +
-		"watch-progress-notify-interval unsafe-no-fsync version") {
+		"watch-progress-notify-interval unsafe-no-fsync version listen-client-http-urls cors " +
+		"listen-metrics-urls enable-grpc-gateway enable-pprof host-whitelist " +
+		"grpc-keepalive-min-time grpc-keepalive-interval grpc-keepalive-timeout " +
+		"cert-file key-file trusted-ca-file client-cert-file client-key-file client-cert-auth " +
+		"client-cert-allowed-hostname client-crl-file auto-tls peer-cert-file peer-key-file " +
+		"peer-trusted-ca-file peer-client-cert-file peer-client-key-file peer-client-cert-auth " +
+		"peer-cert-allowed-hostname peer-cert-allowed-cn peer-crl-file peer-auto-tls " +
+		"self-signed-cert-validity cipher-suites tls-min-version tls-max-version") {
 		if s.flags.Lookup(name) != nil {
 			names++
 		}

@@ -71,7 +71,7 @@ func run(args, environ []string, stdout, stderr io.Writer) (int, os.Signal) {
 	}
 	s.config.Log = log
 	s.report(log)
-	if err := s.config.Validate(); err != nil {
+	if err := errors.Join(s.secure(log), s.config.Validate()); err != nil {
 		log.Error("failed to verify flags", slog.Any("error", err))
 		return exitError, nil
 	}

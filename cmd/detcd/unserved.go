@@ -45,7 +45,6 @@ func registerUnserved(f *flag.FlagSet) {
 
 const unservedFlags = `config-file
 initial-election-tick-advance bool true
-listen-client-http-urls
 max-snapshots 5
 max-wals 5
 memory-mlock bool false
@@ -53,12 +52,8 @@ quota-backend-bytes -1
 backend-bbolt-freelist-type
 backend-batch-interval
 backend-batch-limit
-grpc-keepalive-min-time 5s
-grpc-keepalive-interval 2h 2h0m0s
-grpc-keepalive-timeout 20s
 socket-reuse-port bool false
 socket-reuse-address bool false
-enable-grpc-gateway bool false
 raft-read-timeout
 raft-write-timeout
 feature-gates
@@ -85,37 +80,10 @@ pre-vote bool true
 auto-compaction-retention 0
 auto-compaction-mode periodic revision
 v2-deprecation
-cert-file
-key-file
-client-cert-auth bool false
-client-cert-file
-client-key-file
-client-crl-file
-client-cert-allowed-hostname
-trusted-ca-file
-auto-tls bool false
-peer-cert-file
-peer-key-file
-peer-client-cert-auth bool false
-peer-client-cert-file
-peer-client-key-file
-peer-trusted-ca-file
-peer-cert-allowed-cn
-peer-cert-allowed-hostname
-peer-auto-tls bool false
-self-signed-cert-validity
-peer-crl-file
-cipher-suites
-cors *
-host-whitelist *
-tls-min-version
-tls-max-version
 auth-token simple
 bcrypt-cost
 auth-token-ttl
-enable-pprof bool false
 metrics basic
-listen-metrics-urls
 logger zap
 log-outputs default stderr
 enable-log-rotation bool false
@@ -129,7 +97,7 @@ distributed-tracing-sampling-rate 0
 corrupt-check-time 0 0s
 compact-hash-check-time
 compaction-batch-limit
-peer-skip-client-san-verification bool false
+peer-skip-client-san-verification bool false true
 warning-apply-duration
 bootstrap-defrag-threshold-megabytes 0
 max-learners 1

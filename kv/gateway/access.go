@@ -42,7 +42,7 @@ To fix this, choose one of the following options:
 - Add the hostname you want to use to the whitelist in settings.
   - e.g. etcd --host-whitelist %q
 
-This requirement has been added to help secure against "DNS Rebinding" attacks (CVE-2018-5702).
+This requirement has been added to help prevent "DNS Rebinding" attacks (CVE-2018-5702).
 `
 
 // open tells whether a list allows a name: an empty list, or one with "*", allows all.

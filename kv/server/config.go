@@ -38,9 +38,29 @@ type Config struct {
 	WatchProgressInterval time.Duration // between progress notifications
 	UnsafeNoFsync         bool          // loses data when the machine fails
 
+	Web       Web
+	Keepalive Keepalive
+
 	ClientTLS *tls.Config // for listening at https URLs
 	PeerTLS   *tls.Config // for listening and dialling at https URLs
 	Log       *slog.Logger
+}
+
+// Web is what can be said about HTTP.
+type Web struct {
+	ListenURLs   types.URLs // for HTTP only; none: it is served where gRPC is, else only here
+	ObserverURLs types.URLs // for /metrics and /health only, besides
+	Origins      []string   // who may read answers in a browser; none or "*": everyone
+	Hosts        []string   // which names are known where there is no TLS; none or "*": any
+	Profiling    bool       // serve /debug/pprof
+	NoJSON       bool       // do not serve /v3
+}
+
+// Keepalive says how silent connections of clients are treated. A zero means what etcd does.
+type Keepalive struct {
+	MinTime  time.Duration // a client that pings more often is disconnected
+	Interval time.Duration // a silent client is pinged after it; negative: never
+	Timeout  time.Duration // and disconnected when it does not answer within it
 }
 
 // Default is what etcd does when it is told nothing.
@@ -78,8 +98,12 @@ func (c *Config) Validate() error {
 	if err := checkBind(c.ListenPeerURLs); err != nil {
 		return err
 	}
-	if err := checkBind(c.ListenClientURLs); err != nil {
-		return err
+	for _, urls := range []types.URLs{
+		c.ListenClientURLs, c.Web.ListenURLs, c.Web.ObserverURLs,
+	} {
+		if err := checkBind(urls); err != nil {
+			return err
+		}
 	}
 	if err := checkHosts(c.AdvertisePeerURLs); err != nil {
 		return fmt.Errorf(`--initial-advertise-peer-urls %q must be "host:port" (%w)`,
@@ -148,7 +172,10 @@ func (c *Config) checkTLS() error {
 	for _, side := range []struct {
 		urls   types.URLs
 		config *tls.Config
-	}{{c.ListenClientURLs, c.ClientTLS}, {c.ListenPeerURLs, c.PeerTLS}} {
+	}{
+		{c.ListenClientURLs, c.ClientTLS}, {c.Web.ListenURLs, c.ClientTLS},
+		{c.Web.ObserverURLs, c.ClientTLS}, {c.ListenPeerURLs, c.PeerTLS},
+	} {
 		for _, url := range side.urls {
 			if isSecure(url.Scheme) && side.config == nil {
 				return fmt.Errorf("cannot listen on TLS for %s: KeyFile and CertFile are not presented",

@@ -23,11 +23,14 @@ import (
 // A front is everything of a member that clients reach: listeners, gRPC and HTTP.
 type front struct {
 	door    *door
-	clients []net.Listener // gRPC, and HTTP by the door
+	clients []net.Listener // gRPC, and by the door HTTP, unless it has listeners of its own
+	webs    []net.Listener // HTTP only
+	others  []net.Listener // observers only
 	inside  *bufconn.Listener
 
 	grpc     *grpc.Server
 	http     *http.Server
+	watch    *http.Server     // for observers
 	services *grpc.ClientConn // what JSON is translated to
 	lent     sync.WaitGroup   // requests of gRPC that HTTP serves
 
@@ -41,14 +44,18 @@ func (c *Config) openFront() (*front, error) {
 	f := &front{
 		door: newDoor(c.Log), inside: bufconn.Listen(insideBytes), meter: new(rpc.Meter),
 	}
-	var err error
+	shared := len(c.Web.ListenURLs) == 0
+	var err, errWeb, errOthers error
 	f.clients, err = listen(c.ListenClientURLs, func(l net.Listener, secure bool) net.Listener {
 		if secure {
-			return f.door.enter(l, c.ClientTLS, true)
+			return f.door.enter(l, c.ClientTLS, shared)
 		}
-		return f.door.enter(l, nil, true)
+		return f.door.enter(l, nil, shared)
 	})
-	return f, err
+	secured := overTLS(c.ClientTLS, "h2", "http/1.1")
+	f.webs, errWeb = listen(c.Web.ListenURLs, secured)
+	f.others, errOthers = listen(c.Web.ObserverURLs, secured)
+	return f, errors.Join(err, errWeb, errOthers)
 }
 
 // insideBytes is the buffer between the two ends of the connection that JSON takes.
@@ -59,7 +66,11 @@ func (f *front) abandon() error {
 	if f == nil {
 		return nil
 	}
-	return closeAll(f.clients)
+	return f.closeListeners()
+}
+
+func (f *front) closeListeners() error {
+	return errors.Join(closeAll(f.clients), closeAll(f.webs), closeAll(f.others))
 }
 
 // register makes the servers.
@@ -72,6 +83,9 @@ func (f *front) register(c *Config, served *adapter) error {
 		ProgressInterval:     c.WatchProgressInterval,
 		ConcurrentStreamsMax: c.MaxConcurrentStreams,
 		Meter:                f.meter,
+		KeepaliveMinTime:     c.Keepalive.MinTime,
+		KeepaliveInterval:    c.Keepalive.Interval,
+		KeepaliveTimeout:     c.Keepalive.Timeout,
 	}
 	f.grpc = grpc.NewServer(append(rpc.ServerOptions(served, options), grpc.Creds(f.door),
 		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes))...)
@@ -81,18 +95,23 @@ func (f *front) register(c *Config, served *adapter) error {
 		return err
 	}
 	f.served = served
-	f.gateway, err = gateway.New(gateway.Options{
+	settings := gateway.Options{
 		Node: served, Services: f.services, Timeout: 5*time.Second + 2*c.ElectionTimeout,
-		Metrics:         f.metrics,
-		RequestBytesMax: c.MaxRequestBytes, Log: c.Log,
-	})
-	if err != nil {
+		Metrics: f.metrics, RequestBytesMax: c.MaxRequestBytes,
+		Origins: c.Web.Origins, Hosts: c.Web.Hosts, Profiling: c.Web.Profiling, Log: c.Log,
+	}
+	if c.Web.NoJSON {
+		settings.Services = nil
+	}
+	if f.gateway, err = gateway.New(settings); err != nil {
 		return err
 	}
+	errors := slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug)
 	f.http = &http.Server{
-		Handler:           f.lend(f.gateway),
-		ReadHeaderTimeout: headerTime,
-		ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+		Handler: f.lend(f.gateway), ReadHeaderTimeout: headerTime, ErrorLog: errors,
+	}
+	f.watch = &http.Server{
+		Handler: f.gateway.Observation(), ReadHeaderTimeout: headerTime, ErrorLog: errors,
 	}
 	return nil
 }
@@ -137,11 +156,17 @@ func (f *front) serve(serving *sync.WaitGroup, failed func(error)) {
 			}
 		})
 	}
-	serving.Go(func() {
-		if err := f.http.Serve(f.door.web); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			failed(err)
+	web := func(server *http.Server, listeners []net.Listener) {
+		for _, listener := range listeners {
+			serving.Go(func() {
+				if err := server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+					failed(err)
+				}
+			})
 		}
-	})
+	}
+	web(f.http, append([]net.Listener{f.door.web}, f.webs...))
+	web(f.watch, f.others)
 }
 
 // drain takes no more requests and returns when those that are here have ended. HTTP goes first,
@@ -149,6 +174,7 @@ func (f *front) serve(serving *sync.WaitGroup, failed func(error)) {
 func (f *front) drain() {
 	closeAll(f.clients)
 	f.door.forget()
+	f.watch.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime/2)
 	defer cancel()
 	if err := f.http.Shutdown(ctx); err != nil {

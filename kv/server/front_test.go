@@ -182,3 +182,38 @@ func TestStreamsOfHTTPEndWithTheMember(t *testing.T) {
 	}
 	stop(t, s)
 }
+
+func TestHTTPMayHaveAnAddressOfItsOwn(t *testing.T) {
+	leavesNothing(t)
+	config := testConfigs(t, 1)[0]
+	config.Web.ListenURLs, config.Web.ObserverURLs = freeURL(t), freeURL(t)
+	s := start(t, config)
+	ready(t, s)
+	put(t, s, "key", "value")
+	c := web(t, nil, false)
+	for _, want := range []struct {
+		url    string
+		status int // 0: it is not spoken to
+	}{
+		{"http://" + s.ClientAddresses()[0] + "/health", 0},
+		{config.Web.ListenURLs.String() + "/health", 200},
+		{config.Web.ListenURLs.String() + "/version", 200},
+		{config.Web.ObserverURLs.String() + "/health", 200},
+		{config.Web.ObserverURLs.String() + "/metrics", 200},
+		{config.Web.ObserverURLs.String() + "/readyz/non_learner", 200},
+		{config.Web.ObserverURLs.String() + "/version", 404},
+		{config.Web.ObserverURLs.String() + "/v3/kv/range", 404},
+	} {
+		response, err := c.Get(want.url)
+		if want.status == 0 && err == nil || want.status != 0 && err != nil {
+			t.Errorf("%s: %v, %v", want.url, response, err)
+			continue
+		}
+		if err == nil {
+			response.Body.Close()
+			if response.StatusCode != want.status {
+				t.Errorf("%s: %d, want %d", want.url, response.StatusCode, want.status)
+			}
+		}
+	}
+}

@@ -229,3 +229,26 @@ func TestBothCarryStreamsByWebsocket(t *testing.T) {
 		t.Errorf("etcd  %v\ndetcd %v", said[0], said[1])
 	}
 }
+
+func TestBothObeyTheFlagsOfHTTP(t *testing.T) {
+	etcd, detcd := both(t, "--cors=http://a:1,http://b:2", "--host-whitelist=good,10.0.0.1",
+		"--enable-pprof", "--enable-grpc-gateway=false")
+	for _, header := range []string{
+		"Origin: http://a:1", "Origin: http://b:2", "Origin: http://c:3", "Origin: *",
+		"Host: good", "Host: good:2379", "Host: 10.0.0.1", "Host: evil", "Host: evil:80", "Host: [::1]:1",
+	} {
+		for _, line := range []string{
+			"GET /version", "OPTIONS /version", "GET /health", `POST /v3/kv/range {"key":"~a~"}`,
+			"GET /v3/", "GET /debug/pprof/cmdline/no", "POST /v3beta/kv/range {}",
+		} {
+			headers := []string{header}
+			if !strings.HasPrefix(header, "Host") {
+				headers = append(headers, "Host: good")
+			}
+			same(t, etcd, detcd, line, headers...)
+		}
+	}
+	if status := ask(t, detcd, "GET /debug/pprof/heap", "Host: good").status; status != 200 {
+		t.Errorf("/debug/pprof/heap: %d", status)
+	}
+}

@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"detcd/kv/server"
+)
+
+// An issuer makes certificates for 127.0.0.1.
+type issuer struct {
+	t      *testing.T
+	dir    string
+	own    *x509.Certificate
+	key    *ecdsa.PrivateKey
+	serial int64
+}
+
+func newIssuer(t *testing.T) *issuer {
+	t.Helper()
+	i := &issuer{t: t, dir: t.TempDir()}
+	i.issue("ca")
+	return i
+}
+
+func (i *issuer) path(name string) string { return filepath.Join(i.dir, name) }
+
+func (i *issuer) must(err error) {
+	i.t.Helper()
+	if err != nil {
+		i.t.Fatal(err)
+	}
+}
+
+// issue writes name.crt and name.key. The first one is the issuer's own.
+func (i *issuer) issue(name string) *x509.Certificate {
+	i.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	i.must(err)
+	i.serial++
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(i.serial), Subject: pkix.Name{CommonName: name},
+		NotAfter: time.Now().Add(time.Hour), BasicConstraintsValid: true, IsCA: i.own == nil,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature |
+			x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	parent, signer := template, key
+	if i.own != nil {
+		parent, signer = i.own, i.key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+	i.must(err)
+	made, err := x509.ParseCertificate(der)
+	i.must(err)
+	if i.own == nil {
+		i.own, i.key = made, key
+	}
+	encoded, err := x509.MarshalECPrivateKey(key)
+	i.must(err)
+	i.write(name+".crt", "CERTIFICATE", der)
+	i.write(name+".key", "EC PRIVATE KEY", encoded)
+	return made
+}
+
+func (i *issuer) write(name, kind string, der []byte) {
+	i.t.Helper()
+	block := pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+	i.must(os.WriteFile(i.path(name), block, 0o600))
+}
+
+// revoke writes a list that has a certificate.
+func (i *issuer) revoke(certificate *x509.Certificate) {
+	i.t.Helper()
+	list, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
+		Number: big.NewInt(1), ThisUpdate: time.Now(), NextUpdate: time.Now().Add(time.Hour),
+		RevokedCertificateEntries: []x509.RevocationListEntry{
+			{SerialNumber: certificate.SerialNumber, RevocationTime: time.Now()},
+		},
+	}, i.own, i.key)
+	i.must(err)
+	i.must(os.WriteFile(i.path("crl"), list, 0o600))
+}
+
+// as is what a client knows that shows this certificate; "": none.
+func (i *issuer) as(name string) *tls.Config {
+	i.t.Helper()
+	config := &tls.Config{RootCAs: x509.NewCertPool()}
+	config.RootCAs.AddCert(i.own)
+	if name != "" {
+		pair, err := tls.LoadX509KeyPair(i.path(name+".crt"), i.path(name+".key"))
+		i.must(err)
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config
+}
+
+// securely starts a member with flags, at free ports with TLS, and returns where clients reach it.
+func securely(t *testing.T, args ...string) string {
+	t.Helper()
+	s := newSettings()
+	args = append([]string{
+		"--listen-client-urls=https://127.0.0.1:0", "--advertise-client-urls=https://127.0.0.1:1",
+		"--listen-peer-urls=http://127.0.0.1:0", "--data-dir=" + filepath.Join(t.TempDir(), "data"),
+	}, args...)
+	if err := s.parse(args, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.secure(slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	member, err := server.Start(t.Context(), s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		member.Stop(ctx)
+	})
+	select {
+	case <-member.Ready():
+	case <-time.After(10 * time.Second):
+		t.Fatal("not ready after 10 s")
+	}
+	return "https://" + member.ClientAddresses()[0]
+}
+
+// visit asks for /version with a new connection and returns whose certificate was shown.
+func visit(config *tls.Config, url string) (name string, err error) {
+	transport := &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}
+	client := http.Client{Transport: transport, Timeout: 10 * time.Second}
+	response, err := client.Get(url + "/version")
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(io.Discard, response.Body); err != nil {
+		return "", err
+	}
+	return response.TLS.PeerCertificates[0].Subject.CommonName, nil
+}
+
+func (i *issuer) flags(more ...string) []string {
+	return append([]string{
+		"--cert-file=" + i.path("server.crt"), "--key-file=" + i.path("server.key"),
+	}, more...)
+}
+
+func TestWithoutACertificateThatIsTrustedNobodyComesIn(t *testing.T) {
+	i, stranger := newIssuer(t), newIssuer(t)
+	i.issue("server")
+	i.issue("alice")
+	bob := i.issue("bob")
+	stranger.issue("mallory")
+	i.revoke(bob)
+	url := securely(t, i.flags("--client-cert-auth", "--trusted-ca-file="+i.path("ca.crt"),
+		"--client-crl-file="+i.path("crl"))...)
+	forged := stranger.as("mallory")
+	forged.RootCAs = i.as("").RootCAs
+	for name, c := range map[string]struct {
+		config  *tls.Config
+		welcome bool
+	}{
+		"alice": {i.as("alice"), true}, "nobody": {i.as(""), false},
+		"bob, who was revoked": {i.as("bob"), false}, "mallory": {forged, false},
+	} {
+		if _, err := visit(c.config, url); (err == nil) != c.welcome {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestACertificateIsReplacedWhileTheMemberRuns(t *testing.T) {
+	i := newIssuer(t)
+	i.issue("server")
+	i.issue("renewed")
+	url := securely(t, i.flags()...)
+	for _, want := range []string{"server", "renewed"} {
+		if got, err := visit(i.as(""), url); err != nil || got != want {
+			t.Errorf("%q, %v, want %q", got, err, want)
+		}
+		for _, kind := range []string{".crt", ".key"} {
+			i.must(os.Rename(i.path("renewed"+kind), i.path("server"+kind)))
+		}
+		i.issue("renewed")
+	}
+}
+
+func TestTheVersionsOfTLSAreLimited(t *testing.T) {
+	i := newIssuer(t)
+	i.issue("server")
+	for _, c := range []struct {
+		flag    string
+		version uint16
+		welcome bool
+	}{
+		{"--tls-min-version=TLS1.3", tls.VersionTLS12, false},
+		{"--tls-min-version=TLS1.3", tls.VersionTLS13, true},
+		{"--tls-min-version=TLS1.2", tls.VersionTLS11, false},
+		{"--tls-max-version=TLS1.2", tls.VersionTLS12, true},
+		{"--tls-max-version=TLS1.2", tls.VersionTLS13, false},
+	} {
+		config := i.as("")
+		config.MinVersion, config.MaxVersion = c.version, c.version
+		if _, err := visit(config, securely(t, i.flags(c.flag)...)); (err == nil) != c.welcome {
+			t.Errorf("%s and %x: %v", c.flag, c.version, err)
+		}
+	}
+}
+
+func TestACertificateIsMadeWhereNoneIsGiven(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	url := securely(t, "--auto-tls", "--data-dir="+dir, "--peer-auto-tls",
+		"--listen-peer-urls=https://127.0.0.1:0")
+	pool := x509.NewCertPool()
+	made, err := os.ReadFile(filepath.Join(dir, "fixtures", "client", "cert.pem"))
+	if err != nil || !pool.AppendCertsFromPEM(made) {
+		t.Fatal(err)
+	}
+	if _, err := visit(&tls.Config{RootCAs: pool}, url); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "fixtures", "peer", "key.pem")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCertificatesThatCannotBeReadAreRefused(t *testing.T) {
+	i := newIssuer(t)
+	i.issue("server")
+	for want, args := range map[string][]string{
+		"no such file":              {"--cert-file=/nope", "--key-file=/nope"},
+		"KeyFile and CertFile must": {"--cert-file=" + i.path("server.crt")},
+		"does not match":            i.flags("--key-file=" + i.path("ca.key")),
+		"nope.crt":                  i.flags("--trusted-ca-file=" + i.path("nope.crt")),
+	} {
+		s := newSettings()
+		args = append(args, "--listen-client-urls=https://127.0.0.1:0")
+		if err := s.parse(args, nil); err != nil {
+			t.Fatal(err)
+		}
+		err := s.secure(slog.New(slog.DiscardHandler))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", args, err, want)
+		}
+	}
+}
