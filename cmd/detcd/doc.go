@@ -3,6 +3,7 @@
 //	detcd                       one durable member on 127.0.0.1:2379, data in default.etcd
 //	detcd --name a --initial-cluster a=http://10.0.0.1:2380,b=http://10.0.0.2:2380 ...
 //	detcd verify --data-dir D   audit a data directory that no member uses
+//	detcd snapshot restore F    a new cluster's data directory from a snapshot of etcd's or ours
 //
 // Its flags are etcd's, with one dash or two; so are the environment variables (ETCD_ and the name
 // of the flag in capitals, with underscores). A flag beats its variable. The last one counts when a

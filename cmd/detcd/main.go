@@ -51,6 +51,9 @@ func run(args, environ []string, stdout, stderr io.Writer) (int, os.Signal) {
 	if len(args) > 0 && args[0] == "verify" {
 		return verify(args[1:], stdout, stderr), nil
 	}
+	if len(args) > 0 && args[0] == "snapshot" {
+		return snapshot(args[1:], stdout, stderr), nil
+	}
 	s := newSettings()
 	if err := s.parse(args, environ); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

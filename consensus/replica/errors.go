@@ -28,6 +28,8 @@ var (
 	ErrCluster = errors.New("replica: data directory of another cluster or member")
 	// ErrVersion says that a stored format is newer than this program.
 	ErrVersion = errors.New("replica: written by a newer version")
+	// ErrUsed says that a data directory is somebody's already.
+	ErrUsed = errors.New("replica: the data directory is in use by a member")
 	// ErrWiped says that the cluster knows this member with another data directory.
 	ErrWiped = errors.New("replica: known to the cluster with another data directory")
 )

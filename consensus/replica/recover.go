@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
 
+	"detcd/storage/archive"
 	"detcd/storage/checkpoint"
 	"detcd/storage/vfs"
 	"detcd/storage/wal"
@@ -128,6 +129,25 @@ func openCheckpoint(o *Options) (uint64, *image, error) {
 			"cluster %x", ErrCluster, saved.identity.member, saved.identity.cluster, o.ID, o.Cluster)
 	}
 	return number, saved, nil
+}
+
+// Create makes the data directory of a first member of a new cluster whose state is not that of
+// Restore(nil) but this one, as Machine.Checkpoint gives it; the segments are in "archive" already.
+// All first members must begin with the same state. A directory that is in use is ErrUsed.
+func Create(o Options, state []byte, segments []archive.Segment) error {
+	if err := o.FS.MkdirAll(checkpointDir); err != nil {
+		return err
+	}
+	number, _, err := checkpoint.Load(o.FS, checkpointDir)
+	switch {
+	case err != nil:
+		return fmt.Errorf("load the checkpoint: %w", err)
+	case number != 0:
+		return ErrUsed
+	}
+	first := firstCheckpoint(&o)
+	first.state, first.segments = state, segments
+	return checkpoint.Save(o.FS, checkpointDir, 1, first.encode())
 }
 
 // firstCheckpoint is the state before anything happened. All first members begin with the same: as

@@ -23,26 +23,42 @@ import (
 // started from it has the same keys, history, leases and hashes.
 func TestASnapshotOfDetcdBecomesAnEtcd(t *testing.T) {
 	t.Parallel()
-	moves(t, testbed.Detcd(t), testbed.Tool(t, "etcd"))
+	moves(t, testbed.Detcd(t), testbed.Tool(t, "etcd"), testbed.Tool(t, "etcdutl"))
 }
 
 // The same with etcd on both sides: the test asks for nothing that etcd does not keep.
 func TestASnapshotOfEtcdBecomesAnEtcd(t *testing.T) {
 	t.Parallel()
-	moves(t, testbed.Tool(t, "etcd"), testbed.Tool(t, "etcd"))
+	moves(t, testbed.Tool(t, "etcd"), testbed.Tool(t, "etcd"), testbed.Tool(t, "etcdutl"))
 }
 
-func moves(t *testing.T, from, to string) {
+// A cluster of etcd moves in.
+func TestASnapshotOfEtcdBecomesADetcd(t *testing.T) {
+	t.Parallel()
+	detcd := testbed.Detcd(t)
+	moves(t, testbed.Tool(t, "etcd"), detcd, detcd)
+}
+
+// Our own snapshot is good for ourselves, too.
+func TestASnapshotOfDetcdBecomesADetcd(t *testing.T) {
+	t.Parallel()
+	detcd := testbed.Detcd(t)
+	moves(t, detcd, detcd, detcd)
+}
+
+// moves makes a cluster of one from a snapshot of another, by way of "snapshot restore" of a tool.
+func moves(t *testing.T, from, to, restore string) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	source := testbed.Launch(t, testbed.Options{Binary: from})
 	u := &user{t: t, ctx: ctx, cluster: source}
 	u.live()
 	file := filepath.Join(t.TempDir(), "snapshot.db")
-	tool(t, "etcdctl", "--endpoints", source.Endpoints()[0], "snapshot", "save", file)
+	run := testbed.Tool(t, "etcdctl")
+	execute(t, run, "--endpoints", source.Endpoints()[0], "snapshot", "save", file)
 	u.status(file)
-	copied := u.restored(file, to)
-	u.same(source.Endpoints()[0], copied)
+	u.same(source.Endpoints()[0], u.restored(file, to, restore))
+	u.status(file) // nobody has changed it
 }
 
 // compacted is the revision of the compaction in live: a delete.
@@ -68,8 +84,10 @@ func (u *user) live() {
 			_, err = client.Put(u.ctx, key, fmt.Sprint(i))
 		}
 		u.must(err)
-		if now, err := client.Get(u.ctx, "k"); err == nil && now.Header.Revision == compacted-1 {
-			_, err = client.Delete(u.ctx, key)
+		if now, err := client.Get(u.ctx, "k"); err == nil && now.Header.Revision == compacted-2 {
+			_, err = client.Put(u.ctx, "gone", "")
+			u.must(err)
+			_, err = client.Delete(u.ctx, "gone")
 			u.must(err)
 		}
 	}
@@ -77,13 +95,13 @@ func (u *user) live() {
 	u.must(err)
 }
 
-// tool runs one of etcd's tools and returns what it says.
-func tool(t *testing.T, name string, arguments ...string) []byte {
+// command runs a program and returns what it says.
+func execute(t *testing.T, name string, arguments ...string) []byte {
 	t.Helper()
 	var stderr strings.Builder
-	command := exec.CommandContext(t.Context(), testbed.Tool(t, name), arguments...)
-	command.Stderr = &stderr
-	output, err := command.Output()
+	program := exec.CommandContext(t.Context(), name, arguments...)
+	program.Stderr = &stderr
+	output, err := program.Output()
 	if err != nil {
 		t.Fatalf("%s %s: %v: %s%s", name, strings.Join(arguments, " "), err, output, &stderr)
 	}
@@ -99,7 +117,8 @@ func (u *user) status(file string) {
 		TotalKey int64
 		Version  string
 	}
-	output := tool(u.t, "etcdutl", "snapshot", "status", file, "-w", "json")
+	etcdutl := testbed.Tool(u.t, "etcdutl")
+	output := execute(u.t, etcdutl, "snapshot", "status", file, "-w", "json")
 	u.must(json.Unmarshal(output, &status))
 	if status.Revision != now.Header.Revision || status.TotalKey != now.Count ||
 		status.Version != "3.7.0" {
@@ -108,13 +127,13 @@ func (u *user) status(file string) {
 }
 
 // restored starts a new cluster of one from a file and returns its endpoint.
-func (u *user) restored(file, binary string) string {
+func (u *user) restored(file, binary, restore string) string {
 	u.t.Helper()
 	cluster, err := nemesis.New(nemesis.Options{Binary: binary, Dir: u.t.TempDir()})
 	u.must(err)
 	u.t.Cleanup(func() { _ = cluster.Close() })
 	m := cluster.Members()[0]
-	tool(u.t, "etcdutl", "snapshot", "restore", file, "--data-dir", m.DataDir(), "--name", m.Name(),
+	execute(u.t, restore, "snapshot", "restore", file, "--data-dir", m.DataDir(), "--name", m.Name(),
 		"--initial-cluster", m.Name()+"="+m.PeerURL(), "--initial-cluster-token", "nemesis",
 		"--initial-advertise-peer-urls", m.PeerURL())
 	u.must(m.Start())

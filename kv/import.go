@@ -1,0 +1,51 @@
+package kv
+
+import (
+	"fmt"
+
+	"detcd/kv/lease"
+	"detcd/kv/mvcc"
+	"detcd/storage/archive"
+	"detcd/storage/vfs"
+)
+
+// An Importer makes the state of a new cluster from what etcd has stored.
+type Importer struct {
+	history *mvcc.Importer
+	leases  lease.Book
+}
+
+// NewImporter begins in a directory for the archive, which must be there and empty.
+func NewImporter(fs vfs.FS, dir string, options Options) (*Importer, error) {
+	history, err := mvcc.NewImporter(fs, dir, mvcc.Options{Archive: options.Archive})
+	if err != nil {
+		return nil, err
+	}
+	return &Importer{history: history}, nil
+}
+
+// Grant adds a lease.
+func (m *Importer) Grant(id lease.ID, ttl lease.Seconds) error {
+	if _, err := m.leases.Grant(id, ttl); err != nil {
+		return fmt.Errorf("kv: import lease %x: %w", uint64(id), err)
+	}
+	return nil
+}
+
+// Add takes the next change of history, as mvcc.Importer does.
+func (m *Importer) Add(revision, change []byte) error { return m.history.Add(revision, change) }
+
+// Revision is that of the last change.
+func (m *Importer) Revision() int64 { return m.history.Revision() }
+
+// Finish gives what Store.Restore needs, for a store at a revision and compacted at another.
+func (m *Importer) Finish(
+	revision, compacted int64,
+) (state []byte, segments []archive.Segment, err error) {
+	history, segments, err := m.history.Finish(revision, compacted)
+	if err != nil {
+		return nil, nil, err
+	}
+	p := parts{leases: m.leases.Checkpoint(), mvcc: history}
+	return p.encode(), segments, nil
+}

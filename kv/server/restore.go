@@ -1,0 +1,116 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"detcd/consensus/replica"
+	"detcd/kv"
+	"detcd/kv/backup"
+)
+
+// RestoreOptions say how a snapshot file is taken.
+type RestoreOptions struct {
+	SkipChecksum  bool   // for a copy of a database, which has none
+	BumpRevision  uint64 // by how much the revision is to be higher than in the file
+	MarkCompacted bool   // all that the file holds but the present is compacted
+}
+
+// ErrMarkCompacted is etcd's error for a revision that is raised while the past stays readable:
+// the revisions in between would be there and have no changes.
+var ErrMarkCompacted = errors.New("--mark-compacted required if --revision-bump > 0")
+
+// Restore makes the data directory of one of the first members of a new cluster from a snapshot
+// file of etcd's or ours, which it does not change. Each member is made from the same file. The
+// directory must not be there, or be empty.
+func Restore(config Config, file string, options RestoreOptions) (err error) {
+	if options.MarkCompacted != (options.BumpRevision > 0) {
+		return ErrMarkCompacted
+	}
+	config.Existing = false
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := config.checkBootstrap(); err != nil {
+		return err
+	}
+	if err := checkEmpty(config.DataDir); err != nil {
+		return err
+	}
+	contents, err := backup.Open(file, options.SkipChecksum)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, contents.Close()) }()
+	store, err := config.openStorage()
+	if err == nil {
+		err = restore(&config, store, contents, options)
+	}
+	if err = errors.Join(err, store.close()); err != nil {
+		// Half a directory would start as a member that has forgotten everything.
+		err = errors.Join(err, os.RemoveAll(filepath.Join(config.DataDir, "member")))
+	}
+	return err
+}
+
+func checkEmpty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil || len(entries) > 0 {
+		return fmt.Errorf("data-dir %q not empty or could not be read", dir)
+	}
+	return nil
+}
+
+func restore(
+	config *Config, store *storage, contents *backup.Contents, options RestoreOptions,
+) error {
+	b, err := config.begin(context.Background(), store.dir)
+	if err != nil {
+		return err
+	}
+	const archiveDir = "archive"
+	if err := store.dir.MkdirAll(archiveDir); err != nil {
+		return err
+	}
+	importer, err := kv.NewImporter(store.dir, archiveDir, kv.Options{})
+	if err != nil {
+		return err
+	}
+	if err := contents.EachLease(importer.Grant); err != nil {
+		return err
+	}
+	if err := contents.EachChange(importer.Add); err != nil {
+		return err
+	}
+	compacted, err := contents.Compacted()
+	if err != nil {
+		return err
+	}
+	revision := max(importer.Revision(), compacted) + int64(options.BumpRevision)
+	if options.MarkCompacted {
+		compacted = revision
+	}
+	state, segments, err := importer.Finish(revision, compacted)
+	if err != nil {
+		return err
+	}
+	// What a member would find wrong with it is to be found now.
+	if err := kv.New(kv.Options{}).Restore(store.dir, archiveDir, state, segments); err != nil {
+		return err
+	}
+	err = replica.Create(config.replicaOptions(b, store.dir, store.log), state, segments)
+	if err != nil {
+		return err
+	}
+	config.Log.Info("restored snapshot", slog.String("data-dir", config.DataDir),
+		slog.Int64("revision", revision), slog.String("local-member-id", hex(uint64(b.id))),
+		slog.String("cluster-id", hex(b.cluster)))
+	return nil
+}
