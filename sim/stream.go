@@ -23,13 +23,14 @@ var watchOptions = watch.Options{
 	ProgressInterval: 700 * time.Millisecond, FragmentBytes: 4 << 10, StepBytes: 3 << 10,
 }
 
-func (m *member) openStream(client *watcher, create *pb.WatchCreateRequest) *stream {
+// openStream gives the client its stream before anything else: the connection may break at once.
+func (m *member) openStream(client *watcher, create *pb.WatchCreateRequest) {
 	s := &stream{member: m, client: client, watch: watch.NewStream(watchOptions)}
+	client.stream = s
 	m.streams = append(m.streams, s)
 	s.request(&pb.WatchRequest{
 		RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: create}})
 	s.tick(m.life)
-	return s
 }
 
 func (s *stream) request(r *pb.WatchRequest) {

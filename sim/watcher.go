@@ -64,7 +64,7 @@ func (v *watcher) connect() {
 			retry()
 			return
 		}
-		v.stream = m.openStream(v, create)
+		m.openStream(v, create)
 	}, func(error) { retry() })
 }
 
