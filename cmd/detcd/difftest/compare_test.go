@@ -68,7 +68,9 @@ func describe(err error) string {
 		return "none"
 	}
 	s := status.Convert(err)
-	return fmt.Sprintf("%v %q, %d details", s.Code(), s.Message(), len(s.Details()))
+	// The protobuf library spreads no-break spaces over its errors, differently in every build.
+	text := strings.ReplaceAll(s.Message(), "\u00a0", " ")
+	return fmt.Sprintf("%v %q, %d details", s.Code(), text, len(s.Details()))
 }
 
 // messages compares two messages of the same type, field by field.

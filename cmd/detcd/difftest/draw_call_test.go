@@ -59,7 +59,11 @@ func drawMaintenance(t *rapid.T, at moment) (method string, request proto.Messag
 	case "alarm":
 		return "Maintenance.Alarm", drawAlarm(t)
 	case "disarm":
-		return "Maintenance.Alarm", &pb.AlarmRequest{Action: pb.AlarmRequest_DEACTIVATE}
+		return "Maintenance.Alarm", &pb.AlarmRequest{
+			Action:   pb.AlarmRequest_DEACTIVATE,
+			Alarm:    pick(t, "alarm", pb.AlarmType_NOSPACE, pb.AlarmType_NONE),
+			MemberID: pick[uint64](t, "member", 0, 7),
+		}
 	case "defragment":
 		return "Maintenance.Defragment", &pb.DefragmentRequest{}
 	case "wrong member":

@@ -20,7 +20,7 @@ func duration() time.Duration {
 func TestMain(m *testing.M) {
 	flag.Duration("difftest.for", 0, "how long to look for differences")
 	for name, value := range map[string]string{
-		"rapid.checks": "8", "rapid.steps": "300", "rapid.shrinktime": "30s",
+		"rapid.checks": "5", "rapid.steps": "250", "rapid.shrinktime": "30s",
 	} {
 		if err := flag.Set(name, value); err != nil {
 			panic(err)
@@ -56,7 +56,7 @@ func same(t *testing.T, pair *pair) {
 // sameRestarted also kills both servers now and then: what they have stored must be what they
 // answered.
 func sameRestarted(t *testing.T, pair *pair) {
-	setFlag(t, "rapid.checks", "2")
+	setFlag(t, "rapid.checks", "1")
 	setFlag(t, "rapid.steps", "120")
 	pair.kinds = append(pair.kinds, "restart")
 	same(t, pair)

@@ -63,7 +63,7 @@ func (s *side) start(args []string) error {
 		return err
 	}
 	s.cluster, s.end, s.plain, s.conn = cluster, end, conn, conn
-	return nil
+	return s.awaitVersion()
 }
 
 // restart kills the server and starts it again.
@@ -71,8 +71,25 @@ func (s *side) restart() error {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
 	member := s.cluster.Members()[0]
-	return errors.Join(member.Kill(), member.Start(), member.WaitReady(ctx))
+	err := errors.Join(member.Kill(), member.Start(), member.WaitReady(ctx))
+	return errors.Join(err, s.awaitVersion())
 }
+
+// awaitVersion waits until the server has found out which version its cluster and its storage have.
+// etcd needs a moment for it, and says something else until then.
+func (s *side) awaitVersion() error {
+	for deadline := time.Now().Add(callTimeout); time.Now().Before(deadline); {
+		status, ok := s.call("Maintenance.Status", &pb.StatusRequest{}).message.(*pb.StatusResponse)
+		if ok && minor(status.Version) == minor(status.StorageVersion) {
+			return nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return fmt.Errorf("%s does not come to the storage version that it has", s.binary)
+}
+
+// minor returns a version without its patch.
+func minor(version string) string { return version[:max(0, strings.LastIndex(version, "."))] }
 
 // stop ends the server, if it runs.
 func (s *side) stop() {
@@ -196,8 +213,7 @@ func (s *side) empty() error {
 		}
 		return answer.message, answer.err
 	}
-	disarm := &pb.AlarmRequest{Action: pb.AlarmRequest_DEACTIVATE}
-	if _, err := call("Maintenance.Alarm", disarm); err != nil && !unimplemented(err) {
+	if err := s.disarm(); err != nil {
 		return err
 	}
 	leases, err := call("Lease.LeaseLeases", &pb.LeaseLeasesRequest{})
@@ -226,4 +242,21 @@ func (s *side) empty() error {
 	now := deleted.(*pb.DeleteRangeResponse).Header.Revision
 	_, err = call("KV.Compact", &pb.CompactionRequest{Revision: now, Physical: true})
 	return err
+}
+
+// disarm removes all alarms, if the server has any.
+func (s *side) disarm() error {
+	listed := s.call("Maintenance.Alarm", &pb.AlarmRequest{})
+	if listed.err != nil {
+		return fmt.Errorf("list alarms of %s: %w", s.binary, listed.err)
+	}
+	for _, alarm := range listed.message.(*pb.AlarmResponse).Alarms {
+		disarmed := s.call("Maintenance.Alarm", &pb.AlarmRequest{
+			Action: pb.AlarmRequest_DEACTIVATE, Alarm: alarm.Alarm, MemberID: alarm.MemberID,
+		})
+		if disarmed.err != nil {
+			return fmt.Errorf("disarm %s: %w", s.binary, disarmed.err)
+		}
+	}
+	return nil
 }
