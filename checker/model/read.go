@@ -2,9 +2,9 @@ package model
 
 import "slices"
 
-// inRange answers a range at a revision. The order is: find, filter, sort, limit, strip; but without
-// an order and bounds, etcd 3.7 applies the limit before it sorts by something else than the key,
-// and sorts one more.
+// inRange answers a range at a revision. The order is: find, filter, sort, limit, strip; but
+// without an order and bounds, etcd 3.7 applies the limit before it sorts by something else than
+// the key, and sorts one more.
 func (s *State) inRange(r *Range, out *Response) {
 	revision := r.Revision
 	if revision <= 0 {
@@ -48,8 +48,8 @@ func (r *Range) passes(kv *KeyValue) bool {
 		(r.MaxCreate == 0 || kv.Create <= r.MaxCreate)
 }
 
-// holds evaluates a compare: on every key in its range, or on one that is not there: all its numbers
-// are 0, and its value compares with nothing.
+// holds evaluates a compare: on every key in its range, or on one that is not there: all its
+// numbers are 0, and its value compares with nothing.
 func (s *State) holds(c *Compare) bool {
 	empty, all := true, true
 	s.each(c.Key, c.End, s.now(), func(kv *KeyValue) bool {

@@ -92,10 +92,10 @@ func refuseBoth(t *Txn) string {
 	return ""
 }
 
-// writesOf returns the keys that a branch may put and what it may delete, at all depths, and whether
-// a run may put a key twice, or put one that it deletes. etcd looks at operations in this order:
-// deletions, nested transactions, puts; and does not see what a deletion without an end covers, nor
-// that a nested transaction deletes what an earlier one put.
+// writesOf returns the keys that a branch may put and what it may delete, at all depths, and
+// whether a run may put a key twice, or put one that it deletes. etcd looks at operations in this
+// order: deletions, nested transactions, puts; and does not see what a deletion without an end
+// covers, nor that a nested transaction deletes what an earlier one put.
 func writesOf(branch []Request) (puts map[Bytes]bool, deletes []*Delete, twice bool) {
 	puts = map[Bytes]bool{}
 	add := func(keys map[Bytes]bool, but map[Bytes]bool) {

@@ -57,6 +57,8 @@ func (s *State) shows(id int64, o *Operation) bool {
 		return true
 	case o.Error != "":
 		return o.Error == errLeaseNotFound && l == nil
+	case o.Response.Revision > s.revision: // it may be older: a member fills it in before it asks
+		return false
 	case o.Response.Lease == nil || o.Response.Lease.TTL <= 0:
 		return l == nil
 	}

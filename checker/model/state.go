@@ -19,6 +19,9 @@ type State struct {
 	sorted    btree.Map[Bytes, *history]
 	leases    map[int64]*lease
 	changes   []change // what happened, to be compared with watches, and to be undone
+
+	// alive says, in a look at the past, which leases there were.
+	alive func(id int64) bool
 }
 
 // history is every version of a key, ascending by mod revision. One of version 0 is a deletion.
@@ -37,6 +40,7 @@ type lease struct {
 type change struct {
 	revision int64
 	key      *history // it got one more version
+	version  int32    // which
 	granted  *lease
 	revoked  *lease
 	before   int64 // of a compaction: what was compacted before it
@@ -51,8 +55,8 @@ func NewState() *State {
 func (s *State) Revision() int64 { return s.revision }
 
 // Apply does what was asked and writes the answer to out, whose slices it uses again. A failure is
-// returned as etcd's text; it changed nothing. Of a Grant that lets the server choose the ID, the ID
-// is expected in out.Lease, and so is a TTL: the server may raise it. Keep-alive, time-to-live,
+// returned as etcd's text; it changed nothing. Of a Grant that lets the server choose the ID, the
+// ID is expected in out.Lease, and so is a TTL: the server may raise it. Keep-alive, time-to-live,
 // leases and watches are not for Apply.
 func (s *State) Apply(ask any, out *Response) (failure string) {
 	if failure := refuse(ask); failure != "" {
@@ -98,11 +102,8 @@ func (s *State) now() int64 {
 
 // compact makes everything before a revision unreadable.
 func (s *State) compact(revision int64) string {
-	switch {
-	case revision <= s.compacted:
-		return errCompacted
-	case revision > s.revision:
-		return errFuture
+	if failure := s.failure(&Compact{revision}); failure != "" {
+		return failure
 	}
 	s.note(change{before: s.compacted})
 	s.compacted = revision
@@ -164,7 +165,8 @@ func (s *State) add(kv KeyValue) {
 		s.sorted.Set(kv.Key, h)
 	}
 	s.note(change{key: h})
-	s.changes[len(s.changes)-1].revision = kv.Mod
+	last := &s.changes[len(s.changes)-1]
+	last.revision, last.version = kv.Mod, int32(len(h.versions))
 	if n := len(h.versions); n > 0 {
 		s.detach(&h.versions[n-1])
 	}
@@ -186,7 +188,7 @@ func (s *State) detach(kv *KeyValue) {
 	}
 }
 
-// Undo takes back the last steps, until only so many of them are left.
+// undo takes back the last steps, until only so many of them are left.
 func (s *State) undo(steps int) {
 	for len(s.changes) > steps {
 		c := s.changes[len(s.changes)-1]

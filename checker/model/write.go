@@ -12,7 +12,7 @@ func (s *State) allows(ask any) string {
 		}
 	case *Put:
 		switch {
-		case ask.Lease != 0 && s.leases[ask.Lease] == nil:
+		case ask.Lease != 0 && !s.hasLease(ask.Lease):
 			return errLeaseNotFound
 		case !s.hasWhatItKeeps(ask):
 			return errKeyNotFound
@@ -170,4 +170,43 @@ func (s *State) run(t *Txn, out *Response) {
 			s.do(part.Ask, &out.Responses[i])
 		}
 	}
+}
+
+// failure returns why a request fails in this state, and changes nothing.
+func (s *State) failure(ask any) string {
+	if failure := refuse(ask); failure != "" {
+		return failure
+	}
+	switch ask := ask.(type) {
+	case *Range, *Put, *Delete:
+		return s.allows(ask)
+	case *Txn:
+		out := &Response{}
+		s.choose(ask, out)
+		return s.allowsAll(ask, out)
+	case *Compact:
+		switch {
+		case ask.Revision <= s.compacted:
+			return errCompacted
+		case ask.Revision > s.revision:
+			return errFuture
+		}
+	case *Grant:
+		if s.hasLease(ask.ID) {
+			return errLeaseExists
+		}
+	case *Revoke:
+		if !s.hasLease(ask.ID) {
+			return errLeaseNotFound
+		}
+	}
+	return ""
+}
+
+// hasLease tells whether there is a lease, now or, in a look at the past, then.
+func (s *State) hasLease(id int64) bool {
+	if s.alive != nil {
+		return s.alive(id)
+	}
+	return s.leases[id] != nil
 }

@@ -1,0 +1,462 @@
+package model
+
+import (
+	"maps"
+	"slices"
+	"sort"
+)
+
+// Bounds on the candidates for one revision. What is beyond them is not tried: a contradiction
+// leaves the history undecided then.
+const (
+	neededMax = 8    // keys that need a change soonest
+	fillMax   = 24   // operations that nothing speaks for or against
+	lookMax   = 4096 // operations that are looked at to find those
+)
+
+// candidate is who may have made a revision without owner: an operation, or a lease that expired.
+type candidate struct {
+	op    int32
+	lease int64
+}
+
+// choice is a revision without owner for which there are candidates left.
+type choice struct {
+	revision   int64
+	steps      int // before it
+	candidates []candidate
+	next       int
+	truncated  bool // there are more
+	keys       []span
+}
+
+// about tells whether another candidate could make a difference to keys.
+func (c *choice) about(keys []span) bool {
+	if c.truncated {
+		return true
+	}
+	for _, a := range c.keys {
+		for _, b := range keys {
+			if a.meets(b) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// fill finds who made a revision without owner.
+func (j *judge) fill(r int64) *conflict {
+	facts := j.evidence.facts[r]
+	var candidates []candidate
+	truncated := false
+	if len(facts) > 0 {
+		candidates = j.suspects(r, facts)
+	} else {
+		candidates, truncated = j.anybody(r)
+	}
+	before := len(j.steps)
+	if c, rest, found := j.first(candidates, r); found {
+		if len(rest) > 0 || truncated {
+			made := choice{revision: r, steps: before, candidates: rest,
+				truncated: truncated, keys: j.touches(c, nil)}
+			for _, c := range rest {
+				made.keys = j.touches(c, made.keys)
+			}
+			j.choices = append(j.choices, made)
+		}
+		return nil
+	}
+	return j.unmade(r, facts, truncated)
+}
+
+// first lets the first candidate make a revision that can, and that needs no further change which
+// nobody saw, if there is one. It returns those that are left.
+func (j *judge) first(candidates []candidate, r int64) (candidate, []candidate, bool) {
+	before := len(j.steps)
+	var costly []candidate
+	for k, c := range candidates {
+		possible, free := j.try(c, r)
+		if possible && free {
+			return c, append(costly, candidates[k+1:]...), true
+		}
+		if possible {
+			j.cut(before)
+			costly = append(costly, c)
+		}
+	}
+	for k, c := range costly {
+		if possible, _ := j.try(c, r); possible {
+			return c, costly[k+1:], true
+		}
+	}
+	return candidate{}, nil, false
+}
+
+// unmade says that nobody can have made a revision.
+func (j *judge) unmade(r int64, facts []fact, truncated bool) *conflict {
+	op := j.witness(r)
+	var core []int32
+	if op != nobody {
+		core = []int32{op}
+	}
+	found := &conflict{verdict: violated(op, core, "nobody can have made revision %d", r)}
+	if truncated {
+		found.verdict = undecided(op, "not all who may have made revision %d were tried", r)
+	}
+	if len(facts) > 0 {
+		found.verdict.reason = "nobody can have written what was seen of key " +
+			quote(facts[0].kv.Key) + " at its revision"
+	}
+	for _, f := range facts {
+		found.keys = append(found.keys, span{key: f.kv.Key})
+	}
+	return found
+}
+
+// witness returns an operation that shows that a revision was made.
+func (j *judge) witness(r int64) int32 {
+	best := nobody
+	for i := range j.history {
+		o := &j.history[i]
+		if !o.Succeeded() || o.Response == nil || o.Response.Revision < r {
+			continue
+		}
+		if best == nobody || o.Return < j.history[best].Return {
+			best = int32(i)
+		}
+	}
+	return best
+}
+
+// suspects returns who may have written what was seen, by what they asked for.
+func (j *judge) suspects(r int64, facts []fact) []candidate {
+	candidates := j.revokes(r)
+	key := facts[0].kv.Key
+	if s := j.evidence.keys[key]; s != nil {
+		for _, i := range s.lost {
+			if j.fits(j.history[i].Request.Ask, &facts[0]) {
+				candidates = append(candidates, candidate{op: i})
+			}
+		}
+	}
+	if facts[0].how != deleted {
+		return candidates
+	}
+	for _, i := range j.lost {
+		if deletesRange(j.history[i].Request.Ask, key) {
+			candidates = append(candidates, candidate{op: i})
+		}
+	}
+	if kv := j.state.get(key); kv != nil && kv.Lease != 0 {
+		candidates = append(candidates, candidate{op: nobody, lease: kv.Lease})
+	}
+	return candidates
+}
+
+// fits tells whether a request may lead to a fact.
+func (j *judge) fits(ask any, f *fact) bool {
+	switch ask := ask.(type) {
+	case *Put:
+		return f.how != deleted && ask.Key == f.kv.Key &&
+			(f.how != wholly || ask.IgnoreValue || ask.Value == f.kv.Value) &&
+			(f.how != wholly || ask.IgnoreLease || ask.Lease == f.kv.Lease)
+	case *Delete:
+		return f.how == deleted && within(f.kv.Key, ask.Key, ask.End)
+	case *Txn:
+		for _, branch := range [][]Request{ask.Success, ask.Failure} {
+			for _, part := range branch {
+				if j.fits(part.Ask, f) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// deletesRange tells whether a request may delete a key without naming it alone.
+func deletesRange(ask any, key Bytes) bool {
+	switch ask := ask.(type) {
+	case *Delete:
+		return ask.End != "" && within(key, ask.Key, ask.End)
+	case *Revoke:
+		return true
+	case *Txn:
+		for _, branch := range [][]Request{ask.Success, ask.Failure} {
+			for _, part := range branch {
+				if deletesRange(part.Ask, key) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// revokes returns the ends of leases that were answered with a revision and had keys.
+func (j *judge) revokes(r int64) []candidate {
+	var candidates []candidate
+	for _, i := range j.slot(r) {
+		if revoke, ok := j.history[i].Request.Ask.(*Revoke); ok {
+			if l := j.state.leases[revoke.ID]; l != nil && len(l.keys) > 0 {
+				candidates = append(candidates, candidate{op: i})
+			}
+		}
+	}
+	return candidates
+}
+
+// anybody returns who may have made a revision of which nothing was seen: first those whose keys
+// need a change, soonest first, then leases, then those that nothing speaks for or against.
+func (j *judge) anybody(r int64) (candidates []candidate, truncated bool) {
+	candidates = j.revokes(r)
+	listed := map[int32]bool{}
+	add := func(i int32) {
+		if !listed[i] {
+			listed[i] = true
+			candidates = append(candidates, candidate{op: i})
+		}
+	}
+	for _, n := range j.needed(r) {
+		taken := 0
+		for _, i := range j.evidence.keys[n.key].lost {
+			if !j.used[i] && j.history[i].Call <= j.latest[r] && taken < neededMax &&
+				meets(j.history[i].Request.Ask, n) {
+				add(i)
+				taken++
+			}
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(j.state.leases)) {
+		if l := j.state.leases[id]; len(l.keys) > 0 && j.expiry(id) <= j.latest[r] {
+			candidates = append(candidates, candidate{op: nobody, lease: id})
+		}
+	}
+	fill := 0
+	end := sort.Search(len(j.lost), func(k int) bool {
+		return j.history[j.lost[k]].Call > j.latest[r]
+	})
+	for k := end - 1; k >= 0; k-- { // who was called last is the likeliest
+		i := j.lost[k]
+		if j.used[i] || listed[i] || !j.mayFill(i, r) {
+			continue
+		}
+		if fill++; fill > fillMax || end-k > lookMax {
+			return candidates, true
+		}
+		add(i)
+	}
+	return candidates, false
+}
+
+// needed returns what needs a change at a revision, soonest first, at most neededMax.
+func (j *judge) needed(r int64) []need {
+	e := j.evidence
+	if r < e.at {
+		e.next, e.open = 0, nil
+	}
+	for e.at = r; e.next < len(e.needs) && e.needs[e.next].after < r; e.next++ {
+		e.open = append(e.open, e.needs[e.next])
+	}
+	e.open = slices.DeleteFunc(e.open, func(n need) bool { return n.before <= r })
+	var open []need
+	for _, n := range e.open {
+		if j.misses(n) {
+			open = append(open, n)
+		}
+	}
+	slices.SortStableFunc(open, func(a, b need) int { return int(a.before - b.before) })
+	return open[:min(len(open), neededMax)]
+}
+
+// meets tells whether a request may do what is needed.
+func meets(ask any, n need) bool {
+	switch ask := ask.(type) {
+	case *Put:
+		return !n.deletion && ask.Key == n.key
+	case *Delete:
+		return n.deletion && within(n.key, ask.Key, ask.End)
+	case *Txn:
+		for _, branch := range [][]Request{ask.Success, ask.Failure} {
+			for _, part := range branch {
+				if meets(part.Ask, n) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// misses tells whether a need is not yet met.
+func (j *judge) misses(n need) bool {
+	h := j.state.keys[n.key]
+	if h == nil {
+		return n.puts > 0
+	}
+	met := int64(0)
+	for k := len(h.versions) - 1; k >= 0 && h.versions[k].Mod > n.after; k-- {
+		if h.versions[k].Version == 0 {
+			return !n.deletion && met < n.puts
+		}
+		if j.owner[h.versions[k].Mod] == nobody && len(j.evidence.facts[h.versions[k].Mod]) == 0 {
+			met++
+		}
+	}
+	return n.deletion || met < n.puts
+}
+
+// mayFill tells whether an operation could make a revision of which nothing was seen. It is a
+// quick look; try decides.
+func (j *judge) mayFill(i int32, r int64) bool {
+	put, ok := j.history[i].Request.Ask.(*Put)
+	if !ok {
+		_, quiet := j.history[i].Request.Ask.(*Compact)
+		_, grant := j.history[i].Request.Ask.(*Grant)
+		return !quiet && !grant
+	}
+	kv := KeyValue{Key: put.Key, Mod: r, Create: r, Version: 1}
+	if before := j.state.get(put.Key); before != nil {
+		kv.Create, kv.Version = before.Create, before.Version+1
+	}
+	possible, _ := j.evidence.allows(&kv)
+	return possible
+}
+
+// try lets a candidate make a revision, if it can and nothing that was seen says otherwise; and
+// tells whether that needs no further change that nobody saw.
+func (j *judge) try(c candidate, r int64) (possible, free bool) {
+	before := len(j.steps)
+	j.replays++
+	if c.op == nobody {
+		if j.state.leases[c.lease] == nil || j.expiry(c.lease) > j.latest[r] {
+			return false, false
+		}
+		call := j.expiry(c.lease)
+		j.state.apply(&Revoke{c.lease}, &j.scratch)
+		j.push(nobody, call)
+		j.steps[len(j.steps)-1].lease = c.lease
+	} else {
+		o := &j.history[c.op]
+		if o.Unknown && (j.used[c.op] || o.Call > j.latest[r]) {
+			return false, false
+		}
+		failure := j.apply(c.op)
+		j.push(c.op, o.Call)
+		if failure != "" {
+			j.cut(before)
+			return false, false
+		}
+	}
+	possible, free = j.believable(before, r)
+	if j.state.revision != r || !possible {
+		j.cut(before)
+		return false, false
+	}
+	return true, free
+}
+
+// believable tells whether what was seen agrees with what the last steps changed, and whether that
+// needs no further change that nobody saw.
+func (j *judge) believable(before int, r int64) (possible, free bool) {
+	changes := j.state.changes[j.steps[before-1].changes:]
+	facts := j.evidence.facts[r]
+	for k := range facts {
+		if !j.explains(changes, &facts[k], r) {
+			return false, false
+		}
+	}
+	free = true
+	for _, c := range changes {
+		if c.key == nil {
+			continue
+		}
+		kv, _ := c.versions()
+		if !j.shown(kv, r, facts) {
+			return false, false
+		}
+		if int(c.version) < len(c.key.versions)-1 {
+			continue // etcd lets a transaction delete what it puts
+		}
+		ok, easy := j.evidence.allows(kv)
+		if !ok {
+			return false, false
+		}
+		free = free && easy
+	}
+	return true, free
+}
+
+// explains tells whether a fact is among some changes.
+func (j *judge) explains(changes []change, f *fact, r int64) bool {
+	for _, c := range changes {
+		if c.key == nil || c.key.key != f.kv.Key {
+			continue
+		}
+		kv, _ := c.versions()
+		explained := *kv == f.kv
+		switch f.how {
+		case deleted:
+			explained = kv.Version == 0
+		case created:
+			explained = kv.Version == 1
+		case written:
+			explained = kv.Version > 0
+		case withoutValue:
+			explained = kv.Version == f.kv.Version && kv.Create == f.kv.Create
+		}
+		if explained {
+			return true
+		}
+	}
+	return false
+}
+
+// shown tells whether every watch that has shown a revision has shown a change that was made in it.
+func (j *judge) shown(kv *KeyValue, r int64, facts []fact) bool {
+	for k := range j.evidence.views {
+		v := &j.evidence.views[k]
+		if r < v.from || r > v.to || !within(kv.Key, v.watch.Key, v.watch.End) ||
+			(v.watch.NoPut && kv.Version > 0) || (v.watch.NoDelete && kv.Version == 0) {
+			continue
+		}
+		seen := slices.ContainsFunc(facts, func(f fact) bool { return f.kv.Key == kv.Key })
+		if !seen {
+			return false
+		}
+	}
+	return true
+}
+
+// touches appends the keys that a candidate may read or change.
+func (j *judge) touches(c candidate, keys []span) []span {
+	if c.op != nobody {
+		return spansOf(j.history[c.op].Request.Ask, keys)
+	}
+	return append(keys, span{"\x00", "\x00"})
+}
+
+// spansOf appends the keys that a request may read or change.
+func spansOf(ask any, keys []span) []span {
+	switch ask := ask.(type) {
+	case *Put:
+		keys = append(keys, span{key: ask.Key})
+	case *Range:
+		keys = append(keys, span{ask.Key, ask.End})
+	case *Delete:
+		keys = append(keys, span{ask.Key, ask.End})
+	case *Revoke:
+		keys = append(keys, span{"\x00", "\x00"})
+	case *Txn:
+		for i := range ask.Compare {
+			keys = append(keys, span{ask.Compare[i].Key, ask.Compare[i].End})
+		}
+		for _, branch := range [][]Request{ask.Success, ask.Failure} {
+			for _, part := range branch {
+				keys = spansOf(part.Ask, keys)
+			}
+		}
+	}
+	return keys
+}

@@ -1,0 +1,469 @@
+package model
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"sort"
+)
+
+// evidence is what was seen, by anybody, that tells who may have made the revisions without owner.
+// All of it is necessary: who contradicts it is not the owner. None of it is believed when the
+// history is judged: that is the replay's part.
+type evidence struct {
+	facts map[int64][]fact // by revision without owner
+	keys  map[Bytes]*sightings
+	wide  []write // known deletions of more than one key, ascending
+	needs []need  // by where they begin
+	views []view
+
+	next int    // of needs, the first that was not yet looked at
+	open []need // those that were, and whose revisions are not over
+	at   int64  // the revision at which that is so
+}
+
+// view is what a watch showed: in revisions [from, to], nothing in its range changed but what facts
+// say.
+type view struct {
+	watch    *Watch
+	from, to int64
+}
+
+// fact is a change of a key that a revision made, as far as it was seen.
+type fact struct {
+	kv  KeyValue
+	how shown
+}
+
+// shown says how much of a change was seen.
+type shown int8
+
+const (
+	wholly       shown = iota // all of it
+	withoutValue              // neither value nor lease
+	created                   // only that the key was created
+	written                   // only that the key was put
+	deleted                   // that the key was deleted
+)
+
+// sightings is what was seen of one key that an operation with an unknown outcome may have changed.
+type sightings struct {
+	seen    []sighting // by revision
+	puts    []int64    // revisions at which it was surely put, ascending
+	deletes []int64    // revisions at which it was surely deleted
+	lost    []int32    // operations with an unknown outcome that may change it, by call
+}
+
+// sighting is a key as it was at a revision; mod 0: it was not there; create 0: neither create
+// revision nor version is known.
+type sighting struct {
+	revision, mod, create, version int64
+}
+
+// somehow is the mod revision of a key that was there, of which nothing more is known.
+const somehow = -1
+
+// write is a deletion of a range.
+type write struct {
+	revision int64
+	key, end Bytes
+}
+
+// need is a number of puts of a key, or a deletion, that must have happened in revisions without
+// owner, after and before others, because the key's version says so.
+type need struct {
+	key           Bytes
+	after, before int64
+	puts          int64
+	deletion      bool
+}
+
+// gather collects the evidence, if there is a revision without owner.
+func (j *judge) gather() *verdict {
+	j.evidence = &evidence{facts: map[int64][]fact{}, keys: map[Bytes]*sightings{}}
+	gaps := false
+	for r := int64(2); r <= j.last; r++ {
+		gaps = gaps || j.owner[r] == nobody
+	}
+	if !gaps {
+		return nil
+	}
+	for _, i := range j.lost {
+		for _, key := range keysOf(j.history[i].Request.Ask, nil) {
+			s := j.evidence.keys[key]
+			if s == nil {
+				s = &sightings{}
+				j.evidence.keys[key] = s
+			}
+			s.lost = append(s.lost, i)
+		}
+	}
+	for i := range j.history {
+		if o := &j.history[i]; o.Succeeded() && o.Response != nil {
+			j.look(o.Request.Ask, o.Response, o.Response.Revision, false)
+		}
+	}
+	j.evidence.views = j.views()
+	j.evidence.conclude()
+	return nil
+}
+
+// views collects which revisions each watch has shown.
+func (j *judge) views() []view {
+	watches := map[int64]*view{}
+	var numbers []int64
+	for i := range j.history {
+		if w, ok := j.history[i].Request.Ask.(*Watch); ok && watches[w.Watch] == nil {
+			watches[w.Watch] = &view{watch: w, from: w.Start}
+			numbers = append(numbers, w.Watch)
+		}
+	}
+	for _, i := range j.watched {
+		o := &j.history[i]
+		v := watches[o.Request.Ask.(*Watched).Watch]
+		if v == nil || o.Response == nil || o.Response.Watch == nil {
+			continue
+		}
+		m := o.Response.Watch
+		switch {
+		case m.Created:
+			if v.watch.Start <= 0 {
+				v.from = o.Response.Revision + 1
+			}
+		case len(m.Events) > 0:
+			v.to = max(v.to, m.Events[len(m.Events)-1].KV.Mod)
+			if m.Fragment {
+				v.to--
+			}
+		case !m.Canceled:
+			v.to = max(v.to, o.Response.Revision)
+		}
+	}
+	views := make([]view, 0, len(numbers))
+	for _, number := range numbers {
+		if v := watches[number]; v.from > 0 && v.to >= v.from {
+			views = append(views, *v)
+		}
+	}
+	return views
+}
+
+// keysOf appends the single keys that a request may change.
+func keysOf(ask any, keys []Bytes) []Bytes {
+	switch ask := ask.(type) {
+	case *Put:
+		keys = append(keys, ask.Key)
+	case *Delete:
+		if ask.End == "" {
+			keys = append(keys, ask.Key)
+		}
+	case *Txn:
+		for _, branch := range [][]Request{ask.Success, ask.Failure} {
+			for _, part := range branch {
+				keys = keysOf(part.Ask, keys)
+			}
+		}
+		slices.Sort(keys)
+		keys = slices.Compact(keys)
+	}
+	return keys
+}
+
+// look takes the evidence from an answer at a revision. Inside a transaction that made the
+// revision, a range may have come before what the transaction changed.
+func (j *judge) look(ask any, answer *Response, revision int64, inside bool) {
+	switch ask := ask.(type) {
+	case *Range:
+		j.lookAtRange(ask, answer, revision, inside)
+	case *Put:
+		if s := j.evidence.keys[ask.Key]; s != nil {
+			s.puts = append(s.puts, revision)
+		}
+		j.lookBefore(ask.Key, ask.PrevKV && !inside, answer, revision)
+	case *Delete:
+		j.lookAtDelete(ask, answer, revision, inside)
+	case *Txn:
+		if answer.Succeeded && !inside {
+			j.lookAtCompares(ask, revision, wrote(ask, answer))
+		}
+		for i, part := range ask.branch(answer.Succeeded) {
+			if i < len(answer.Responses) {
+				j.look(part.Ask, &answer.Responses[i], revision, inside || wrote(ask, answer))
+			}
+		}
+	case *Watched:
+		if answer.Watch != nil {
+			j.lookAtEvents(answer.Watch.Events)
+		}
+	}
+}
+
+// lookAtRange takes what a range shows; if it is of one key, also that the key is not there.
+func (j *judge) lookAtRange(ask *Range, answer *Response, revision int64, inside bool) {
+	if ask.Revision > 0 {
+		revision, inside = ask.Revision, false
+	}
+	for k := range answer.KVs {
+		if kv := &answer.KVs[k]; inside && kv.Mod < revision {
+			j.see(kv, revision-1, ask.KeysOnly)
+		} else {
+			j.see(kv, revision, ask.KeysOnly)
+		}
+	}
+	if ask.End == "" && answer.Count == 0 && !inside {
+		j.miss(ask.Key, revision)
+	}
+}
+
+// lookAtCompares takes what compares that held say of mod revisions.
+func (j *judge) lookAtCompares(ask *Txn, revision int64, wrote bool) {
+	if wrote {
+		revision--
+	}
+	for i := range ask.Compare {
+		c := &ask.Compare[i]
+		s := j.evidence.keys[c.Key]
+		if c.End != "" || c.Target != 2 || c.Result != 0 || c.Number > revision || s == nil {
+			continue
+		}
+		s.saw(sighting{revision: revision, mod: c.Number})
+		if c.Number > 1 {
+			j.fact(c.Number, fact{KeyValue{Key: c.Key}, written})
+			if j.owner[c.Number] == nobody {
+				s.puts = append(s.puts, c.Number)
+			}
+		}
+	}
+}
+
+// lookAtDelete takes what a deletion shows: after one that found nothing, nothing is there.
+func (j *judge) lookAtDelete(ask *Delete, answer *Response, revision int64, inside bool) {
+	switch {
+	case ask.End != "":
+		if answer.Count > 0 {
+			j.evidence.wide = append(j.evidence.wide, write{revision, ask.Key, ask.End})
+		}
+	case answer.Count == 0:
+		j.miss(ask.Key, revision)
+	default:
+		if s := j.evidence.keys[ask.Key]; s != nil {
+			s.deletes = append(s.deletes, revision)
+			if len(answer.KVs) == 0 && !inside {
+				s.saw(sighting{revision: revision - 1, mod: somehow})
+			}
+		}
+		j.miss(ask.Key, revision)
+		j.lookBefore(ask.Key, false, answer, revision)
+	}
+}
+
+// lookBefore takes what was there before a write of one key, and, if nothing else in its
+// transaction can have deleted it, that nothing was.
+func (j *judge) lookBefore(key Bytes, missed bool, answer *Response, revision int64) {
+	for k := range answer.KVs {
+		j.see(&answer.KVs[k], revision-1, false)
+	}
+	if missed && len(answer.KVs) == 0 {
+		j.miss(key, revision-1)
+	}
+}
+
+// lookAtEvents takes what a watch shows.
+func (j *judge) lookAtEvents(events []Event) {
+	for k := range events {
+		e := &events[k]
+		if e.Delete {
+			j.fact(e.KV.Mod, fact{e.KV, deleted})
+			if s := j.evidence.keys[e.KV.Key]; s != nil {
+				s.deletes = append(s.deletes, e.KV.Mod) // it may be there again, by the same change
+			}
+		} else {
+			j.see(&e.KV, e.KV.Mod, false)
+		}
+		if e.Prev != nil {
+			j.see(e.Prev, e.KV.Mod-1, false)
+		}
+	}
+}
+
+// see notes that a key was there.
+func (j *judge) see(kv *KeyValue, revision int64, partial bool) {
+	if kv.Mod < 2 || kv.Create < 2 || kv.Mod > j.last || kv.Create > kv.Mod {
+		return // a lie: the replay will tell
+	}
+	revision = max(revision, kv.Mod) // less than it only inside a transaction that wrote it
+	how := wholly
+	if partial {
+		how = withoutValue
+	}
+	j.fact(kv.Mod, fact{*kv, how})
+	if kv.Create != kv.Mod {
+		j.fact(kv.Create, fact{KeyValue{Key: kv.Key}, created})
+	}
+	if s := j.evidence.keys[kv.Key]; s != nil {
+		s.saw(sighting{revision, kv.Mod, kv.Create, kv.Version})
+		for _, r := range [...]int64{kv.Mod, kv.Create} {
+			if j.owner[r] == nobody {
+				s.puts = append(s.puts, r)
+			}
+		}
+	}
+}
+
+// saw notes a sighting; of one version, only the latest of those that come one after the other.
+func (s *sightings) saw(v sighting) {
+	if n := len(s.seen); n > 0 {
+		last := &s.seen[n-1]
+		if v.mod > 0 && last.mod == v.mod && last.create == v.create && last.version == v.version {
+			last.revision = max(last.revision, v.revision)
+			return
+		}
+	}
+	s.seen = append(s.seen, v)
+}
+
+// miss notes that a key was not there.
+func (j *judge) miss(key Bytes, revision int64) {
+	if s := j.evidence.keys[key]; s != nil {
+		s.seen = append(s.seen, sighting{revision: revision})
+	}
+}
+
+// fact notes what a revision without owner did.
+func (j *judge) fact(revision int64, f fact) {
+	if revision < 2 || revision > j.last || j.owner[revision] != nobody {
+		return
+	}
+	if !slices.Contains(j.evidence.facts[revision], f) {
+		j.evidence.facts[revision] = append(j.evidence.facts[revision], f)
+	}
+}
+
+// conclude sorts the evidence and counts what is missing.
+func (e *evidence) conclude() {
+	slices.SortFunc(e.wide, func(a, b write) int { return cmp.Compare(a.revision, b.revision) })
+	for _, key := range slices.Sorted(maps.Keys(e.keys)) {
+		s := e.keys[key]
+		slices.SortFunc(s.seen, func(a, b sighting) int {
+			return cmp.Or(cmp.Compare(a.revision, b.revision), cmp.Compare(a.mod, b.mod))
+		})
+		s.seen = slices.Compact(s.seen)
+		slices.Sort(s.puts)
+		s.puts = slices.Compact(s.puts)
+		slices.Sort(s.deletes)
+		before := sighting{revision: 1}
+		for _, after := range s.seen {
+			if after.mod == 0 || after.create > 0 {
+				e.between(key, s, before, after)
+				before = after
+			} else if after.mod == somehow && before.mod == 0 &&
+				s.lastPut(before.revision, after.revision) == before.revision {
+				e.need(need{key: key, after: before.revision, before: after.revision + 1, puts: 1})
+			}
+		}
+	}
+	slices.SortStableFunc(e.needs, func(a, b need) int { return cmp.Compare(a.after, b.after) })
+}
+
+// between counts the changes of a key that are missing between two sightings.
+func (e *evidence) between(key Bytes, s *sightings, before, after sighting) {
+	switch {
+	case after.mod > 0 && after.mod <= before.revision:
+	case after.mod > 0 && before.mod > 0 && after.create == before.create:
+		missing := after.version - before.version - count(s.puts, before.revision, after.mod)
+		e.need(need{key: key, after: before.revision, before: after.mod, puts: missing})
+	case after.mod > 0:
+		last := s.lastPut(before.revision, after.create-1)
+		if (before.mod > 0 || last > before.revision) && !e.deletes(key, s, last, after.create) {
+			e.need(need{key: key, after: last, before: after.create, deletion: true})
+		}
+		missing := after.version - 1 - count(s.puts, after.create, after.mod)
+		e.need(need{key: key, after: after.create, before: after.mod, puts: missing})
+	default:
+		last := s.lastPut(before.revision, after.revision)
+		if (before.mod > 0 || last > before.revision) && !e.deletes(key, s, last, after.revision+1) {
+			e.need(need{key: key, after: last, before: after.revision + 1, deletion: true})
+		}
+	}
+}
+
+// lastPut returns the last revision in (after, upTo] at which a key was surely put; after, if there
+// is none.
+func (s *sightings) lastPut(after, upTo int64) int64 {
+	n := sort.Search(len(s.puts), func(i int) bool { return s.puts[i] > upTo })
+	if n > 0 {
+		return max(after, s.puts[n-1])
+	}
+	return after
+}
+
+// need notes what is missing, if anything is.
+func (e *evidence) need(n need) {
+	if n.puts > 0 || n.deletion {
+		e.needs = append(e.needs, n)
+	}
+}
+
+// count returns how many of the revisions are in (after, upTo].
+func count(revisions []int64, after, upTo int64) int64 {
+	from := sort.Search(len(revisions), func(i int) bool { return revisions[i] > after })
+	to := sort.Search(len(revisions), func(i int) bool { return revisions[i] > upTo })
+	return int64(max(0, to-from))
+}
+
+// deletes tells whether a known operation may have deleted a key in (after, before).
+func (e *evidence) deletes(key Bytes, s *sightings, after, before int64) bool {
+	if count(s.deletes, after, before-1) > 0 {
+		return true
+	}
+	from := sort.Search(len(e.wide), func(i int) bool { return e.wide[i].revision > after })
+	for _, w := range e.wide[from:] {
+		if w.revision >= before {
+			break
+		}
+		if within(key, w.key, w.end) {
+			return true
+		}
+	}
+	return false
+}
+
+// allows tells whether a key may have become what it is, at a revision without owner, by what was
+// seen of it later; and whether that needs no further change that nobody saw.
+func (e *evidence) allows(kv *KeyValue) (possible, free bool) {
+	s := e.keys[kv.Key]
+	if s == nil {
+		return true, true
+	}
+	i := sort.Search(len(s.seen), func(i int) bool { return s.seen[i].revision >= kv.Mod })
+	there := kv.Version > 0
+	for there && i < len(s.seen) && (s.seen[i].mod == somehow ||
+		s.seen[i].create == 0 && s.seen[i].mod >= kv.Mod) {
+		i++ // it says too little
+	}
+	if i == len(s.seen) {
+		return true, true
+	}
+	next := s.seen[i]
+	switch {
+	case next.mod == 0 && there:
+		return next.revision > kv.Mod, e.deletes(kv.Key, s, kv.Mod, next.revision+1)
+	case next.mod == 0:
+		return true, true
+	case next.mod == somehow:
+		return next.revision > kv.Mod, s.lastPut(kv.Mod, next.revision) > kv.Mod
+	case next.mod < kv.Mod:
+		return false, false
+	case next.mod == kv.Mod && !there: // etcd lets a transaction delete what it puts
+		return slices.Contains(e.facts[kv.Mod], fact{*kv, deleted}), true
+	case next.create == 0:
+		return true, true
+	case next.mod == kv.Mod:
+		return next.version == kv.Version && next.create == kv.Create, true
+	case next.create > kv.Mod:
+		return true, !there || e.deletes(kv.Key, s, kv.Mod, next.create)
+	case !there || next.create != kv.Create:
+		return false, false
+	}
+	return kv.Version+count(s.puts, kv.Mod, next.mod) <= next.version, true
+}

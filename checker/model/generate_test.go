@@ -1,0 +1,298 @@
+package model
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+)
+
+// a generator makes histories that hold, by letting a specification run: every operation gets a
+// moment between its call and its return, and is applied in the order of moments.
+type generator struct {
+	random *rand.Rand
+	state  *State
+
+	operations, clients, keys int
+	lost                      float64 // so many answers are lost; half of them never happened
+	span                      int64   // how long an operation takes at most
+	pause                     int64   // between the calls of a client
+	leases, watches           bool
+	plain                     bool // no ranges, compactions and errors: for the benchmark
+	values                    int
+	expiry                    map[int64]int64
+	history                   []Operation
+}
+
+// drawn is an operation with its moment.
+type drawn struct {
+	op     Operation
+	moment int64
+}
+
+// one tells that one of n cases is there.
+func (g *generator) one(n int) bool { return g.random.IntN(n) == 0 }
+
+// run makes the history.
+func (g *generator) run() []Operation {
+	g.state, g.expiry = NewState(), map[int64]int64{}
+	plan := make([]drawn, 0, g.operations)
+	next := make([]int64, g.clients)
+	for range g.operations {
+		client := g.random.IntN(g.clients)
+		call := next[client] + g.random.Int64N(g.pause)
+		length := 2 + g.random.Int64N(g.span)
+		moment := call + g.random.Int64N(length)
+		next[client] = call + length
+		plan = append(plan, drawn{Operation{Client: int64(client), Call: call, Return: call + length},
+			moment})
+	}
+	slices.SortFunc(plan, func(a, b drawn) int { return cmp.Compare(a.moment, b.moment) })
+	for _, d := range plan {
+		g.happen(d)
+	}
+	if g.watches {
+		g.watch()
+	}
+	return g.history
+}
+
+// happen lets an operation happen at its moment, or not.
+func (g *generator) happen(d drawn) {
+	g.expire(d.moment)
+	o := d.op
+	o.Request = Request{g.ask()}
+	if g.random.Float64() < g.lost {
+		if g.one(2) {
+			g.apply(&o)
+		}
+		o.Unknown, o.Return, o.Response, o.Error = true, 0, nil, ""
+	} else {
+		g.apply(&o)
+	}
+	g.history = append(g.history, o)
+}
+
+// expire ends leases whose time is over, when it pleases.
+func (g *generator) expire(now int64) {
+	for id := int64(1); id <= 3; id++ {
+		if at, ok := g.expiry[id]; ok && at <= now && g.state.leases[id] != nil && g.one(2) {
+			g.state.Apply(&Revoke{id}, &Response{})
+		}
+	}
+}
+
+// apply lets the specification answer.
+func (g *generator) apply(o *Operation) {
+	out := &Response{}
+	switch ask := o.Request.Ask.(type) {
+	case *KeepAlive:
+		if l := g.state.leases[ask.ID]; l != nil {
+			out.Lease = &LeaseReply{ID: ask.ID, TTL: l.ttl}
+			g.expiry[ask.ID] = max(g.expiry[ask.ID], o.Return+l.ttl*second)
+		} else {
+			out.Lease = &LeaseReply{ID: ask.ID}
+		}
+		out.Revision = g.state.revision
+	case *Range:
+		if ask.Serializable {
+			g.past(ask, out)
+			break
+		}
+		o.Error = g.state.Apply(ask, out)
+	case *Grant:
+		out.Lease = &LeaseReply{ID: ask.ID, TTL: ask.TTL}
+		if o.Error = g.state.Apply(ask, out); o.Error == "" {
+			g.expiry[ask.ID] = o.Return + ask.TTL*second
+		}
+	default:
+		o.Error = g.state.Apply(ask, out)
+	}
+	if o.Error == "" {
+		o.Response = out
+	}
+}
+
+// past answers from a member that is behind.
+func (g *generator) past(ask *Range, out *Response) {
+	now := g.state.revision
+	g.state.revision = max(1, now-g.random.Int64N(3))
+	g.state.inRange(ask, out)
+	out.Revision = g.state.revision
+	g.state.revision = now
+}
+
+func (g *generator) key() Bytes {
+	if g.plain {
+		return Bytes(fmt.Sprintf("key-%06d", g.random.IntN(g.keys)))
+	}
+	return Bytes([]byte{'a' + byte(g.random.IntN(g.keys))})
+}
+
+func (g *generator) value() Bytes {
+	g.values++
+	if !g.plain && g.one(3) {
+		return "same"
+	}
+	return Bytes(fmt.Sprintf("v%d", g.values))
+}
+
+func (g *generator) lease() int64 {
+	if g.leases && g.one(2) {
+		return 1 + g.random.Int64N(3)
+	}
+	return 0
+}
+
+// ask draws a request.
+func (g *generator) ask() any {
+	n := g.random.IntN(100)
+	if g.plain {
+		return g.askPlain(n)
+	}
+	switch {
+	case n < 30:
+		return g.put()
+	case n < 45:
+		r := &Range{Key: g.key(), Serializable: g.one(6), KeysOnly: g.one(6), CountOnly: g.one(8)}
+		if g.one(3) {
+			r.End = "\x00"
+		}
+		if !r.Serializable && g.one(3) {
+			r.Revision = max(0, g.state.revision-g.random.Int64N(4)+g.random.Int64N(2))
+		}
+		return r
+	case n < 60:
+		return g.delete()
+	case n < 80:
+		return g.txn(0)
+	case n < 86:
+		return &Compact{max(1, g.state.revision-g.random.Int64N(3))}
+	case !g.leases:
+		return g.put()
+	case n < 93:
+		return &Grant{1 + g.random.Int64N(3), 2 + g.random.Int64N(4)}
+	case n < 96:
+		return &Revoke{1 + g.random.Int64N(3)}
+	}
+	return &KeepAlive{1 + g.random.Int64N(3)}
+}
+
+// askPlain draws what a real load consists of.
+func (g *generator) askPlain(n int) any {
+	key := g.key()
+	switch {
+	case n < 40:
+		return &Put{Key: key, Value: g.value()}
+	case n < 75:
+		return &Range{Key: key}
+	case n < 80:
+		return &Range{Key: key[:9], End: key[:9] + "\xff"}
+	case n < 85:
+		return &Delete{Key: key, PrevKV: true}
+	case n < 97:
+		mod := int64(0)
+		if kv := g.state.get(key); kv != nil && !g.one(10) {
+			mod = kv.Mod
+		}
+		return &Txn{Compare: []Compare{{Key: key, Target: 2, Number: mod}},
+			Success: []Request{{&Put{Key: key, Value: g.value()}}},
+			Failure: []Request{{&Range{Key: key}}}}
+	case n < 98:
+		return &Grant{ID: 1000 + int64(len(g.history)), TTL: 100_000}
+	}
+	return &Put{Key: key, Value: g.value(), PrevKV: true}
+}
+
+func (g *generator) put() *Put {
+	return &Put{Key: g.key(), Value: g.value(), Lease: g.lease(), PrevKV: g.one(3)}
+}
+
+func (g *generator) delete() *Delete {
+	d := &Delete{Key: g.key(), PrevKV: g.one(3)}
+	if g.one(4) {
+		d.End = "\x00"
+	}
+	return d
+}
+
+func (g *generator) txn(depth int) *Txn {
+	t := &Txn{}
+	for range g.random.IntN(3) {
+		c := Compare{Key: g.key(), Target: int32(g.random.IntN(3)), Result: int32(g.random.IntN(4)),
+			Number: g.random.Int64N(5)}
+		t.Compare = append(t.Compare, c)
+	}
+	branch := func() (parts []Request) {
+		for range g.random.IntN(3) {
+			switch n := g.random.IntN(6); {
+			case n < 3:
+				parts = append(parts, Request{g.put()})
+			case n == 3:
+				parts = append(parts, Request{g.delete()})
+			case n == 4 && depth < 2:
+				parts = append(parts, Request{g.txn(depth + 1)})
+			default:
+				parts = append(parts, Request{&Range{Key: g.key()}})
+			}
+		}
+		return parts
+	}
+	t.Success, t.Failure = branch(), branch()
+	return t
+}
+
+// watch adds watches that saw everything, some of them in two parts.
+func (g *generator) watch() {
+	end := int64(0)
+	for i := range g.history {
+		end = max(end, g.history[i].Call, g.history[i].Return)
+	}
+	asks := []*Watch{{Watch: 1, Key: "\x00", End: "\x00", Start: 1, PrevKV: true},
+		{Watch: 2, Key: g.key(), Start: 2}, {Watch: 3, Key: "a", End: "c", Start: 1, NoDelete: true},
+		{Watch: 4, Key: "\x00", End: "\x00", Start: 1 + g.random.Int64N(g.state.revision), NoPut: true}}
+	for _, ask := range asks {
+		g.history = append(g.history, Operation{Call: 0, Return: end + 1, Request: Request{ask},
+			Response: &Response{}})
+		g.message(ask, end+1, 1, &WatchReply{Created: true})
+		g.show(ask, end+2)
+	}
+}
+
+// message adds a message of a watch.
+func (g *generator) message(ask *Watch, at, revision int64, m *WatchReply) {
+	g.history = append(g.history, Operation{Call: at, Return: at,
+		Request: Request{&Watched{ask.Watch}}, Response: &Response{Revision: revision, Watch: m}})
+}
+
+// show adds what a watch sees.
+func (g *generator) show(ask *Watch, at int64) {
+	m := &WatchReply{}
+	for _, c := range g.state.changes {
+		if c.key == nil || c.revision < ask.Start || !within(c.key.key, ask.Key, ask.End) {
+			continue
+		}
+		kv, before := c.versions()
+		if kv.Version > 0 && ask.NoPut || kv.Version == 0 && ask.NoDelete {
+			continue
+		}
+		last := len(m.Events) - 1
+		if last >= 0 && m.Events[last].KV.Mod != c.revision && g.one(2) {
+			g.message(ask, at, m.Events[last].KV.Mod, m)
+			if g.one(3) {
+				g.message(ask, at, c.revision-1, &WatchReply{})
+			}
+			m = &WatchReply{}
+		}
+		e := Event{Delete: kv.Version == 0, KV: *kv}
+		if ask.PrevKV && before != nil {
+			previous := *before
+			e.Prev = &previous
+		}
+		m.Events = append(m.Events, e)
+	}
+	if len(m.Events) > 0 {
+		g.message(ask, at, m.Events[len(m.Events)-1].KV.Mod, m)
+	}
+	g.message(ask, at, g.state.revision, &WatchReply{})
+}

@@ -1,0 +1,91 @@
+package model
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"detcd/checker"
+)
+
+// small returns a generator of small histories.
+func small(seed uint64) *generator {
+	random := rand.New(rand.NewPCG(seed, 7))
+	g := &generator{random: random, operations: 2 + random.IntN(9), clients: 2 + random.IntN(3),
+		keys: 1 + random.IntN(3), span: 3 * second, pause: second, leases: random.IntN(2) == 0}
+	if random.IntN(3) > 0 {
+		g.lost = 0.05 + 0.3*random.Float64()
+	}
+	return g
+}
+
+// text shows a history.
+func text(history []Operation) string {
+	out := ""
+	for i := range history {
+		o := &history[i]
+		request, _ := json.Marshal(o.Request)
+		response, _ := json.Marshal(o.Response)
+		line, _ := json.Marshal([]any{i, o.Call, o.Return, o.Error, o.Unknown})
+		out += string(line) + " " + string(request) + " " + string(response) + "\n"
+	}
+	return out
+}
+
+// withPast is the specification, with serializable ranges: they may see any revision there has
+// been, whenever that was.
+func withPast() checker.Model[Request, *Response, *State] {
+	spec := Spec()
+	step := spec.Step
+	spec.Step = func(s *State, o *Operation) (bool, *State) {
+		if isPresent(o) || !o.Succeeded() {
+			return step(s, o)
+		}
+		if o.Response.Revision < 1 || o.Response.Revision > s.revision {
+			return false, s
+		}
+		past, out := s.clone(), &Response{Revision: o.Response.Revision}
+		past.revision = o.Response.Revision
+		failure := past.Apply(o.Request.Ask, out)
+		return failure == "" && same(out, o.Response), s
+	}
+	return spec
+}
+
+// opinion asks porcupine. It knows no watches; leases that expire are told to it as requests of
+// which nobody knows the outcome.
+func opinion(history []Operation) checker.Verdict {
+	j := &judge{history: history}
+	var told []Operation
+	for i := range history {
+		o := history[i]
+		if !isPresent(&o) {
+			o.Call = 0
+		}
+		if isPresent(&o) || o.Succeeded() {
+			told = append(told, o)
+		}
+		if g, ok := o.Request.Ask.(*Grant); ok && o.Error == "" {
+			told = append(told, Operation{Unknown: true, Call: j.expiry(g.ID),
+				Request: Request{&Revoke{g.ID}}})
+		}
+	}
+	return checker.Linearizable(withPast(), told, 20*time.Second)
+}
+
+func TestHistoriesThatHoldAreFoundToHold(t *testing.T) {
+	for seed := range uint64(20000) {
+		g := small(seed)
+		g.watches = seed%2 == 0
+		history := g.run()
+		report := Judge(history, Options{})
+		if report.Verdict != checker.Holds {
+			t.Fatalf("seed %d: %v: operation %d: %s\n%s", seed, report.Verdict, report.Operation,
+				report.Reason, text(history))
+		}
+		if err := Certify(history, report); err != nil {
+			t.Fatalf("seed %d: the certificate: %v\n%v\n%s", seed, err, report.Order, text(history))
+		}
+	}
+}

@@ -1,0 +1,245 @@
+package model
+
+import (
+	"slices"
+	"sort"
+)
+
+// newQuietClock returns a clock for the replay, with the steps added that left no trace among
+// revisions but that some answer needs: leases that ended, without keys or when nobody looked any
+// more, and compactions and grants whose answers were lost. hidden says that some of them might
+// also have been elsewhere.
+func (j *judge) newQuietClock() (c *clock, hidden bool) {
+	c = newClock(j, j.steps)
+	c.reset()
+	if v, _ := c.tick(); v != nil {
+		return c, false
+	}
+	if steps := c.expireEarly(); steps != nil {
+		c, hidden = newClock(j, steps), true
+	}
+	for range j.loose {
+		c.reset()
+		if v, _ := c.tick(); v != nil {
+			return c, hidden
+		}
+		p, s, needed := c.needsStep()
+		if !needed {
+			break
+		}
+		steps := slices.Insert(slices.Clone(c.steps), p, s)
+		for k := p; k < len(steps); k++ {
+			steps[k].compacted = max(steps[k].compacted, s.compacted)
+		}
+		// Where a lease ended is no guess if it had keys to the end and there is nobody else to blame.
+		guess := s.revision == steps[p-1].revision || len(j.lost) > 0
+		c, hidden = newClock(j, steps), hidden || guess
+	}
+	return c, hidden
+}
+
+// expireEarly moves leases that ended without keys from where the replay noticed it to where it can
+// have been: failures in between may need it. It returns nothing if there are none.
+func (c *clock) expireEarly() []step {
+	var steps []step
+	for p := 1; p < len(c.steps); p++ {
+		s := c.steps[p]
+		if s.op != nobody || s.revision != c.steps[p-1].revision {
+			continue
+		}
+		to := max(c.from(s.call), 1)
+		for k := p - 1; k >= to; k-- {
+			used := c.judge.uses(&c.steps[k-1], &c.steps[k], s.lease)
+			if f := c.family[k]; used || f.kind == byLease && f.lease == s.lease {
+				to = k + 1
+			}
+		}
+		if to >= p {
+			continue
+		}
+		if steps == nil {
+			steps = slices.Clone(c.steps)
+		}
+		steps = slices.Delete(steps, p, p+1)
+		s.revision, s.compacted = steps[to-1].revision, steps[to-1].compacted
+		s.changes = steps[to-1].changes
+		steps = slices.Insert(steps, to, s)
+	}
+	return steps
+}
+
+// needsStep returns a step that an operation without a revision needs, and where to add it.
+func (c *clock) needsStep() (int, step, bool) {
+	for k := range c.items {
+		item := c.items[k]
+		if !item.loose {
+			continue
+		}
+		if v, _, _ := c.settle(&item); v == nil {
+			continue
+		}
+		if p, s, found := c.hidden(&c.judge.history[item.op]); found {
+			return p, s, true
+		}
+	}
+	return 0, step{}, false
+}
+
+// hidden returns a step that explains an operation.
+func (c *clock) hidden(o *Operation) (int, step, bool) {
+	switch ask := o.Request.Ask.(type) {
+	case *KeepAlive, *TimeToLive, *Revoke, *Grant:
+		id := leaseIn(ask)
+		if gone(o) {
+			return c.hiddenEnd(id, o)
+		}
+		return c.hiddenGrant(id, o)
+	}
+	switch o.Error {
+	case errLeaseNotFound:
+		for _, id := range leasesOf(o.Request.Ask, nil) {
+			if p, s, found := c.hiddenEnd(id, o); found {
+				return p, s, true
+			}
+		}
+	case errCompacted:
+		return c.hiddenCompaction(o)
+	}
+	return 0, step{}, false
+}
+
+// leaseIn returns the lease that a request about a lease is about.
+func leaseIn(ask any) int64 {
+	switch ask := ask.(type) {
+	case *KeepAlive:
+		return ask.ID
+	case *TimeToLive:
+		return ask.ID
+	case *Revoke:
+		return ask.ID
+	case *Grant:
+		return ask.ID
+	}
+	return 0
+}
+
+// gone tells whether an answer says that there is no lease.
+func gone(o *Operation) bool {
+	if o.Error != "" {
+		return o.Error == errLeaseNotFound
+	}
+	return o.Response == nil || o.Response.Lease == nil || o.Response.Lease.TTL <= 0
+}
+
+// hiddenEnd ends a lease: by itself when its time is over, or by a request
+// whose answer was lost.
+func (c *clock) hiddenEnd(id int64, o *Operation) (int, step, bool) {
+	lives := c.lives[id]
+	l := c.judge.state.leases[id]
+	if len(lives) == 0 || int(lives[len(lives)-1].to) != len(c.steps) || l == nil {
+		return 0, step{}, false
+	}
+	s := step{op: nobody, lease: id, call: c.judge.expiry(id)}
+	for _, i := range c.judge.lost {
+		revoke, ok := c.judge.history[i].Request.Ask.(*Revoke)
+		if ok && revoke.ID == id && c.judge.history[i].Call < s.call && !c.judge.used[i] {
+			s = step{op: i, call: c.judge.history[i].Call, lostOp: true}
+		}
+	}
+	if s.call > o.Return {
+		return 0, step{}, false
+	}
+	p := c.from(s.call)
+	for k := len(c.steps) - 1; k >= p; k-- { // not while it has keys
+		if c.judge.uses(&c.steps[k-1], &c.steps[k], id) {
+			p = k + 1
+			break
+		}
+	}
+	p = max(p, int(lives[len(lives)-1].from)+1)
+	made := int64(0)
+	if len(l.keys) > 0 { // it makes a revision that nobody saw: the last
+		p, made = len(c.steps), 1
+	}
+	s.revision, s.compacted = c.steps[p-1].revision+made, c.steps[p-1].compacted
+	s.changes = c.steps[p-1].changes
+	return p, s, true
+}
+
+// uses tells whether a step attached a key to a lease or detached one.
+func (j *judge) uses(before, s *step, id int64) bool {
+	for _, change := range j.state.changes[min(before.changes, s.changes):s.changes] {
+		if change.key == nil {
+			continue
+		}
+		kv, before := change.versions()
+		if kv.Lease == id || before != nil && before.Lease == id {
+			return true
+		}
+	}
+	return false
+}
+
+// from returns the first step that makes a revision not before a time.
+func (c *clock) from(time int64) int {
+	r := sort.Search(len(c.makers), func(r int) bool { return c.moment[c.makers[r]] >= time })
+	switch {
+	case r == len(c.makers):
+		return len(c.steps)
+	case r == 0:
+		return 1
+	}
+	return int(c.makers[r])
+}
+
+// hiddenGrant makes a lease by a request whose answer was lost.
+func (c *clock) hiddenGrant(id int64, o *Operation) (int, step, bool) {
+	for _, i := range c.judge.lost {
+		grant, ok := c.judge.history[i].Request.Ask.(*Grant)
+		call := c.judge.history[i].Call
+		if !ok || grant.ID != id || c.judge.used[i] || c.has(i) || call > o.Return {
+			continue
+		}
+		p := c.from(call)
+		return p, step{op: i, call: call, lostOp: true, revision: c.steps[p-1].revision,
+			compacted: c.steps[p-1].compacted, changes: c.steps[p-1].changes}, true
+	}
+	return 0, step{}, false
+}
+
+// has tells whether an operation is a step already.
+func (c *clock) has(i int32) bool {
+	return slices.ContainsFunc(c.steps, func(s step) bool { return s.op == i })
+}
+
+// hiddenCompaction compacts by a request whose answer was lost: by the least that explains an
+// error, as late as it can be.
+func (c *clock) hiddenCompaction(o *Operation) (int, step, bool) {
+	best := step{op: nobody}
+	for _, i := range c.judge.lost {
+		compact, ok := c.judge.history[i].Request.Ask.(*Compact)
+		call := c.judge.history[i].Call
+		if !ok || c.has(i) || call > o.Return || !c.judge.failsAfter(o, compact.Revision) {
+			continue
+		}
+		if best.op == nobody || compact.Revision < best.compacted {
+			best = step{op: i, call: call, lostOp: true, compacted: compact.Revision}
+		}
+	}
+	if best.op == nobody {
+		return 0, step{}, false
+	}
+	p := c.from(o.Return + 1)
+	before := &c.steps[p-1]
+	if before.revision < best.compacted || before.compacted >= best.compacted {
+		return 0, step{}, false
+	}
+	best.revision, best.changes = before.revision, before.changes
+	return p, best, true
+}
+
+// failsAfter tells whether an operation fails because of a compaction.
+func (j *judge) failsAfter(o *Operation, compacted int64) bool {
+	s := &step{revision: j.last, compacted: compacted}
+	return j.failsAt(o, s, func(id int64) bool { return j.state.leases[id] != nil })
+}

@@ -1,0 +1,347 @@
+package model
+
+import (
+	"cmp"
+	"slices"
+
+	"detcd/checker"
+)
+
+// step is one change of the state in the order: of keys, leases, or what is compacted.
+type step struct {
+	op        int32 // an operation; nobody: the beginning, or a lease that expired
+	lease     int64 // that expired
+	call      int64 // before which it cannot have happened
+	revision  int64 // after it
+	compacted int64 // after it
+	changes   int   // of the state, after it
+	lostOp    bool  // its outcome is unknown
+}
+
+// conflict is why a replay cannot go on.
+type conflict struct {
+	*verdict
+	keys []span // that it is about; none: it may be about any choice
+	sure bool   // it is about no choice
+}
+
+// span is a key or a range of them.
+type span struct{ key, end Bytes }
+
+// meets tells whether two spans have a key in common.
+func (a span) meets(b span) bool {
+	return within(a.key, b.key, b.end) || within(b.key, a.key, a.end)
+}
+
+// solve replays the history, gives it moments and compares watches with it; as long as that fails
+// and there are choices left, it takes another one.
+func (j *judge) solve(report *Report) *verdict {
+	j.steps = append(j.steps, step{op: nobody, call: -never, revision: 1, compacted: -1})
+	for r := int64(1); ; {
+		if v := j.replayFrom(r); v != nil {
+			return v
+		}
+		c, hidden := j.newQuietClock()
+		v, sure := c.run()
+		if v != nil && hidden && !sure {
+			v.verdict = checker.Undecided
+		}
+		if v == nil {
+			v, sure = j.judgeWatches(c, report)
+		}
+		if v == nil {
+			report.Order, report.Expiries, report.expired = c.order()
+			return nil
+		}
+		if r, v = j.retreat(&conflict{verdict: v, sure: sure}); v != nil {
+			return v
+		}
+	}
+}
+
+// replayFrom goes through the slots from one on whose revision was made, and goes back when
+// there is a contradiction.
+func (j *judge) replayFrom(r int64) *verdict {
+	for r <= j.last {
+		found := j.answerSlot(r)
+		if found == nil {
+			if r++; r <= j.last {
+				found = j.makeRevision(r)
+			}
+		}
+		if found != nil {
+			var v *verdict
+			if r, v = j.retreat(found); v != nil {
+				return v
+			}
+		}
+	}
+	return nil
+}
+
+// stepsMax is the bound on what is replayed.
+func (j *judge) stepsMax() int {
+	if j.options.StepsMax > 0 {
+		return j.options.StepsMax
+	}
+	return 10*len(j.history) + 1_000_000
+}
+
+// push notes a step that the state has just made.
+func (j *judge) push(op int32, call int64) {
+	s := step{op: op, call: call, revision: j.state.revision, compacted: j.state.compacted,
+		changes: len(j.state.changes)}
+	if op != nobody {
+		s.lostOp = j.history[op].Unknown
+		if s.lostOp {
+			j.used[op] = true
+		}
+	}
+	j.steps = append(j.steps, s)
+}
+
+// cut takes back all steps but so many.
+func (j *judge) cut(steps int) {
+	for _, s := range j.steps[steps:] {
+		if s.lostOp {
+			delete(j.used, s.op)
+		}
+	}
+	j.steps = j.steps[:steps]
+	j.state.undo(j.steps[steps-1].changes)
+}
+
+// makeRevision lets the owner of a revision make it, or finds one.
+func (j *judge) makeRevision(r int64) *conflict {
+	j.replays++
+	i := j.owner[r]
+	if i == nobody {
+		return j.fill(r)
+	}
+	o := &j.history[i]
+	failure := j.apply(i)
+	if failure != "" {
+		return j.contradicts(i, "at revision %d it fails: %s", r, failure)
+	}
+	if !same(o.Response, &j.scratch) {
+		return j.differs(i)
+	}
+	j.push(i, o.Call)
+	return nil
+}
+
+// apply lets an operation happen. If a lease is missing, a grant whose answer was lost may have
+// made it.
+func (j *judge) apply(i int32) string {
+	o := &j.history[i]
+	j.scratch.clear()
+	if o.Succeeded() {
+		j.scratch.Lease = o.Response.Lease
+	}
+	failure := j.state.Apply(o.Request.Ask, &j.scratch)
+	if failure == errLeaseNotFound && j.grantLost(i) {
+		j.scratch.clear()
+		failure = j.state.Apply(o.Request.Ask, &j.scratch)
+	}
+	return failure
+}
+
+// grantLost makes the leases that a request names, if grants with unknown outcomes may have.
+func (j *judge) grantLost(i int32) bool {
+	granted := false
+	for _, id := range leasesOf(j.history[i].Request.Ask, nil) {
+		for _, g := range j.lost {
+			grant, ok := j.history[g].Request.Ask.(*Grant)
+			if ok && !j.used[g] && j.state.leases[id] == nil && grant.ID == id {
+				j.state.grant(id, grant.TTL)
+				j.push(g, j.history[g].Call)
+				granted = true
+			}
+		}
+	}
+	return granted
+}
+
+// leasesOf appends the leases that a request needs.
+func leasesOf(ask any, ids []int64) []int64 {
+	switch ask := ask.(type) {
+	case *Put:
+		if ask.Lease != 0 {
+			ids = append(ids, ask.Lease)
+		}
+	case *Revoke:
+		ids = append(ids, ask.ID)
+	case *Txn:
+		for _, branch := range [][]Request{ask.Success, ask.Failure} {
+			for _, part := range branch {
+				ids = leasesOf(part.Ask, ids)
+			}
+		}
+	}
+	return ids
+}
+
+// answerSlot replays what belongs behind a revision: reads, compactions, and leases that come and
+// go without keys. Those about leases are tried again as long as others make them possible.
+func (j *judge) answerSlot(r int64) *conflict {
+	var waiting []int32
+	for _, i := range j.slot(r) {
+		j.replays++
+		o := &j.history[i]
+		switch o.Request.Ask.(type) {
+		case *Revoke:
+			if !j.madeBy(i, r) {
+				waiting = append(waiting, i)
+			}
+		case *Grant, *Compact:
+			waiting = append(waiting, i)
+		default:
+			if found := j.answerRead(i); found != nil {
+				return found
+			}
+		}
+	}
+	return j.answerSteps(waiting)
+}
+
+// madeBy tells whether an operation made a revision that names no owner.
+func (j *judge) madeBy(i int32, r int64) bool {
+	for k := len(j.steps) - 1; k > 0 && j.steps[k].revision >= r; k-- {
+		if j.steps[k].op == i {
+			return true
+		}
+	}
+	return false
+}
+
+// answerSteps lets compactions and changes of leases happen: always the first that can, in the
+// order of their calls, except that compactions ascend.
+func (j *judge) answerSteps(waiting []int32) *conflict {
+	j.ascend(waiting)
+	for len(waiting) > 0 {
+		at := slices.IndexFunc(waiting, func(i int32) bool { return j.applyQuietly(i) == "" })
+		switch {
+		case at >= 0:
+			waiting = slices.Delete(waiting, at, at+1)
+		case !j.expireQuietly(waiting):
+			return j.contradicts(waiting[0], "at revision %d it fails: %s", j.state.revision,
+				j.applyQuietly(waiting[0]))
+		}
+	}
+	return nil
+}
+
+// ascend sorts operations by when they can have happened at the earliest: by call, and compactions
+// not before those of lower revisions.
+func (j *judge) ascend(waiting []int32) {
+	type dated struct{ time, revision int64 }
+	dates := map[int32]dated{}
+	for _, i := range waiting {
+		d := dated{time: j.history[i].Call}
+		if ask, ok := j.history[i].Request.Ask.(*Compact); ok {
+			d.revision = ask.Revision
+			for _, k := range waiting {
+				if other, ok := j.history[k].Request.Ask.(*Compact); ok &&
+					other.Revision < ask.Revision {
+					d.time = max(d.time, j.history[k].Call)
+				}
+			}
+		}
+		dates[i] = d
+	}
+	slices.SortStableFunc(waiting, func(a, b int32) int {
+		return cmp.Or(cmp.Compare(dates[a].time, dates[b].time),
+			cmp.Compare(dates[a].revision, dates[b].revision))
+	})
+}
+
+// applyQuietly lets an operation happen that must not change keys.
+func (j *judge) applyQuietly(i int32) string {
+	o := &j.history[i]
+	if revoke, ok := o.Request.Ask.(*Revoke); ok {
+		if l := j.state.leases[revoke.ID]; l != nil && len(l.keys) > 0 {
+			return "it deletes keys, which makes a revision"
+		}
+	}
+	if failure := j.apply(i); failure != "" {
+		return failure
+	}
+	j.push(i, o.Call)
+	return ""
+}
+
+// expireQuietly ends a lease without keys that stands in the way of a grant.
+func (j *judge) expireQuietly(waiting []int32) bool {
+	for _, i := range waiting {
+		grant, ok := j.history[i].Request.Ask.(*Grant)
+		if !ok {
+			continue
+		}
+		id := grant.ID
+		if l := j.history[i].Response.Lease; l != nil {
+			id = l.ID
+		}
+		if l := j.state.leases[id]; l != nil && len(l.keys) == 0 {
+			j.state.apply(&Revoke{id}, &j.scratch)
+			j.push(nobody, j.expiry(id))
+			j.steps[len(j.steps)-1].lease = id
+			return true
+		}
+	}
+	return false
+}
+
+// answerRead compares an answer that changed nothing.
+func (j *judge) answerRead(i int32) *conflict {
+	o := &j.history[i]
+	compacted := j.state.compacted
+	j.state.compacted = -1 // what was compacted is for the order in time: see place
+	failure := j.apply(i)
+	j.state.compacted = compacted
+	if len(j.state.changes) != j.steps[len(j.steps)-1].changes {
+		j.state.undo(j.steps[len(j.steps)-1].changes)
+		return j.contradicts(i, "at revision %d it changes keys, but its answer says it did not",
+			j.state.revision)
+	}
+	if failure != "" {
+		return j.contradicts(i, "at revision %d it fails: %s", j.state.revision, failure)
+	}
+	if !same(o.Response, &j.scratch) {
+		return j.differs(i)
+	}
+	return nil
+}
+
+// retreat goes back to the last choice that a conflict may be about and takes the next candidate
+// there. It returns the revision that was made then, or, if there is no such choice, the verdict.
+func (j *judge) retreat(found *conflict) (int64, *verdict) {
+	keys, truncated := found.keys, false
+	all := len(keys) == 0
+	for !found.sure && len(j.choices) > 0 {
+		c := &j.choices[len(j.choices)-1]
+		if !all && !c.about(keys) {
+			j.choices = j.choices[:len(j.choices)-1]
+			continue
+		}
+		if j.replays > j.stepsMax() {
+			return 0, undecided(found.op, "too many choices of what happened without an answer: "+
+				"the last one failed because %s", found.reason)
+		}
+		j.cut(c.steps)
+		for c.next < len(c.candidates) {
+			candidate := c.candidates[c.next]
+			c.next++
+			if possible, _ := j.try(candidate, c.revision); possible {
+				return c.revision, nil
+			}
+		}
+		truncated = truncated || c.truncated
+		keys = append(keys[:len(keys):len(keys)], c.keys...)
+		j.choices = j.choices[:len(j.choices)-1]
+	}
+	if truncated {
+		return 0, undecided(found.op, "not all choices of what happened without an answer were "+
+			"tried: the last one failed because %s", found.reason)
+	}
+	return 0, found.verdict
+}
