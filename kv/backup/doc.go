@@ -39,7 +39,8 @@
 //
 // The view never changes and needs no lock, so nothing waits for a backup. It goes into a
 // temporary file, since a database is not written from front to end: rows come in ascending order,
-// a bounded number of bytes in one transaction. The file has no name any more by the time it is
+// a bounded number of bytes in one transaction, so that the log on the same device never waits
+// behind more. The file has no name any more by the time it is
 // read, so a crash leaves nothing behind.
 //
 // # What it does not do
