@@ -243,10 +243,10 @@ func (r *Replica) Members() Membership { return r.membership.clone() }
 // Status returns a look at this member.
 func (r *Replica) Status() Status {
 	status := r.node.BasicStatus()
-	member, _ := r.membership.Find(r.options.ID)
+	member, known := r.membership.Find(r.options.ID)
 	return Status{
 		ID: r.options.ID, Cluster: r.identity.cluster, Incarnation: r.identity.incarnation,
-		Leader: r.leader, Term: r.term, Leading: r.leading(), Learner: member.Learner,
+		Leader: r.leader, Term: r.term, Leading: r.leading(), Learner: member.Learner || !known,
 		Committed: Index(status.HardState.GetCommit()), Applied: r.applied, Last: r.writes.last,
 		Durable: r.log.last(), AppliedTerm: r.appliedTerm,
 		Vote: MemberID(status.HardState.GetVote()),

@@ -145,7 +145,7 @@ type Status struct {
 	Last        Index // of the log on this member, durable or on its way
 	Durable     Index // of the log on this member's disk
 	Leading     bool
-	Learner     bool
+	Learner     bool // it does not vote, as far as it knows; nor does one that has yet to be told
 	Incarnation uint64
 	Cluster     uint64
 }

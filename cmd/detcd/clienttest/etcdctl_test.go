@@ -39,7 +39,7 @@ remaining\([0-9]+s\)             REMAINING
 "TTL" : [0-9]+                   TTL
 "(ID|id|lease)":[0-9]{17,}       LEASE
 "(ID|Lease)" : [0-9]{17,}        LEASE
-[0-9a-f]{16}                     HEX
+[0-9a-f]{13,16}                  HEX
 `
 
 // mask replaces what may differ. The member's and the cluster's ID are equal on both sides, and
