@@ -105,9 +105,9 @@ func (f *File) WriteTo(w io.Writer) (int64, error) { return f.tx.WriteTo(w) }
 // Close removes the file.
 func (f *File) Close() error { return errors.Join(f.tx.Rollback(), f.db.Close()) }
 
-// transactionBytes is how many bytes of rows are written in one transaction, and synced. Nobody needs
-// them to be durable; but what lies unwritten in the system's memory is written when the log next
-// syncs, and puts wait for that (decision 1004).
+// transactionBytes is how many bytes of rows are written in one transaction, and synced. Nobody
+// needs them to be durable; but what lies unwritten in the system's memory is written when the log
+// next syncs, and puts wait for that (decision 1004).
 const transactionBytes = 1 << 20
 
 // A writer fills a database in ascending order, bucket by bucket.
