@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"sort"
@@ -32,9 +33,6 @@ type choice struct {
 
 // about tells whether another candidate could make a difference to keys.
 func (c *choice) about(keys []span) bool {
-	if c.truncated {
-		return true
-	}
 	for _, a := range c.keys {
 		for _, b := range keys {
 			if a.meets(b) {
@@ -43,6 +41,25 @@ func (c *choice) about(keys []span) bool {
 		}
 	}
 	return false
+}
+
+// prefer puts the candidates first that change the keys of a conflict: one of them is missing.
+func (c *choice) prefer(j *judge, keys []span) {
+	slices.SortStableFunc(c.candidates[c.next:], func(a, b candidate) int {
+		return j.distance(a, keys) - j.distance(b, keys)
+	})
+}
+
+// distance is 0 for a candidate that changes some keys, else 1.
+func (j *judge) distance(c candidate, keys []span) int {
+	for _, a := range j.touches(c, nil) {
+		for _, b := range keys {
+			if a.meets(b) {
+				return 0
+			}
+		}
+	}
+	return 1
 }
 
 // fill finds who made a revision without owner.
@@ -194,6 +211,25 @@ func deletesRange(ask any, key Bytes) bool {
 	return false
 }
 
+// deletesMany tells whether a request may delete keys that it does not name.
+func deletesMany(ask any) bool {
+	switch ask := ask.(type) {
+	case *Delete:
+		return ask.End != ""
+	case *Revoke:
+		return true
+	case *Txn:
+		for _, branch := range [][]Request{ask.Success, ask.Failure} {
+			for _, part := range branch {
+				if deletesMany(part.Ask) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
 // revokes returns the ends of leases that were answered with a revision and had keys.
 func (j *judge) revokes(r int64) []candidate {
 	var candidates []candidate
@@ -208,7 +244,8 @@ func (j *judge) revokes(r int64) []candidate {
 }
 
 // anybody returns who may have made a revision of which nothing was seen: first those whose keys
-// need a change, soonest first, then leases, then those that nothing speaks for or against.
+// need a change, or would not show one, those first that will not do any more soonest; then leases,
+// then those that nothing speaks for or against.
 func (j *judge) anybody(r int64) (candidates []candidate, truncated bool) {
 	candidates = j.revokes(r)
 	listed := map[int32]bool{}
@@ -218,14 +255,19 @@ func (j *judge) anybody(r int64) (candidates []candidate, truncated bool) {
 			candidates = append(candidates, candidate{op: i})
 		}
 	}
-	for _, n := range j.needed(r) {
+	for _, n := range j.agenda(r) {
 		taken := 0
 		for _, i := range j.evidence.keys[n.key].lost {
-			if !j.used[i] && j.history[i].Call <= j.latest[r] && taken < neededMax &&
-				meets(j.history[i].Request.Ask, n) {
+			if j.history[i].Call > j.latest[r] || taken == 2 {
+				break
+			}
+			if !j.used[i] && j.evidence.reserved[i] == 0 && meets(j.history[i].Request.Ask, n) {
 				add(i)
 				taken++
 			}
+		}
+		if len(candidates) > fillMax {
+			break
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(j.state.leases)) {
@@ -233,16 +275,15 @@ func (j *judge) anybody(r int64) (candidates []candidate, truncated bool) {
 			candidates = append(candidates, candidate{op: nobody, lease: id})
 		}
 	}
-	fill := 0
 	end := sort.Search(len(j.lost), func(k int) bool {
 		return j.history[j.lost[k]].Call > j.latest[r]
 	})
 	for k := end - 1; k >= 0; k-- { // who was called last is the likeliest
 		i := j.lost[k]
-		if j.used[i] || listed[i] || !j.mayFill(i, r) {
+		if j.used[i] || listed[i] || j.evidence.reserved[i] != 0 || !j.mayFill(i, r) {
 			continue
 		}
-		if fill++; fill > fillMax || end-k > lookMax {
+		if len(candidates) > 2*fillMax || end-k > lookMax {
 			return candidates, true
 		}
 		add(i)
@@ -250,24 +291,38 @@ func (j *judge) anybody(r int64) (candidates []candidate, truncated bool) {
 	return candidates, false
 }
 
+// agenda returns what a revision of which nothing was seen could be for: needs, and rooms where a
+// put is not noticed, by their ends. If there are only just enough revisions left for the needs,
+// those come first.
+func (j *judge) agenda(r int64) []need {
+	e := j.evidence
+	needs := j.needed(r)
+	rooms := e.openRooms.until(r, e.rooms)
+	rooms = rooms[:min(len(rooms), lookMax)]
+	total, tight := int64(0), false
+	for _, n := range needs {
+		total += max(n.puts, 1)
+		tight = tight || int64(e.blank[n.before]-e.blank[r]) <= total
+	}
+	all := slices.Concat(needs, rooms)
+	if !tight {
+		slices.SortStableFunc(all, func(a, b need) int { return cmp.Compare(a.before, b.before) })
+	}
+	return all
+}
+
 // needed returns what needs a change at a revision, soonest first, at most neededMax.
 func (j *judge) needed(r int64) []need {
-	e := j.evidence
-	if r < e.at {
-		e.next, e.open = 0, nil
-	}
-	for e.at = r; e.next < len(e.needs) && e.needs[e.next].after < r; e.next++ {
-		e.open = append(e.open, e.needs[e.next])
-	}
-	e.open = slices.DeleteFunc(e.open, func(n need) bool { return n.before <= r })
-	var open []need
-	for _, n := range e.open {
-		if j.misses(n) {
-			open = append(open, n)
+	var needs []need
+	for _, n := range j.evidence.openNeeds.until(r, j.evidence.needs) {
+		if j.misses(&n) {
+			needs = append(needs, n)
+			if len(needs) == neededMax {
+				break
+			}
 		}
 	}
-	slices.SortStableFunc(open, func(a, b need) int { return int(a.before - b.before) })
-	return open[:min(len(open), neededMax)]
+	return needs
 }
 
 // meets tells whether a request may do what is needed.
@@ -289,8 +344,8 @@ func meets(ask any, n need) bool {
 	return false
 }
 
-// misses tells whether a need is not yet met.
-func (j *judge) misses(n need) bool {
+// misses tells whether a need is not yet met, and takes off what is.
+func (j *judge) misses(n *need) bool {
 	h := j.state.keys[n.key]
 	if h == nil {
 		return n.puts > 0
@@ -304,7 +359,8 @@ func (j *judge) misses(n need) bool {
 			met++
 		}
 	}
-	return n.deletion || met < n.puts
+	n.puts -= met
+	return n.deletion || n.puts > 0
 }
 
 // mayFill tells whether an operation could make a revision of which nothing was seen. It is a
@@ -320,7 +376,7 @@ func (j *judge) mayFill(i int32, r int64) bool {
 	if before := j.state.get(put.Key); before != nil {
 		kv.Create, kv.Version = before.Create, before.Version+1
 	}
-	possible, _ := j.evidence.allows(&kv)
+	possible, _ := j.allows(&kv)
 	return possible
 }
 
@@ -340,6 +396,9 @@ func (j *judge) try(c candidate, r int64) (possible, free bool) {
 	} else {
 		o := &j.history[c.op]
 		if o.Unknown && (j.used[c.op] || o.Call > j.latest[r]) {
+			return false, false
+		}
+		if only := j.evidence.reserved[c.op]; only != 0 && only != r {
 			return false, false
 		}
 		failure := j.apply(c.op)
@@ -379,7 +438,7 @@ func (j *judge) believable(before int, r int64) (possible, free bool) {
 		if int(c.version) < len(c.key.versions)-1 {
 			continue // etcd lets a transaction delete what it puts
 		}
-		ok, easy := j.evidence.allows(kv)
+		ok, easy := j.allows(kv)
 		if !ok {
 			return false, false
 		}

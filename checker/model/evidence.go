@@ -7,6 +7,9 @@ import (
 	"sort"
 )
 
+// missedMax bounds, for each operation, how many keys are noted that ranges did not show.
+const missedMax = 4
+
 // evidence is what was seen, by anybody, that tells who may have made the revisions without owner.
 // All of it is necessary: who contradicts it is not the owner. None of it is believed when the
 // history is judged: that is the replay's part.
@@ -15,11 +18,42 @@ type evidence struct {
 	keys  map[Bytes]*sightings
 	wide  []write // known deletions of more than one key, ascending
 	needs []need  // by where they begin
-	views []view
 
-	next int    // of needs, the first that was not yet looked at
-	open []need // those that were, and whose revisions are not over
-	at   int64  // the revision at which that is so
+	sorted   []Bytes         // the keys
+	reserved map[int32]int64 // lost operations that alone explain what was seen of a revision
+	missed   int             // keys that ranges of many did not show
+	views    []view
+
+	rooms []need  // where puts of keys would not be noticed: windows, not needs
+	blank []int32 // by revision: how many before it have no owner and were not seen
+
+	openNeeds, openRooms agenda
+}
+
+// agenda is which of a list of needs are open at a revision.
+type agenda struct {
+	next int    // the first that was not yet looked at
+	open []need // those that were, and whose revisions are not over, by their ends
+	at   int64
+}
+
+// until returns the needs of a list, sorted by where they begin, that a revision may meet, by their
+// ends. It is cheap as long as revisions ascend.
+func (a *agenda) until(r int64, list []need) []need {
+	if r < a.at {
+		a.next, a.open = 0, nil
+	}
+	a.at = r
+	for ; a.next < len(list) && list[a.next].after < r; a.next++ {
+		n := list[a.next]
+		if n.before > r {
+			k := sort.Search(len(a.open), func(k int) bool { return a.open[k].before > n.before })
+			a.open = slices.Insert(a.open, k, n)
+		}
+	}
+	gone := sort.Search(len(a.open), func(k int) bool { return a.open[k].before > r })
+	a.open = a.open[gone:]
+	return a.open
 }
 
 // view is what a watch showed: in revisions [from, to], nothing in its range changed but what facts
@@ -52,6 +86,8 @@ type sightings struct {
 	puts    []int64    // revisions at which it was surely put, ascending
 	deletes []int64    // revisions at which it was surely deleted
 	lost    []int32    // operations with an unknown outcome that may change it, by call
+	ends    bool       // another operation, or the end of a lease, may delete it
+	needed  int        // changes that are missing
 }
 
 // sighting is a key as it was at a revision; mod 0: it was not there; create 0: neither create
@@ -98,14 +134,86 @@ func (j *judge) gather() *verdict {
 			s.lost = append(s.lost, i)
 		}
 	}
+	j.evidence.sorted = slices.Sorted(maps.Keys(j.evidence.keys))
+	j.findEnds()
 	for i := range j.history {
 		if o := &j.history[i]; o.Succeeded() && o.Response != nil {
 			j.look(o.Request.Ask, o.Response, o.Response.Revision, false)
 		}
 	}
 	j.evidence.views = j.views()
-	j.evidence.conclude()
+	j.evidence.conclude(j.last)
+	j.reserve()
+	j.evidence.blank = make([]int32, j.last+2)
+	for r := int64(1); r <= j.last; r++ {
+		j.evidence.blank[r+1] = j.evidence.blank[r]
+		if j.owner[r] == nobody && len(j.evidence.facts[r]) == 0 && r > 1 {
+			j.evidence.blank[r+1]++
+		}
+	}
 	return nil
+}
+
+// findEnds finds which keys may have been deleted without an answer by an operation that does not
+// name them: of a range, or by the end of a lease.
+func (j *judge) findEnds() {
+	var ranges []any
+	for _, i := range j.lost {
+		if ask := j.history[i].Request.Ask; deletesMany(ask) {
+			ranges = append(ranges, ask)
+		}
+	}
+	leased := map[Bytes]bool{}
+	for i := range j.history {
+		leasedBy(j.history[i].Request.Ask, leased)
+	}
+	for _, key := range j.evidence.sorted {
+		s := j.evidence.keys[key]
+		s.ends = leased[key]
+		for _, ask := range ranges {
+			s.ends = s.ends || deletesRange(ask, key)
+		}
+	}
+}
+
+// leasedBy notes the keys that a request attaches to leases.
+func leasedBy(ask any, keys map[Bytes]bool) {
+	switch ask := ask.(type) {
+	case *Put:
+		if ask.Lease != 0 {
+			keys[ask.Key] = true
+		}
+	case *Txn:
+		for _, branch := range [][]Request{ask.Success, ask.Failure} {
+			for _, part := range branch {
+				leasedBy(part.Ask, keys)
+			}
+		}
+	}
+}
+
+// reserve finds the lost operations without which nobody can have made a revision.
+func (j *judge) reserve() {
+	e := j.evidence
+	e.reserved = map[int32]int64{}
+	for r := int64(2); r <= j.last; r++ {
+		for k := range e.facts[r] {
+			f := &e.facts[r][k]
+			s := e.keys[f.kv.Key]
+			if f.how != wholly || s == nil {
+				continue
+			}
+			only, several := nobody, false
+			for _, i := range s.lost {
+				if j.fits(j.history[i].Request.Ask, f) && j.history[i].Call <= j.latest[r] {
+					only, several = i, only != nobody
+				}
+			}
+			if only != nobody && !several {
+				e.reserved[only] = r
+			}
+		}
+	}
 }
 
 // views collects which revisions each watch has shown.
@@ -210,8 +318,33 @@ func (j *judge) lookAtRange(ask *Range, answer *Response, revision int64, inside
 			j.see(kv, revision, ask.KeysOnly)
 		}
 	}
-	if ask.End == "" && answer.Count == 0 && !inside {
-		j.miss(ask.Key, revision)
+	switch {
+	case inside || ask.CountOnly && answer.Count > 0 || answer.More || ask.bounded():
+	case ask.End == "":
+		if answer.Count == 0 {
+			j.miss(ask.Key, revision)
+		}
+	default:
+		j.missRest(ask, answer, revision)
+	}
+}
+
+// missRest notes which keys a range does not show, as long as there is room for it.
+func (j *judge) missRest(ask *Range, answer *Response, revision int64) {
+	e := j.evidence
+	shown := map[Bytes]bool{}
+	for k := range answer.KVs {
+		shown[answer.KVs[k].Key] = true
+	}
+	from := sort.Search(len(e.sorted), func(i int) bool { return e.sorted[i] >= ask.Key })
+	for _, key := range e.sorted[from:] {
+		if !within(key, ask.Key, ask.End) || e.missed > missedMax*len(j.history) {
+			return
+		}
+		if !shown[key] {
+			j.miss(key, revision)
+			e.missed++
+		}
 	}
 }
 
@@ -340,9 +473,9 @@ func (j *judge) fact(revision int64, f fact) {
 }
 
 // conclude sorts the evidence and counts what is missing.
-func (e *evidence) conclude() {
+func (e *evidence) conclude(last int64) {
 	slices.SortFunc(e.wide, func(a, b write) int { return cmp.Compare(a.revision, b.revision) })
-	for _, key := range slices.Sorted(maps.Keys(e.keys)) {
+	for _, key := range e.sorted {
 		s := e.keys[key]
 		slices.SortFunc(s.seen, func(a, b sighting) int {
 			return cmp.Or(cmp.Compare(a.revision, b.revision), cmp.Compare(a.mod, b.mod))
@@ -361,8 +494,11 @@ func (e *evidence) conclude() {
 				e.need(need{key: key, after: before.revision, before: after.revision + 1, puts: 1})
 			}
 		}
+		e.rooms = append(e.rooms, need{key: key, after: before.revision, before: last + 1})
 	}
-	slices.SortStableFunc(e.needs, func(a, b need) int { return cmp.Compare(a.after, b.after) })
+	byBegin := func(a, b need) int { return cmp.Compare(a.after, b.after) }
+	slices.SortStableFunc(e.needs, byBegin)
+	slices.SortStableFunc(e.rooms, byBegin)
 }
 
 // between counts the changes of a key that are missing between two sightings.
@@ -373,17 +509,36 @@ func (e *evidence) between(key Bytes, s *sightings, before, after sighting) {
 		missing := after.version - before.version - count(s.puts, before.revision, after.mod)
 		e.need(need{key: key, after: before.revision, before: after.mod, puts: missing})
 	case after.mod > 0:
+		e.room(key, s, before.revision, after.create)
 		last := s.lastPut(before.revision, after.create-1)
-		if (before.mod > 0 || last > before.revision) && !e.deletes(key, s, last, after.create) {
+		if (before.mod > 0 || last > before.revision) && !e.deletes(key, s, last, after.create+1) {
 			e.need(need{key: key, after: last, before: after.create, deletion: true})
 		}
 		missing := after.version - 1 - count(s.puts, after.create, after.mod)
 		e.need(need{key: key, after: after.create, before: after.mod, puts: missing})
 	default:
+		e.room(key, s, before.revision, after.revision)
 		last := s.lastPut(before.revision, after.revision)
 		if (before.mod > 0 || last > before.revision) && !e.deletes(key, s, last, after.revision+1) {
 			e.need(need{key: key, after: last, before: after.revision + 1, deletion: true})
 		}
+	}
+}
+
+// room notes that puts of a key would not be noticed, because it was deleted later.
+func (e *evidence) room(key Bytes, s *sightings, after, upTo int64) {
+	last := after
+	if n := sort.Search(len(s.deletes), func(i int) bool { return s.deletes[i] > upTo }); n > 0 {
+		last = max(last, s.deletes[n-1])
+	}
+	n := sort.Search(len(e.wide), func(i int) bool { return e.wide[i].revision > upTo })
+	for n--; n >= 0 && e.wide[n].revision > last; n-- {
+		if within(key, e.wide[n].key, e.wide[n].end) {
+			last = e.wide[n].revision
+		}
+	}
+	if last > after {
+		e.rooms = append(e.rooms, need{key: key, after: after, before: last})
 	}
 }
 
@@ -401,6 +556,7 @@ func (s *sightings) lastPut(after, upTo int64) int64 {
 func (e *evidence) need(n need) {
 	if n.puts > 0 || n.deletion {
 		e.needs = append(e.needs, n)
+		e.keys[n.key].needed += int(max(n.puts, 1))
 	}
 }
 
@@ -426,44 +582,4 @@ func (e *evidence) deletes(key Bytes, s *sightings, after, before int64) bool {
 		}
 	}
 	return false
-}
-
-// allows tells whether a key may have become what it is, at a revision without owner, by what was
-// seen of it later; and whether that needs no further change that nobody saw.
-func (e *evidence) allows(kv *KeyValue) (possible, free bool) {
-	s := e.keys[kv.Key]
-	if s == nil {
-		return true, true
-	}
-	i := sort.Search(len(s.seen), func(i int) bool { return s.seen[i].revision >= kv.Mod })
-	there := kv.Version > 0
-	for there && i < len(s.seen) && (s.seen[i].mod == somehow ||
-		s.seen[i].create == 0 && s.seen[i].mod >= kv.Mod) {
-		i++ // it says too little
-	}
-	if i == len(s.seen) {
-		return true, true
-	}
-	next := s.seen[i]
-	switch {
-	case next.mod == 0 && there:
-		return next.revision > kv.Mod, e.deletes(kv.Key, s, kv.Mod, next.revision+1)
-	case next.mod == 0:
-		return true, true
-	case next.mod == somehow:
-		return next.revision > kv.Mod, s.lastPut(kv.Mod, next.revision) > kv.Mod
-	case next.mod < kv.Mod:
-		return false, false
-	case next.mod == kv.Mod && !there: // etcd lets a transaction delete what it puts
-		return slices.Contains(e.facts[kv.Mod], fact{*kv, deleted}), true
-	case next.create == 0:
-		return true, true
-	case next.mod == kv.Mod:
-		return next.version == kv.Version && next.create == kv.Create, true
-	case next.create > kv.Mod:
-		return true, !there || e.deletes(kv.Key, s, kv.Mod, next.create)
-	case !there || next.create != kv.Create:
-		return false, false
-	}
-	return kv.Version+count(s.puts, kv.Mod, next.mod) <= next.version, true
 }

@@ -36,6 +36,7 @@ func (j *judge) differs(i int32) *conflict {
 	found.reason = reason
 	if key != nil {
 		found.keys = []span{{key: *key}}
+		found.sure = j.certain(*key, o.Response, &j.scratch)
 	}
 	if owner > 1 && owner <= j.last {
 		if w := j.owner[owner]; w != nobody && w != i {
@@ -43,6 +44,30 @@ func (j *judge) differs(i int32) *conflict {
 		}
 	}
 	return found
+}
+
+// certain tells whether an answer is wrong about a key whatever else happened: it shows a version
+// that a known operation has replaced, or another value than a known operation wrote.
+func (j *judge) certain(key Bytes, got, want *Response) bool {
+	a, b := find(got, key), find(want, key)
+	if a == nil || b == nil || b.Mod > j.last || j.owner[b.Mod] == nobody {
+		return false
+	}
+	put, ok := j.history[j.owner[b.Mod]].Request.Ask.(*Put)
+	if !ok || put.IgnoreValue {
+		return false
+	}
+	return a.Mod < b.Mod || a.Mod == b.Mod && a.Value != b.Value && a.Value != ""
+}
+
+// find returns what an answer shows of a key.
+func find(r *Response, key Bytes) *KeyValue {
+	for k := range r.KVs {
+		if r.KVs[k].Key == key {
+			return &r.KVs[k]
+		}
+	}
+	return nil
 }
 
 // difference says in what an answer differs from what the specification gave; if it is one key,

@@ -127,6 +127,24 @@ func (j *judge) makeRevision(r int64) *conflict {
 		return j.differs(i)
 	}
 	j.push(i, o.Call)
+	if len(j.choices) > 0 {
+		return j.foresee(i)
+	}
+	return nil
+}
+
+// foresee compares what the last step changed with what was seen later, so that a wrong choice is
+// noticed before it is far away.
+func (j *judge) foresee(i int32) *conflict {
+	for _, c := range j.state.changes[j.steps[len(j.steps)-2].changes:] {
+		if c.key == nil || int(c.version) < len(c.key.versions)-1 {
+			continue
+		}
+		if kv, _ := c.versions(); !j.agrees(kv) {
+			return &conflict{keys: []span{{key: kv.Key}}, verdict: violated(i, []int32{i},
+				"it makes key %s %s, and later answers show otherwise", quote(kv.Key), kv.brief())}
+		}
+	}
 	return nil
 }
 
@@ -320,6 +338,7 @@ func (j *judge) retreat(found *conflict) (int64, *verdict) {
 	for !found.sure && len(j.choices) > 0 {
 		c := &j.choices[len(j.choices)-1]
 		if !all && !c.about(keys) {
+			truncated = truncated || c.truncated
 			j.choices = j.choices[:len(j.choices)-1]
 			continue
 		}
@@ -328,6 +347,7 @@ func (j *judge) retreat(found *conflict) (int64, *verdict) {
 				"the last one failed because %s", found.reason)
 		}
 		j.cut(c.steps)
+		c.prefer(j, found.keys)
 		for c.next < len(c.candidates) {
 			candidate := c.candidates[c.next]
 			c.next++
