@@ -10,11 +10,21 @@ import (
 	"detcd/checker"
 )
 
-// large returns a history as a real load makes it: 100 clients, one answer in twenty lost.
-func large(operations, clients int, lost float64) []Operation {
+// large returns a history as a real load makes it: many clients, some answers lost; and, if wanted,
+// watches: one of everything, and some of a key or a few.
+func large(operations, clients int, lost float64, watched bool) []Operation {
 	g := &generator{random: rand.New(rand.NewPCG(1, 1)), operations: operations, clients: clients,
 		keys: 1000, span: 2_000_000, pause: 1_000_000, plain: true, lost: lost}
-	return g.run()
+	history := g.run()
+	if watched {
+		asks := []*Watch{{Watch: 1, Key: "\x00", End: "\x00", Start: 2, PrevKV: true}}
+		for n := range int64(20) {
+			asks = append(asks, &Watch{Watch: 2 + n, Key: g.key(), Start: 2})
+		}
+		g.watchAll(asks)
+		history = g.history
+	}
+	return history
 }
 
 // BenchmarkJudge judges the goal's history: a million operations. It reports the memory that the
@@ -23,13 +33,16 @@ func BenchmarkJudge(b *testing.B) {
 	for _, c := range []struct {
 		operations, clients int
 		lost                float64
-	}{{10_000, 100, 0.05}, {100_000, 100, 0.05}, {1_000_000, 100, 0}, {1_000_000, 100, 0.05}} {
-		name := fmt.Sprintf("operations=%d/clients=%d/lost=%v", c.operations, c.clients, c.lost)
+		watched             bool
+	}{{10_000, 100, 0.05, false}, {100_000, 100, 0.05, true}, {1_000_000, 100, 0, false},
+		{1_000_000, 100, 0.05, true}} {
+		name := fmt.Sprintf("operations=%d/clients=%d/lost=%v/watched=%v", c.operations, c.clients,
+			c.lost, c.watched)
 		b.Run(name, func(b *testing.B) {
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)
-			history := large(c.operations, c.clients, c.lost)
+			history := large(c.operations, c.clients, c.lost, c.watched)
 			runtime.GC()
 			runtime.ReadMemStats(&after)
 			held := after.HeapAlloc - before.HeapAlloc
@@ -55,7 +68,7 @@ func BenchmarkPorcupine(b *testing.B) {
 	}{{100, 10, 0}, {300, 10, 0}, {300, 10, 0.05}} {
 		name := fmt.Sprintf("operations=%d/clients=%d/lost=%v", c.operations, c.clients, c.lost)
 		b.Run(name, func(b *testing.B) {
-			history := large(c.operations, c.clients, c.lost)
+			history := large(c.operations, c.clients, c.lost, false)
 			var verdict checker.Verdict
 			for b.Loop() {
 				verdict = checker.Linearizable(withPast(), history, 60*time.Second)

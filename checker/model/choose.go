@@ -25,7 +25,8 @@ type candidate struct {
 type choice struct {
 	revision   int64
 	steps      int // before it
-	candidates []candidate
+	taken      candidate
+	candidates []candidate // those that are left
 	next       int
 	truncated  bool // there are more
 	keys       []span
@@ -43,23 +44,30 @@ func (c *choice) about(keys []span) bool {
 	return false
 }
 
-// prefer puts the candidates first that change the keys of a conflict: one of them is missing.
-func (c *choice) prefer(j *judge, keys []span) {
+// prefer puts the candidates first that change the keys of a conflict: one of them is missing; or
+// those that do not, if one of them is needed elsewhere.
+func (c *choice) prefer(j *judge, found *conflict) {
+	distance := func(c candidate) int {
+		if j.changes(c, found.keys) != found.free {
+			return 0
+		}
+		return 1
+	}
 	slices.SortStableFunc(c.candidates[c.next:], func(a, b candidate) int {
-		return j.distance(a, keys) - j.distance(b, keys)
+		return distance(a) - distance(b)
 	})
 }
 
-// distance is 0 for a candidate that changes some keys, else 1.
-func (j *judge) distance(c candidate, keys []span) int {
+// changes tells whether a candidate may change some keys.
+func (j *judge) changes(c candidate, keys []span) bool {
 	for _, a := range j.touches(c, nil) {
 		for _, b := range keys {
 			if a.meets(b) {
-				return 0
+				return true
 			}
 		}
 	}
-	return 1
+	return false
 }
 
 // fill finds who made a revision without owner.
@@ -75,7 +83,7 @@ func (j *judge) fill(r int64) *conflict {
 	before := len(j.steps)
 	if c, rest, found := j.first(candidates, r); found {
 		if len(rest) > 0 || truncated {
-			made := choice{revision: r, steps: before, candidates: rest,
+			made := choice{revision: r, steps: before, taken: c, candidates: rest,
 				truncated: truncated, keys: j.touches(c, nil)}
 			for _, c := range rest {
 				made.keys = j.touches(c, made.keys)
@@ -128,6 +136,12 @@ func (j *judge) unmade(r int64, facts []fact, truncated bool) *conflict {
 	for _, f := range facts {
 		found.keys = append(found.keys, span{key: f.kv.Key})
 	}
+	if truncated && len(facts) == 0 {
+		found.free = true
+		for _, n := range j.agenda(r) {
+			found.keys = append(found.keys, span{key: n.key})
+		}
+	}
 	return found
 }
 
@@ -160,7 +174,7 @@ func (j *judge) suspects(r int64, facts []fact) []candidate {
 	if facts[0].how != deleted {
 		return candidates
 	}
-	for _, i := range j.lost {
+	for _, i := range j.evidence.many {
 		if deletesRange(j.history[i].Request.Ask, key) {
 			candidates = append(candidates, candidate{op: i})
 		}

@@ -28,6 +28,8 @@ type evidence struct {
 	blank []int32 // by revision: how many before it have no owner and were not seen
 
 	openNeeds, openRooms agenda
+
+	many []int32 // lost operations that may delete keys which they do not name
 }
 
 // agenda is which of a list of needs are open at a revision.
@@ -157,10 +159,9 @@ func (j *judge) gather() *verdict {
 // findEnds finds which keys may have been deleted without an answer by an operation that does not
 // name them: of a range, or by the end of a lease.
 func (j *judge) findEnds() {
-	var ranges []any
 	for _, i := range j.lost {
-		if ask := j.history[i].Request.Ask; deletesMany(ask) {
-			ranges = append(ranges, ask)
+		if deletesMany(j.history[i].Request.Ask) {
+			j.evidence.many = append(j.evidence.many, i)
 		}
 	}
 	leased := map[Bytes]bool{}
@@ -170,8 +171,8 @@ func (j *judge) findEnds() {
 	for _, key := range j.evidence.sorted {
 		s := j.evidence.keys[key]
 		s.ends = leased[key]
-		for _, ask := range ranges {
-			s.ends = s.ends || deletesRange(ask, key)
+		for _, i := range j.evidence.many {
+			s.ends = s.ends || deletesRange(j.history[i].Request.Ask, key)
 		}
 	}
 }

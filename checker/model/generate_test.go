@@ -244,13 +244,17 @@ func (g *generator) txn(depth int) *Txn {
 
 // watch adds watches that saw everything, some of them in two parts.
 func (g *generator) watch() {
+	g.watchAll([]*Watch{{Watch: 1, Key: "\x00", End: "\x00", Start: 1, PrevKV: true},
+		{Watch: 2, Key: g.key(), Start: 2}, {Watch: 3, Key: "a", End: "c", Start: 1, NoDelete: true},
+		{Watch: 4, Key: "\x00", End: "\x00", Start: 1 + g.random.Int64N(g.state.revision), NoPut: true}})
+}
+
+// watchAll adds watches.
+func (g *generator) watchAll(asks []*Watch) {
 	end := int64(0)
 	for i := range g.history {
 		end = max(end, g.history[i].Call, g.history[i].Return)
 	}
-	asks := []*Watch{{Watch: 1, Key: "\x00", End: "\x00", Start: 1, PrevKV: true},
-		{Watch: 2, Key: g.key(), Start: 2}, {Watch: 3, Key: "a", End: "c", Start: 1, NoDelete: true},
-		{Watch: 4, Key: "\x00", End: "\x00", Start: 1 + g.random.Int64N(g.state.revision), NoPut: true}}
 	for _, ask := range asks {
 		g.history = append(g.history, Operation{Call: 0, Return: end + 1, Request: Request{ask},
 			Response: &Response{}})

@@ -65,26 +65,38 @@ func refuseParts(t *Txn, most int) string {
 			return errEmptyKey
 		}
 	}
-	for _, part := range slices.Concat(t.Success, t.Failure) {
-		failure := ""
-		switch ask := part.Ask.(type) {
-		case *Range, *Put, *Delete:
-			failure = refuse(ask)
-		case *Txn:
-			failure = refuseParts(ask, left)
-		default:
-			failure = errKeyNotFound
-		}
-		if failure != "" {
-			return failure
+	for _, branch := range [...][]Request{t.Success, t.Failure} {
+		for _, part := range branch {
+			if failure := refusePart(part.Ask, left); failure != "" {
+				return failure
+			}
 		}
 	}
 	return ""
 }
 
+// refusePart checks one operation of a branch.
+func refusePart(ask any, left int) string {
+	switch ask := ask.(type) {
+	case *Range, *Put, *Delete:
+		return refuse(ask)
+	case *Txn:
+		return refuseParts(ask, left)
+	}
+	return errKeyNotFound
+}
+
 // refuseBoth refuses a transaction of which one run could write a key twice.
 func refuseBoth(t *Txn) string {
-	for _, branch := range [][]Request{t.Success, t.Failure} {
+	for _, branch := range [...][]Request{t.Success, t.Failure} {
+		if len(branch) == 1 {
+			if nested, ok := branch[0].Ask.(*Txn); !ok {
+				continue // alone it writes nothing twice
+			} else if failure := refuseBoth(nested); failure != "" {
+				return failure
+			}
+			continue
+		}
 		if _, _, twice := writesOf(branch); twice {
 			return errDuplicateKey
 		}

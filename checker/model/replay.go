@@ -23,6 +23,7 @@ type conflict struct {
 	*verdict
 	keys []span // that it is about; none: it may be about any choice
 	sure bool   // it is about no choice
+	free bool   // it is that others took who was needed for these keys
 }
 
 // span is a key or a range of them.
@@ -337,8 +338,8 @@ func (j *judge) retreat(found *conflict) (int64, *verdict) {
 	all := len(keys) == 0
 	for !found.sure && len(j.choices) > 0 {
 		c := &j.choices[len(j.choices)-1]
-		if !all && !c.about(keys) {
-			truncated = truncated || c.truncated
+		if !all && !c.about(keys) || found.free && !j.changes(c.taken, found.keys) {
+			truncated = truncated || c.truncated || found.free
 			j.choices = j.choices[:len(j.choices)-1]
 			continue
 		}
@@ -347,11 +348,12 @@ func (j *judge) retreat(found *conflict) (int64, *verdict) {
 				"the last one failed because %s", found.reason)
 		}
 		j.cut(c.steps)
-		c.prefer(j, found.keys)
+		c.prefer(j, found)
 		for c.next < len(c.candidates) {
 			candidate := c.candidates[c.next]
 			c.next++
 			if possible, _ := j.try(candidate, c.revision); possible {
+				c.taken = candidate
 				return c.revision, nil
 			}
 		}

@@ -42,6 +42,6 @@ etcd itself for comparison.`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(simCommand(), replayCommand(), shrinkCommand())
-	root.AddCommand(benchCommand(), demoCommand(), tortureKillCommand())
+	root.AddCommand(benchCommand(), demoCommand(), tortureKillCommand(), checkCommand())
 	return root
 }

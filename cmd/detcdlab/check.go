@@ -1,0 +1,265 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"detcd/checker"
+	"detcd/checker/model"
+)
+
+// The exit statuses of check.
+const (
+	exitViolated   = 1
+	exitUnreadable = 2
+	exitUndecided  = 3
+)
+
+// windowMax is how many operations around a violation are shown.
+const windowMax = 14
+
+// checkOptions are the flags of check.
+type checkOptions struct {
+	tolerance time.Duration
+	certify   bool
+	json      bool
+}
+
+func checkCommand() *cobra.Command {
+	o := &checkOptions{}
+	cmd := &cobra.Command{
+		Use:   "check FILE",
+		Short: "Judge a history: was every answer one that etcd promises?",
+		Long: `check reads a history of operations (docs/formats/operations.md; - is standard input) and
+judges it: linearizability of everything about keys, transactions, compactions and leases, what
+serializable reads may see, the guarantees of watches, and that no lease expired early. The store
+must have been empty when the history began.
+
+If the history holds, there is an order of all operations that explains every answer; it is
+confirmed with the specification alone. If not, the operation is named, and those it contradicts.
+
+Exit status: 0 it holds, 1 it is violated, 3 it could not be decided, 2 the file cannot be read.`,
+		Example: "  detcdlab check history.jsonl\n  detcdlab check --tolerance 100ms history.jsonl",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.run(cmd, args[0])
+		},
+	}
+	flags := cmd.Flags()
+	flags.DurationVar(&o.tolerance, "tolerance", 0, "how much too early a lease may expire")
+	flags.BoolVar(&o.certify, "certify", true, "confirm the order that was found")
+	flags.BoolVar(&o.json, "json", false, "the verdict as JSON")
+	return cmd
+}
+
+// run reads, judges and reports.
+func (o *checkOptions) run(cmd *cobra.Command, name string) error {
+	start := time.Now()
+	history, err := readHistory(cmd, name)
+	if err != nil {
+		return exitError{exitUnreadable, fmt.Sprintf("%s: %v", name, err)}
+	}
+	read := time.Now()
+	report := model.Judge(history, model.Options{LeaseTolerance: o.tolerance.Nanoseconds()})
+	judged := time.Now()
+	if o.certify && report.Verdict == checker.Holds {
+		if err := model.Certify(history, report); err != nil {
+			report.Verdict = checker.Undecided
+			report.Reason = fmt.Sprintf("the order that was found is not confirmed: %v", err)
+		}
+	}
+	out := cmd.OutOrStdout()
+	if o.json {
+		err = json.NewEncoder(out).Encode(newCheckLine(report))
+	} else {
+		show(out, history, report)
+		_, err = fmt.Fprintf(out, "read in %v, judged in %v, confirmed in %v\n",
+			read.Sub(start).Round(time.Millisecond), judged.Sub(read).Round(time.Millisecond),
+			time.Since(judged).Round(time.Millisecond))
+	}
+	if err != nil {
+		return err
+	}
+	return statusOf(report)
+}
+
+// statusOf returns the error that ends the program with the status of a verdict.
+func statusOf(report *model.Report) error {
+	switch report.Verdict {
+	case checker.Violated:
+		return exitError{exitViolated, "the history is violated"}
+	case checker.Undecided:
+		return exitError{exitUndecided, "the history could not be decided"}
+	}
+	return nil
+}
+
+// readHistory reads a whole history, and says how far it is on a terminal.
+func readHistory(cmd *cobra.Command, name string) ([]model.Operation, error) {
+	in := cmd.InOrStdin()
+	size := int64(0)
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = file.Close() }()
+		if info, err := file.Stat(); err == nil {
+			size = info.Size()
+		}
+		in = file
+	}
+	meter := &meter{in: in, size: size, quiet: !isTerminal(os.Stderr)}
+	reader, err := checker.NewReader[model.Request, *model.Response](meter)
+	if err != nil {
+		return nil, err
+	}
+	var history []model.Operation
+	for operation, err := range reader.All() {
+		if err != nil {
+			return nil, err
+		}
+		history = append(history, operation)
+	}
+	meter.end()
+	return history, nil
+}
+
+// meter shows how much of a file was read.
+type meter struct {
+	in         io.Reader
+	size, read int64
+	shown      time.Time
+	quiet      bool
+}
+
+// Read reads, and shows progress twice a second.
+func (m *meter) Read(into []byte) (int, error) {
+	n, err := m.in.Read(into)
+	m.read += int64(n)
+	if !m.quiet && m.size > 0 && time.Since(m.shown) > time.Second/2 {
+		m.shown = time.Now()
+		fmt.Fprintf(os.Stderr, "\rreading: %3d%%", 100*m.read/m.size)
+	}
+	return n, err
+}
+
+// end removes what was shown.
+func (m *meter) end() {
+	if !m.quiet {
+		fmt.Fprint(os.Stderr, "\r\x1b[K")
+	}
+}
+
+// checkLine is the verdict in JSON.
+type checkLine struct {
+	Verdict    string  `json:"verdict"`
+	Line       int     `json:"line,omitempty"` // of the operation that breaks the promise
+	Reason     string  `json:"reason,omitempty"`
+	Core       []int32 `json:"core_lines,omitempty"`
+	Operations int     `json:"operations"`
+	Unknown    int     `json:"unknown"`
+	Happened   int     `json:"unknown_that_happened"`
+	Revisions  int64   `json:"revisions"`
+	Watches    int     `json:"watches"`
+	Events     int     `json:"events"`
+}
+
+func newCheckLine(r *model.Report) checkLine {
+	l := checkLine{Verdict: r.Verdict.String(), Reason: r.Reason, Operations: r.Operations,
+		Unknown: r.Unknown, Happened: r.Happened, Revisions: r.Revisions, Watches: r.Watches,
+		Events: r.Events}
+	if r.Operation >= 0 {
+		l.Line = lineNumber(r.Operation)
+	}
+	for _, i := range r.Core {
+		l.Core = append(l.Core, int32(lineNumber(i)))
+	}
+	return l
+}
+
+// lineNumber returns the line of an operation: the first line of a history is its heading.
+func lineNumber(i int32) int { return int(i) + 2 }
+
+// show prints a verdict on one screen.
+func show(out io.Writer, history []model.Operation, r *model.Report) {
+	say := func(format string, arguments ...any) { _, _ = fmt.Fprintf(out, format+"\n", arguments...) }
+	say("%d operations up to revision %d, %d of unknown outcome; %d watches with %d events",
+		r.Operations, r.Revisions, r.Unknown, r.Watches, r.Events)
+	switch r.Verdict {
+	case checker.Holds:
+		say("HOLDS: an order of all operations explains every answer")
+		if r.Unknown > 0 {
+			say("of those of unknown outcome, %d happened", r.Happened)
+		}
+		return
+	case checker.Undecided:
+		say("UNDECIDED: %s", r.Reason)
+		return
+	}
+	say("VIOLATED by line %d: %s", lineNumber(r.Operation), r.Reason)
+	window, err := checker.Window(history, append([]int32{r.Operation}, r.Core...))
+	if err != nil {
+		return
+	}
+	say("\n  line   client  call                 return               operation")
+	for _, i := range nearest(window, r) {
+		say("%s", row(&history[i], i, slices.Contains(r.Core, i) || i == r.Operation))
+	}
+	if hidden := len(window) - windowMax; hidden > 0 {
+		say("  and %d more at the same time", hidden)
+	}
+}
+
+// nearest returns the part of a window that is shown: the core, and what stands next to it.
+func nearest(window []int32, r *model.Report) []int32 {
+	if len(window) <= windowMax {
+		return window
+	}
+	shown := append([]int32{r.Operation}, r.Core...)
+	slices.Sort(shown)
+	shown = slices.Compact(shown)
+	at := slices.Index(window, r.Operation)
+	for distance := 0; len(shown) < windowMax && distance < len(window); distance++ {
+		for _, k := range []int{at - distance, at + distance} {
+			if k >= 0 && k < len(window) && !slices.Contains(shown, window[k]) {
+				shown = append(shown, window[k])
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(window), func(i int32) bool {
+		return !slices.Contains(shown, i)
+	})
+}
+
+// row is one operation as a line of the screen.
+func row(o *model.Operation, i int32, marked bool) string {
+	mark, returned, outcome := " ", fmt.Sprint(o.Return), o.Error
+	if marked {
+		mark = ">"
+	}
+	request, err := json.Marshal(o.Request)
+	if o.Succeeded() {
+		response, failed := json.Marshal(o.Response)
+		outcome, err = string(response), errors.Join(err, failed)
+	} else if o.Unknown {
+		returned, outcome = "?", "?"
+	}
+	if err != nil {
+		return err.Error()
+	}
+	text := fmt.Sprintf("%s %-6d %-7d %-20d %-20s %s -> %s", mark, lineNumber(i), o.Client, o.Call,
+		returned, request, outcome)
+	if runes := []rune(text); len(runes) > 240 {
+		text = string(runes[:240]) + "…"
+	}
+	return strings.ToValidUTF8(text, "?")
+}

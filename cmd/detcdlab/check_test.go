@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const (
+	checkHeading = `{"format":"operations","version":1}` + "\n"
+	checkPut     = `{"client":1,"call":1,"return":2,"request":{"put":{"key":"a","value":"1"}},` +
+		`"response":{"revision":2}}` + "\n"
+	checkFresh = `{"client":2,"call":3,"return":4,"request":{"range":{"key":"a"}},"response":` +
+		`{"revision":2,"kvs":[{"key":"a","value":"1","create":2,"mod":2,"version":1}],"count":1}}` + "\n"
+	checkStale = `{"client":2,"call":3,"return":4,"request":{"range":{"key":"a"}},` +
+		`"response":{"revision":1}}` + "\n"
+	checkLost = `{"client":3,"call":3,"request":{"delete":{"key":"b"}},"unknown":true}` + "\n"
+	// Nobody can say whether the lost transaction put the key after all that was seen.
+	checkOpen = `{"client":3,"call":1,"request":{"delete":{"key":"a"}},"unknown":true}` + "\n" +
+		`{"client":2,"call":5,"return":6,"request":{"txn":{"success":[{"put":{"key":"a",` +
+		`"ignore_value":true}}]}},"error":"etcdserver: key not found"}` + "\n"
+)
+
+func TestCheckEndsWithTheStatusOfItsVerdict(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		status     int
+		want       string
+	}{
+		{"holds", checkHeading + checkPut + checkFresh + checkLost, 0, "HOLDS"},
+		{"violated", checkHeading + checkPut + checkStale, exitViolated, "VIOLATED by line"},
+		{"undecided", checkHeading + checkPut + checkOpen, exitUndecided, "UNDECIDED"},
+		{"unreadable", checkHeading + checkPut + "{\n", exitUnreadable, ""},
+		{"not a history", checkPut, exitUnreadable, ""},
+	} {
+		name := filepath.Join(t.TempDir(), "history.jsonl")
+		if err := os.WriteFile(name, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out := &bytes.Buffer{}
+		cmd := checkCommand()
+		cmd.SetOut(out)
+		cmd.SilenceUsage, cmd.SilenceErrors = true, true
+		cmd.SetArgs([]string{name})
+		err := cmd.Execute()
+		var status exitError
+		errors.As(err, &status)
+		if status.status != c.status || !strings.Contains(out.String(), c.want) {
+			t.Errorf("%s: status %d, %v:\n%s", c.name, status.status, err, out)
+		}
+		if c.status == exitUnreadable && !strings.Contains(err.Error(), "line ") {
+			t.Errorf("%s: no line is named: %v", c.name, err)
+		}
+	}
+}
+
+func TestCheckShowsWhatContradicts(t *testing.T) {
+	out := &bytes.Buffer{}
+	cmd := checkCommand()
+	cmd.SetOut(out)
+	cmd.SetIn(strings.NewReader(checkHeading + checkPut + checkStale))
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	cmd.SetArgs([]string{"-"})
+	if err := cmd.Execute(); err == nil {
+		t.Fatal("a stale read was not noticed")
+	}
+	for _, want := range []string{"> 2 ", "> 3 ", `{"range":{"key":"a"}}`} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not shown:\n%s", want, out)
+		}
+	}
+}
