@@ -38,6 +38,7 @@ type judge struct {
 	replays int
 	scratch Response
 
+	guessed  bool            // a change of a lease whose answer was lost was put where it is needed
 	expiries map[int64]int64 // by lease: before when it cannot have expired
 	log      []change        // changes of keys, in the order that was found
 	logFrom  []int32         // by revision: where it begins in log

@@ -148,24 +148,22 @@ func (j *judge) familyOf(s *step) family {
 func (j *judge) placed(i int32, slot int64) placed {
 	o := &j.history[i]
 	item := placed{op: i, slot: slot}
-	switch o.Error {
-	case "":
-		if id := leaseIn(o.Request.Ask); id != 0 {
-			item.families = []family{{byLease, id}}
-		} else if o.Response != nil && oldestIn(o.Request.Ask, o.Response) > 0 {
+	if o.Error == "" && leaseIn(o.Request.Ask) == 0 {
+		if o.Response != nil && oldestIn(o.Request.Ask, o.Response) > 0 {
 			item.families = []family{{kind: byCompaction}}
 		}
-	case errCompacted:
-		item.families = []family{{kind: byCompaction}}
-	case errLeaseNotFound, errLeaseExists:
-		ids := leasesOf(o.Request.Ask, nil)
-		if id := leaseIn(o.Request.Ask); id != 0 {
-			ids = []int64{id}
-		}
-		slices.Sort(ids)
-		for _, id := range slices.Compact(ids) {
-			item.families = append(item.families, family{byLease, id})
-		}
+		return item
+	}
+	ids := leasesOf(o.Request.Ask, nil)
+	if id := leaseIn(o.Request.Ask); id != 0 {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		item.families = append(item.families, family{byLease, id})
+	}
+	if o.Error == errCompacted {
+		item.families = append(item.families, family{kind: byCompaction})
 	}
 	return item
 }

@@ -95,14 +95,16 @@ func (c *clock) hidden(o *Operation) (int, step, bool) {
 		}
 		return c.hiddenGrant(id, o)
 	}
-	switch o.Error {
-	case errLeaseNotFound:
-		for _, id := range leasesOf(o.Request.Ask, nil) {
-			if p, s, found := c.hiddenEnd(id, o); found {
-				return p, s, true
-			}
+	for _, id := range leasesOf(o.Request.Ask, nil) {
+		hidden := c.hiddenGrant
+		if o.Error == errLeaseNotFound {
+			hidden = c.hiddenEnd
 		}
-	case errCompacted:
+		if p, s, found := hidden(id, o); found {
+			return p, s, true
+		}
+	}
+	if o.Error == errCompacted {
 		return c.hiddenCompaction(o)
 	}
 	return 0, step{}, false

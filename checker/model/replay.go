@@ -167,11 +167,16 @@ func (j *judge) apply(i int32) string {
 
 // grantLost makes the leases that a request names, if grants with unknown outcomes may have.
 func (j *judge) grantLost(i int32) bool {
-	granted := false
+	granted, until := false, int64(never)
+	if o := &j.history[i]; !o.Unknown {
+		until = o.Return
+	}
 	for _, id := range leasesOf(j.history[i].Request.Ask, nil) {
 		for _, g := range j.lost {
 			grant, ok := j.history[g].Request.Ask.(*Grant)
-			if ok && !j.used[g] && j.state.leases[id] == nil && grant.ID == id {
+			if ok && !j.used[g] && j.state.leases[id] == nil && grant.ID == id &&
+				j.history[g].Call <= until {
+				j.guessed = true
 				j.state.grant(id, grant.TTL)
 				j.push(g, j.history[g].Call)
 				granted = true
@@ -238,14 +243,24 @@ func (j *judge) madeBy(i int32, r int64) bool {
 func (j *judge) answerSteps(waiting []int32) *conflict {
 	j.ascend(waiting)
 	for len(waiting) > 0 {
-		at := slices.IndexFunc(waiting, func(i int32) bool { return j.applyQuietly(i) == "" })
-		switch {
-		case at >= 0:
-			waiting = slices.Delete(waiting, at, at+1)
-		case !j.expireQuietly(waiting):
+		first := int64(never) // who was called later than the first return has to wait
+		for _, i := range waiting {
+			first = min(first, j.history[i].Return)
+		}
+		try := func(i int32) bool {
+			return j.history[i].Call <= first && j.applyQuietly(i) == ""
+		}
+		at := slices.IndexFunc(waiting, try)
+		if at < 0 { // something that nobody saw must have come before
+			at = slices.IndexFunc(waiting, func(i int32) bool {
+				return j.history[i].Call <= first && (j.grantLost(i) || j.endQuietly(i)) && try(i)
+			})
+		}
+		if at < 0 {
 			return j.contradicts(waiting[0], "at revision %d it fails: %s", j.state.revision,
 				j.applyQuietly(waiting[0]))
 		}
+		waiting = slices.Delete(waiting, at, at+1)
 	}
 	return nil
 }
@@ -282,32 +297,41 @@ func (j *judge) applyQuietly(i int32) string {
 			return "it deletes keys, which makes a revision"
 		}
 	}
-	if failure := j.apply(i); failure != "" {
+	j.scratch.clear()
+	j.scratch.Lease = o.Response.Lease
+	if failure := j.state.Apply(o.Request.Ask, &j.scratch); failure != "" {
 		return failure
 	}
 	j.push(i, o.Call)
 	return ""
 }
 
-// expireQuietly ends a lease without keys that stands in the way of a grant.
-func (j *judge) expireQuietly(waiting []int32) bool {
-	for _, i := range waiting {
-		grant, ok := j.history[i].Request.Ask.(*Grant)
-		if !ok {
-			continue
-		}
-		id := grant.ID
-		if l := j.history[i].Response.Lease; l != nil {
-			id = l.ID
-		}
-		if l := j.state.leases[id]; l != nil && len(l.keys) == 0 {
-			j.state.apply(&Revoke{id}, &j.scratch)
-			j.push(nobody, j.expiry(id))
-			j.steps[len(j.steps)-1].lease = id
+// endQuietly ends a lease without keys that stands in the way of a grant: by a request whose answer
+// was lost, or because its time is over.
+func (j *judge) endQuietly(i int32) bool {
+	if _, ok := j.history[i].Request.Ask.(*Grant); !ok {
+		return false
+	}
+	id := j.granted(i)
+	if l := j.state.leases[id]; l == nil || len(l.keys) > 0 {
+		return false
+	}
+	for _, k := range j.lost {
+		revoke, ok := j.history[k].Request.Ask.(*Revoke)
+		if ok && revoke.ID == id && !j.used[k] && j.history[k].Call <= j.history[i].Return {
+			j.state.apply(revoke, &j.scratch)
+			j.push(k, j.history[k].Call)
+			j.guessed = true
 			return true
 		}
 	}
-	return false
+	if j.expiry(id) > j.history[i].Return {
+		return false
+	}
+	j.state.apply(&Revoke{id}, &j.scratch)
+	j.push(nobody, j.expiry(id))
+	j.steps[len(j.steps)-1].lease = id
+	return true
 }
 
 // answerRead compares an answer that changed nothing.
@@ -364,6 +388,10 @@ func (j *judge) retreat(found *conflict) (int64, *verdict) {
 	if truncated {
 		return 0, undecided(found.op, "not all choices of what happened without an answer were "+
 			"tried: the last one failed because %s", found.reason)
+	}
+	if j.guessed && !found.sure && found.verdict.verdict == checker.Violated {
+		return 0, undecided(found.op, "%s; unless requests about leases whose answers were lost "+
+			"happened at other times", found.reason)
 	}
 	return 0, found.verdict
 }
