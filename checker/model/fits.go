@@ -65,7 +65,7 @@ func mayExplain(lost, o *Operation) bool {
 
 // shows tells whether an answer about a lease is true at a place.
 func (c *clock) shows(id int64, o *Operation, at int32) bool {
-	there := o.Error == "" && o.Response != nil && o.Response.Lease != nil && o.Response.Lease.TTL > 0
+	there := !gone(o)
 	if o.Error != "" && o.Error != errLeaseNotFound {
 		return false // it says what such a request never meets
 	}

@@ -38,10 +38,11 @@ type judge struct {
 	replays int
 	scratch Response
 
-	guessed  bool            // a change of a lease whose answer was lost was put where it is needed
-	expiries map[int64]int64 // by lease: before when it cannot have expired
-	log      []change        // changes of keys, in the order that was found
-	logFrom  []int32         // by revision: where it begins in log
+	compactions []int32         // that succeeded
+	guessed     bool            // a change of a lease whose answer was lost was put where it is needed
+	expiries    map[int64]int64 // by lease: before when it cannot have expired
+	log         []change        // changes of keys, in the order that was found
+	logFrom     []int32         // by revision: where it begins in log
 }
 
 // Judge judges a history that began with an empty store. It reads it and keeps nothing of it. What
@@ -140,6 +141,9 @@ func (j *judge) classify(i int32) *verdict {
 	case *KeepAlive, *TimeToLive:
 		j.loose = append(j.loose, i)
 		return nil
+	case *Compact:
+		j.compactions = append(j.compactions, i)
+		return nil
 	}
 	if o.Response == nil || o.Response.Revision < 1 {
 		return violated(i, []int32{i}, "it names no revision")
@@ -195,7 +199,7 @@ func (j *judge) hasSlot(o *Operation) bool {
 		return false
 	}
 	switch o.Request.Ask.(type) {
-	case *KeepAlive, *TimeToLive, *Leases, *Watch, *Watched:
+	case *KeepAlive, *TimeToLive, *Compact, *Leases, *Watch, *Watched:
 		return false
 	}
 	return true

@@ -66,6 +66,10 @@ func opinion(history []Operation) checker.Verdict {
 		if isPresent(&o) || o.Succeeded() {
 			told = append(told, o)
 		}
+		if _, ok := o.Request.Ask.(*Compact); ok && o.Succeeded() {
+			told = append(told, Operation{Return: o.Return, Response: &Response{
+				Revision: o.Response.Revision}, Request: Request{&Range{Key: "z", Serializable: true}}})
+		}
 		if g, ok := o.Request.Ask.(*Grant); ok && o.Error == "" {
 			told = append(told, Operation{Unknown: true, Call: j.expiry(g.ID),
 				Request: Request{&Revoke{g.ID}}})

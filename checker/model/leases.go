@@ -55,7 +55,8 @@ func (j *judge) judgeLeases() *verdict {
 	granted := map[int64]int64{}
 	for i := range j.history {
 		o := &j.history[i]
-		if grant, ok := o.Request.Ask.(*Grant); ok && o.Succeeded() && o.Response.Lease != nil {
+		grant, ok := o.Request.Ask.(*Grant)
+		if ok && o.Succeeded() && o.Response != nil && o.Response.Lease != nil {
 			if l := o.Response.Lease; l.TTL < grant.TTL || grant.ID != 0 && l.ID != grant.ID {
 				return violated(int32(i), []int32{int32(i)}, "lease %x was granted with %d seconds, "+
 					"not lease %x with %d", l.ID, l.TTL, grant.ID, grant.TTL)
@@ -66,7 +67,8 @@ func (j *judge) judgeLeases() *verdict {
 	for i := range j.history {
 		o := &j.history[i]
 		ask, ok := o.Request.Ask.(*TimeToLive)
-		if !ok || !o.Succeeded() || o.Response.Lease == nil || granted[ask.ID] == 0 {
+		if !ok || !o.Succeeded() || o.Response == nil || o.Response.Lease == nil ||
+			granted[ask.ID] == 0 {
 			continue
 		}
 		if l := o.Response.Lease; l.TTL > granted[ask.ID] {

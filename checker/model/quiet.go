@@ -18,6 +18,7 @@ func (j *judge) newQuietClock() (c *clock, hidden bool) {
 	if steps := c.expireEarly(); steps != nil {
 		c, hidden = newClock(j, steps), true
 	}
+	c = newClock(j, c.compact())
 	for range j.loose {
 		c.reset()
 		if v, _ := c.tick(); v != nil {

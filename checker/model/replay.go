@@ -1,7 +1,6 @@
 package model
 
 import (
-	"cmp"
 	"slices"
 
 	"detcd/checker"
@@ -46,6 +45,9 @@ func (j *judge) solve(report *Report) *verdict {
 		v, sure := c.run()
 		if v != nil && hidden && !sure {
 			v.verdict = checker.Undecided
+		}
+		if v == nil {
+			v, sure = j.judgeCompactions(c), false
 		}
 		if v == nil {
 			v, sure = j.judgeWatches(c, report)
@@ -205,8 +207,8 @@ func leasesOf(ask any, ids []int64) []int64 {
 	return ids
 }
 
-// answerSlot replays what belongs behind a revision: reads, compactions, and leases that come and
-// go without keys. Those about leases are tried again as long as others make them possible.
+// answerSlot replays what belongs behind a revision: reads, and leases that come and go without
+// keys. Those are tried again as long as others make them possible.
 func (j *judge) answerSlot(r int64) *conflict {
 	var waiting []int32
 	for _, i := range j.slot(r) {
@@ -217,7 +219,7 @@ func (j *judge) answerSlot(r int64) *conflict {
 			if !j.madeBy(i, r) {
 				waiting = append(waiting, i)
 			}
-		case *Grant, *Compact:
+		case *Grant:
 			waiting = append(waiting, i)
 		default:
 			if found := j.answerRead(i); found != nil {
@@ -238,10 +240,9 @@ func (j *judge) madeBy(i int32, r int64) bool {
 	return false
 }
 
-// answerSteps lets compactions and changes of leases happen: always the first that can, in the
-// order of their calls, except that compactions ascend.
+// answerSteps lets changes of leases without keys happen: always the first that can, in the
+// order of their calls.
 func (j *judge) answerSteps(waiting []int32) *conflict {
-	j.ascend(waiting)
 	for len(waiting) > 0 {
 		first := int64(never) // who was called later than the first return has to wait
 		for _, i := range waiting {
@@ -263,30 +264,6 @@ func (j *judge) answerSteps(waiting []int32) *conflict {
 		waiting = slices.Delete(waiting, at, at+1)
 	}
 	return nil
-}
-
-// ascend sorts operations by when they can have happened at the earliest: by call, and compactions
-// not before those of lower revisions.
-func (j *judge) ascend(waiting []int32) {
-	type dated struct{ time, revision int64 }
-	dates := map[int32]dated{}
-	for _, i := range waiting {
-		d := dated{time: j.history[i].Call}
-		if ask, ok := j.history[i].Request.Ask.(*Compact); ok {
-			d.revision = ask.Revision
-			for _, k := range waiting {
-				if other, ok := j.history[k].Request.Ask.(*Compact); ok &&
-					other.Revision < ask.Revision {
-					d.time = max(d.time, j.history[k].Call)
-				}
-			}
-		}
-		dates[i] = d
-	}
-	slices.SortStableFunc(waiting, func(a, b int32) int {
-		return cmp.Or(cmp.Compare(dates[a].time, dates[b].time),
-			cmp.Compare(dates[a].revision, dates[b].revision))
-	})
 }
 
 // applyQuietly lets an operation happen that must not change keys.
@@ -337,10 +314,7 @@ func (j *judge) endQuietly(i int32) bool {
 // answerRead compares an answer that changed nothing.
 func (j *judge) answerRead(i int32) *conflict {
 	o := &j.history[i]
-	compacted := j.state.compacted
-	j.state.compacted = -1 // what was compacted is for the order in time: see place
 	failure := j.apply(i)
-	j.state.compacted = compacted
 	if len(j.state.changes) != j.steps[len(j.steps)-1].changes {
 		j.state.undo(j.steps[len(j.steps)-1].changes)
 		return j.contradicts(i, "at revision %d it changes keys, but its answer says it did not",

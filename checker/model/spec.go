@@ -46,6 +46,9 @@ func (s *State) step(o *Operation) bool {
 	case o.Error != "" || failure != "":
 		return o.Error == failure
 	}
+	if _, ok := o.Request.Ask.(*Compact); ok { // etcd names the revision when it has compacted
+		return o.Response.Revision >= out.Revision
+	}
 	return same(o.Response, out)
 }
 

@@ -275,11 +275,16 @@ func (v *viewer) due(r int64) []change {
 	return due
 }
 
-// versions returns the version that a change made, and the one before if the key was there.
+// versions returns the version that a change made, and what the key was before that revision, if
+// it was there. A transaction can change a key twice; etcd shows the same previous value for both.
 func (c *change) versions() (kv, before *KeyValue) {
 	versions := c.key.versions
-	if c.version > 0 && versions[c.version-1].Version > 0 {
-		before = &versions[c.version-1]
+	n := c.version - 1
+	for n >= 0 && versions[n].Mod == c.revision {
+		n--
+	}
+	if n >= 0 && versions[n].Version > 0 {
+		before = &versions[n]
 	}
 	return &versions[c.version], before
 }

@@ -1,0 +1,110 @@
+package model
+
+import (
+	"cmp"
+	"slices"
+)
+
+// compact adds the compactions that succeeded to the steps of a clock. Their answers name the
+// revision of when etcd had compacted, which may be later than that of when it did. So the order is
+// that of what was compacted, and each is where its call is, but behind every read of something
+// older that succeeded.
+func (c *clock) compact() []step {
+	j := c.judge
+	if len(j.compactions) == 0 {
+		return c.steps
+	}
+	c.reset()
+	if v, _ := c.tick(); v != nil {
+		return c.steps
+	}
+	sorted := slices.Clone(j.compactions)
+	slices.SortStableFunc(sorted, func(a, b int32) int {
+		return cmp.Or(cmp.Compare(j.target(a), j.target(b)),
+			cmp.Compare(j.history[a].Call, j.history[b].Call))
+	})
+	steps, p := slices.Clone(c.steps), 1
+	reads := j.readsOfThePast()
+	for n, i := range sorted {
+		slot := max(1, j.target(i), reads.before(j.target(i)))
+		at := c.from(j.history[i].Call)
+		if named := j.history[i].Response.Revision; named < j.last {
+			at = min(at, int(c.makers[named]))
+		}
+		p = max(p, at+n, int(c.makers[min(slot, j.last)-1])+1+n)
+		s := step{op: i, call: j.history[i].Call, revision: steps[p-1].revision,
+			changes: steps[p-1].changes}
+		steps = slices.Insert(steps, p, s)
+		for k := p; k < len(steps); k++ {
+			steps[k].compacted = j.target(i)
+		}
+		p++
+	}
+	return steps
+}
+
+// target returns what an operation compacted.
+func (j *judge) target(i int32) int64 { return j.history[i].Request.Ask.(*Compact).Revision }
+
+// past is a read of an old revision, in a slot.
+type past struct{ revision, slot int64 }
+
+// pasts are reads of old revisions, by them; each slot is the highest of those before.
+type pasts []past
+
+// readsOfThePast returns all reads of old revisions that succeeded.
+func (j *judge) readsOfThePast() pasts {
+	var reads pasts
+	for i := range j.history {
+		o := &j.history[i]
+		if !o.Succeeded() || o.Response == nil || !isPresent(o) {
+			continue
+		}
+		if oldest := oldestIn(o.Request.Ask, o.Response); oldest > 0 {
+			reads = append(reads, past{oldest, o.Response.Revision})
+		}
+	}
+	slices.SortFunc(reads, func(a, b past) int { return cmp.Compare(a.revision, b.revision) })
+	for k := 1; k < len(reads); k++ {
+		reads[k].slot = max(reads[k].slot, reads[k-1].slot)
+	}
+	return reads
+}
+
+// before returns the last slot of a read of what is older than a revision; 0: there is none.
+func (p pasts) before(revision int64) int64 {
+	k, _ := slices.BinarySearchFunc(p, revision, func(a past, r int64) int {
+		return cmp.Compare(a.revision, r)
+	})
+	if k == 0 {
+		return 0
+	}
+	return p[k-1].slot
+}
+
+// judgeCompactions checks what compactions promise each other and the revisions that they name.
+func (j *judge) judgeCompactions(c *clock) *verdict {
+	for p := range c.steps {
+		i := c.steps[p].op
+		if i == nobody {
+			continue
+		}
+		if _, ok := j.history[i].Request.Ask.(*Compact); !ok || !j.history[i].Succeeded() {
+			continue
+		}
+		o := &j.history[i]
+		target, named := j.target(i), o.Response.Revision
+		switch {
+		case target <= c.steps[p-1].compacted:
+			return violated(i, []int32{i}, "revision %d was compacted when that was asked for again",
+				target)
+		case target > c.steps[p].revision || named < c.steps[p].revision:
+			return violated(i, []int32{i}, "revision %d cannot have been compacted at revision %d",
+				target, named)
+		case c.moment[c.makers[named-1]] > o.Return:
+			return violated(i, []int32{i}, "it names revision %d at %d, which cannot have been made "+
+				"before %d", named, o.Return, c.moment[c.makers[named-1]])
+		}
+	}
+	return nil
+}
