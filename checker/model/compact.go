@@ -5,20 +5,67 @@ import (
 	"slices"
 )
 
-// compact adds the compactions that succeeded to the steps of a clock. Their answers name the
+// compactAll adds the compactions that succeeded, and of those whose answers were lost the ones that
+// a failure needs, of the least revisions. It tells whether there are such.
+func (c *clock) compactAll() (compacted *clock, guess bool) {
+	j := c.judge
+	happened := slices.Clone(j.compactions)
+	for {
+		compacted = newClock(j, c.compact(happened))
+		compacted.reset()
+		if v, _ := compacted.tick(); v != nil {
+			return compacted, guess
+		}
+		i := compacted.needsCompaction()
+		if i == nobody {
+			return compacted, guess
+		}
+		happened, guess = append(happened, i), true
+	}
+}
+
+// needsCompaction returns a lost compaction that explains a failure; nobody if there is none.
+func (c *clock) needsCompaction() int32 {
+	j, best := c.judge, nobody
+	for k := range c.items {
+		item := c.items[k]
+		o := &j.history[item.op]
+		if !item.loose || o.Error != errCompacted {
+			continue
+		}
+		if v, _, _ := c.settle(&item); v == nil {
+			continue
+		}
+		for _, i := range j.lost {
+			compact, ok := j.history[i].Request.Ask.(*Compact)
+			if !ok || c.has(i) || j.history[i].Call > o.Return || !j.failsAfter(o, compact.Revision) {
+				continue
+			}
+			if best == nobody || compact.Revision < j.target(best) {
+				best = i
+			}
+		}
+		if best != nobody {
+			return best
+		}
+	}
+	return nobody
+}
+
+// compact adds compactions to the steps of a clock. Their answers name the
 // revision of when etcd had compacted, which may be later than that of when it did. So the order is
 // that of what was compacted, and each is where its call is, but behind every read of something
 // older that succeeded.
-func (c *clock) compact() []step {
+func (c *clock) compact(compactions []int32) []step {
 	j := c.judge
-	if len(j.compactions) == 0 {
+	if len(compactions) == 0 {
 		return c.steps
 	}
 	c.reset()
 	if v, _ := c.tick(); v != nil {
 		return c.steps
 	}
-	sorted := slices.Clone(j.compactions)
+	sorted := slices.Clone(compactions)
 	slices.SortStableFunc(sorted, func(a, b int32) int {
 		return cmp.Or(cmp.Compare(j.target(a), j.target(b)),
 			cmp.Compare(j.history[a].Call, j.history[b].Call))
@@ -28,15 +75,15 @@ func (c *clock) compact() []step {
 	for n, i := range sorted {
 		slot := max(1, j.target(i), reads.before(j.target(i)))
 		at := c.from(j.history[i].Call)
-		if named := j.history[i].Response.Revision; named < j.last {
+		if named := revisionOf(&j.history[i]); named > 0 && named < j.last {
 			at = min(at, int(c.makers[named]))
 		}
 		p = max(p, at+n, int(c.makers[min(slot, j.last)-1])+1+n)
 		s := step{op: i, call: j.history[i].Call, revision: steps[p-1].revision,
-			changes: steps[p-1].changes}
+			changes: steps[p-1].changes, lostOp: j.history[i].Unknown}
 		steps = slices.Insert(steps, p, s)
 		for k := p; k < len(steps); k++ {
-			steps[k].compacted = j.target(i)
+			steps[k].compacted = max(steps[k].compacted, j.target(i))
 		}
 		p++
 	}

@@ -14,6 +14,9 @@ func (c *clock) fits(item *placed, at int32) bool {
 		}
 		return c.judge.failsAt(o, s, func(id int64) bool { return c.alive(id, at) })
 	}
+	if !isPresent(o) {
+		return true // another member may not have compacted yet
+	}
 	oldest := oldestIn(o.Request.Ask, o.Response)
 	return oldest == 0 || oldest >= s.compacted
 }

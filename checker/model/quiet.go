@@ -18,7 +18,6 @@ func (j *judge) newQuietClock() (c *clock, hidden bool) {
 	if steps := c.expireEarly(); steps != nil {
 		c, hidden = newClock(j, steps), true
 	}
-	c = newClock(j, c.compact())
 	for range j.loose {
 		c.reset()
 		if v, _ := c.tick(); v != nil {
@@ -29,14 +28,12 @@ func (j *judge) newQuietClock() (c *clock, hidden bool) {
 			break
 		}
 		steps := slices.Insert(slices.Clone(c.steps), p, s)
-		for k := p; k < len(steps); k++ {
-			steps[k].compacted = max(steps[k].compacted, s.compacted)
-		}
 		// Where a lease ended is no guess if it had keys to the end and there is nobody else to blame.
 		guess := s.revision == steps[p-1].revision || len(j.lost) > 0
 		c, hidden = newClock(j, steps), hidden || guess
 	}
-	return c, hidden
+	compacted, guess := c.compactAll()
+	return compacted, hidden || guess
 }
 
 // expireEarly moves leases that ended without keys from where the replay noticed it to where it can
@@ -104,9 +101,6 @@ func (c *clock) hidden(o *Operation) (int, step, bool) {
 		if p, s, found := hidden(id, o); found {
 			return p, s, true
 		}
-	}
-	if o.Error == errCompacted {
-		return c.hiddenCompaction(o)
 	}
 	return 0, step{}, false
 }
@@ -213,32 +207,6 @@ func (c *clock) hiddenGrant(id int64, o *Operation) (int, step, bool) {
 // has tells whether an operation is a step already.
 func (c *clock) has(i int32) bool {
 	return slices.ContainsFunc(c.steps, func(s step) bool { return s.op == i })
-}
-
-// hiddenCompaction compacts by a request whose answer was lost: by the least that explains an
-// error, as late as it can be.
-func (c *clock) hiddenCompaction(o *Operation) (int, step, bool) {
-	best := step{op: nobody}
-	for _, i := range c.judge.lost {
-		compact, ok := c.judge.history[i].Request.Ask.(*Compact)
-		call := c.judge.history[i].Call
-		if !ok || c.has(i) || call > o.Return || !c.judge.failsAfter(o, compact.Revision) {
-			continue
-		}
-		if best.op == nobody || compact.Revision < best.compacted {
-			best = step{op: i, call: call, lostOp: true, compacted: compact.Revision}
-		}
-	}
-	if best.op == nobody {
-		return 0, step{}, false
-	}
-	p := c.from(o.Return + 1)
-	before := &c.steps[p-1]
-	if before.revision < best.compacted || before.compacted >= best.compacted {
-		return 0, step{}, false
-	}
-	best.revision, best.changes = before.revision, before.changes
-	return p, best, true
 }
 
 // failsAfter tells whether an operation fails because of a compaction.

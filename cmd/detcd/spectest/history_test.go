@@ -34,7 +34,8 @@ func (r *recorder) add(o model.Operation) {
 }
 
 // call sends a request and returns the revision of the answer, if there is one within a time.
-func (r *recorder) call(conn *grpc.ClientConn, client int64, request any, limit time.Duration) int64 {
+func (r *recorder) call(
+	conn *grpc.ClientConn, client int64, request any, limit time.Duration) int64 {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	o := model.Operation{Client: client, Request: model.Request{Ask: model.FromRequest(request)}}
