@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// compactAll adds the compactions that succeeded, and of those whose answers were lost the ones that
-// a failure needs, of the least revisions. It tells whether there are such.
+// compactAll adds the compactions that succeeded, and of those whose answers were lost the ones
+// that a failure needs, of the least revisions. It tells whether there are such.
 func (c *clock) compactAll() (compacted *clock, guess bool) {
 	j := c.judge
 	happened := slices.Clone(j.compactions)
