@@ -68,8 +68,11 @@ func load(root fs.FS) (*tree, error) {
 		if err != nil {
 			return err
 		}
-		if entry.IsDir() && ignored(name) {
-			return fs.SkipDir
+		if ignored(name) {
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
 		}
 		t.names[name] = true
 		if entry.IsDir() || isData(name) || otherModule(root, path.Dir(name)) {
@@ -111,10 +114,10 @@ func (t *tree) read(root fs.FS, name string, packages map[string]*pkg) error {
 	return nil
 }
 
-// ignored tells the directories that git ignores, and git's own.
-func ignored(dir string) bool {
-	base := path.Base(dir)
-	return base == ".git" || base == ".cache" || dir == "bin" || strings.HasSuffix(base, ".etcd")
+// ignored tells what git ignores, and git's own, which is a file in a tree beside the first one.
+func ignored(name string) bool {
+	base := path.Base(name)
+	return base == ".git" || base == ".cache" || name == "bin" || strings.HasSuffix(base, ".etcd")
 }
 
 // isData tells files that only a test reads.

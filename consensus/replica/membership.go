@@ -30,16 +30,14 @@ func (m *Membership) Find(id MemberID) (Member, bool) {
 	return Member{}, false
 }
 
+// search looks from the start: members are few, and this is asked for each message.
 func (m *Membership) search(id MemberID) (int, bool) {
-	return slices.BinarySearchFunc(m.Members, id, func(a Member, id MemberID) int {
-		switch {
-		case a.ID < id:
-			return -1
-		case a.ID > id:
-			return 1
+	for i := range m.Members {
+		if known := m.Members[i].ID; known >= id {
+			return i, known == id
 		}
-		return 0
-	})
+	}
+	return len(m.Members), false
 }
 
 func (m *Membership) wasRemoved(id MemberID) bool {

@@ -164,8 +164,8 @@ const strangerText = "the cluster knows this member with another data directory:
 
 // incarnationOf returns the incarnation that a member should have; 0 when it is not known.
 func (r *Replica) incarnationOf(id MemberID) uint64 {
-	if member, ok := r.membership.Find(id); ok && member.Incarnation != 0 {
-		return member.Incarnation
+	if i, ok := r.membership.search(id); ok && r.membership.Members[i].Incarnation != 0 {
+		return r.membership.Members[i].Incarnation
 	}
 	return r.pinned[id]
 }
