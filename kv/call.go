@@ -31,6 +31,7 @@ type Limits struct {
 	RequestBytesMax int   // of a request in the log, with etcd's envelope; etcd: 1.5 MiB
 	TxnOpsMax       int   // operations in one branch, nested ones share it; etcd: 128
 	LeaseTTLMin     int64 // seconds; shorter leases are granted this much, at least 1
+	Space           Space // of the member that takes the request, now
 }
 
 // Call is one client request on its way: a state machine that does no I/O. Its driver looks at
@@ -40,14 +41,20 @@ type Call struct {
 	need     Need
 	bytes    []byte // the command, or the question
 	revision int64  // for the header of the response to a question
+	refusal  error  // what the client is told, whatever becomes of the command
 	response proto.Message
 	err      error
 }
 
-// NewCall begins a request of the KV or Lease service, or HashKV. It keeps the request, which must
-// not be changed any more. random is asked for a lease ID when the client gave none.
+// NewCall begins a request of the KV or Lease service, HashKV, or one of alarms. It keeps the
+// request, which must not be changed any more. random is asked for a lease ID when the client gave
+// none.
 func NewCall(request proto.Message, limits Limits, random func() uint64) *Call {
 	c := &Call{request: request}
+	if !limits.Space.fits(request) {
+		c.overflow(limits.Space)
+		return c
+	}
 	switch r := request.(type) {
 	case *pb.RangeRequest:
 		c.read(checkRange(r), r.GetSerializable())
@@ -70,6 +77,8 @@ func NewCall(request proto.Message, limits Limits, random func() uint64) *Call {
 		c.need = NeedView
 	case *pb.LeaseLeasesRequest:
 		c.need = NeedBarrier
+	case *pb.AlarmRequest:
+		c.alarm(r, limits)
 	default:
 		c.finish(nil, status.Error(codes.Unimplemented, fmt.Sprintf("kv: no such request: %T", r)))
 	}
@@ -100,6 +109,28 @@ func (c *Call) submit(invalid error, request proto.Message, limits Limits) {
 	c.need, c.bytes = NeedCommand, encode(request)
 }
 
+// overflow refuses what does not fit, after an alarm was raised. As in etcd it comes before
+// anything that may be wrong with the request itself.
+func (c *Call) overflow(space Space) {
+	if space.Alarmed {
+		c.finish(nil, rpctypes.ErrGRPCNoSpace)
+		return
+	}
+	c.need, c.bytes, c.refusal = NeedCommand, encode(space.alarm()), rpctypes.ErrGRPCNoSpace
+}
+
+// alarm begins a request that lists, raises or disarms alarms.
+func (c *Call) alarm(r *pb.AlarmRequest, limits Limits) {
+	switch r.Action {
+	case pb.AlarmRequest_GET:
+		c.need = NeedBarrier
+	case pb.AlarmRequest_ACTIVATE, pb.AlarmRequest_DEACTIVATE:
+		c.submit(nil, r, limits)
+	default:
+		c.finish(nil, status.Error(codes.Unimplemented, "method Alarm not implemented"))
+	}
+}
+
 // grantOf is the request as it is committed: no member may decide for itself what ID the lease gets
 // or how long it lives.
 func grantOf(r *pb.LeaseGrantRequest, limits Limits, random func() uint64) *pb.LeaseGrantRequest {
@@ -121,6 +152,10 @@ func (c *Call) Question() []byte { return c.bytes }
 
 // Give hands over what Next asked for: a *View, what Apply answered, or the []byte that Ask gave.
 func (c *Call) Give(value any) {
+	if c.refusal != nil {
+		c.finish(nil, c.refusal)
+		return
+	}
 	switch value := value.(type) {
 	case *View:
 		c.look(value)
@@ -154,6 +189,10 @@ func (c *Call) look(view *View) {
 			response.Leases = append(response.Leases, &pb.LeaseStatus{ID: int64(id)})
 		}
 		c.finish(response, nil)
+	case *pb.AlarmRequest:
+		c.finish(&pb.AlarmResponse{
+			Header: header(view.Revision()), Alarms: view.alarms.of(r.Alarm),
+		}, nil)
 	case *pb.LeaseKeepAliveRequest, *pb.LeaseTimeToLiveRequest:
 		// The header gets a revision from before the leader is asked. A later one could be that of
 		// the lease's own revocation, and say that it was alive after it.

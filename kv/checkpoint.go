@@ -13,38 +13,50 @@ import (
 // ErrDamaged says that bytes are not a checkpoint of a Store.
 var ErrDamaged = errors.New("kv: not a checkpoint")
 
-// formatVersion is the first byte of a checkpoint. Version 1:
+// formatVersion is the first byte of a checkpoint. Version 2:
 //
-//	┌────────────┬─────────┬───────────────────┬──────────────────────┐
-//	│ version: 1 │ digest  │ length │ leases   │ length │ mvcc        │
-//	│ 1 byte     │ 8 bytes │ uvarint, bytes    │ uvarint, bytes       │
-//	└────────────┴─────────┴───────────────────┴──────────────────────┘
+//	┌────────────┬─────────┬──────────────────┬─────────────────┬─────────────────┐
+//	│ version: 2 │ digest  │ length │ leases  │ length │ mvcc   │ length │ alarms │
+//	│ 1 byte     │ 8 bytes │ uvarint, bytes   │ uvarint, bytes  │ uvarint, bytes  │
+//	└────────────┴─────────┴──────────────────┴─────────────────┴─────────────────┘
 //
-// The digest is little-endian. A later version may add parts behind these.
-const formatVersion = 1
+// The digest is little-endian. A later version may add parts behind these. Version 1, without
+// alarms, is still read.
+const formatVersion = 2
 
 // parts are what a checkpoint consists of.
 type parts struct {
-	digest       digest
-	leases, mvcc []byte
+	digest               digest
+	leases, mvcc, alarms []byte
 }
 
-func (p parts) encode() []byte {
-	out := make([]byte, 0, 1+8+2*binary.MaxVarintLen64+len(p.leases)+len(p.mvcc))
+func (p *parts) encode() []byte {
+	out := make([]byte, 0, 1+8+3*binary.MaxVarintLen64+len(p.leases)+len(p.mvcc)+len(p.alarms))
 	out = append(out, formatVersion)
 	out = binary.LittleEndian.AppendUint64(out, uint64(p.digest))
-	out = append(binary.AppendUvarint(out, uint64(len(p.leases))), p.leases...)
-	return append(binary.AppendUvarint(out, uint64(len(p.mvcc))), p.mvcc...)
+	for _, part := range p.list(formatVersion) {
+		out = append(binary.AppendUvarint(out, uint64(len(*part))), *part...)
+	}
+	return out
+}
+
+// list lists the parts that a version has, in their order.
+func (p *parts) list(version byte) []*[]byte {
+	all := []*[]byte{&p.leases, &p.mvcc, &p.alarms}
+	if version == 1 {
+		return all[:2]
+	}
+	return all
 }
 
 func decodeParts(state []byte) (p parts, err error) {
-	if len(state) < 9 || state[0] != formatVersion {
+	if len(state) < 9 || state[0] == 0 || state[0] > formatVersion {
 		return p, fmt.Errorf("%w: %d bytes, or of another version than %d",
 			ErrDamaged, len(state), formatVersion)
 	}
 	p.digest = digest(binary.LittleEndian.Uint64(state[1:]))
 	rest := state[9:]
-	for _, part := range [...]*[]byte{&p.leases, &p.mvcc} {
+	for _, part := range p.list(state[0]) {
 		length, n := binary.Uvarint(rest)
 		if n <= 0 || length > uint64(len(rest)-n) {
 			return p, fmt.Errorf("%w: it ends too early", ErrDamaged)
@@ -61,7 +73,8 @@ func decodeParts(state []byte) (p parts, err error) {
 // that makes those durable. It costs what mvcc's does, and some 20 bytes a lease.
 func (s *Store) Checkpoint() (state []byte, segments []archive.Segment, flush *archive.Step) {
 	history, segments, flush := s.mvcc.Checkpoint()
-	p := parts{digest: s.digest, leases: s.leases.Checkpoint(), mvcc: history}
+	p := parts{digest: s.digest, leases: s.leases.Checkpoint(), mvcc: history,
+		alarms: s.alarms.Load().encode()}
 	return p.encode(), segments, flush
 }
 
@@ -69,6 +82,7 @@ func (s *Store) Checkpoint() (state []byte, segments []archive.Segment, flush *a
 // The store does not lead afterwards. After an error it is of no use but to Restore.
 func (s *Store) Restore(fs vfs.FS, dir string, state []byte, segments []archive.Segment) error {
 	s.leases, s.digest, s.trimmed, s.view = &lease.Book{}, 0, -1, nil
+	raised := alarms(nil)
 	var p parts
 	if state != nil {
 		var err error
@@ -78,8 +92,12 @@ func (s *Store) Restore(fs vfs.FS, dir string, state []byte, segments []archive.
 		if s.leases, err = lease.Restore(p.leases); err != nil {
 			return fmt.Errorf("kv: restore: %w", err)
 		}
+		if raised, err = decodeAlarms(p.alarms); err != nil {
+			return err
+		}
 		s.digest = p.digest
 	}
+	s.alarms.Store(&raised)
 	orphan := lease.None
 	err := s.mvcc.Restore(fs, dir, p.mvcc, segments, func(key []byte, owner int64) {
 		switch id := lease.ID(owner); {

@@ -25,6 +25,7 @@ const (
 	kindGrant   kind = 5 // pb.LeaseGrantRequest, with its ID and its time to live as granted
 	kindRevoke  kind = 6 // pb.LeaseRevokeRequest
 	kindExpire  kind = 7 // own format, see appendExpire
+	kindAlarm   kind = 8 // pb.AlarmRequest
 )
 
 // The flags of a put.
@@ -51,6 +52,8 @@ func encode(request proto.Message) []byte {
 		k = kindGrant
 	case *pb.LeaseRevokeRequest:
 		k = kindRevoke
+	case *pb.AlarmRequest:
+		k = kindAlarm
 	default:
 		panic(fmt.Sprintf("kv: %T is no command", request))
 	}
@@ -164,6 +167,8 @@ func decode(command []byte) (proto.Message, error) {
 		request = &pb.LeaseGrantRequest{}
 	case kindRevoke:
 		request = &pb.LeaseRevokeRequest{}
+	case kindAlarm:
+		request = &pb.AlarmRequest{}
 	default:
 		return nil, fmt.Errorf("%w: kind %d", errCommand, command[0])
 	}

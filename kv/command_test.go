@@ -2,6 +2,7 @@ package kv
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -27,7 +28,9 @@ func decodeAny(command []byte) (request proto.Message, grant lease.Grant, err er
 func TestACommandIsTheRequest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var request proto.Message = anyRequest(t)
-		if _, isRange := request.(*pb.RangeRequest); isRange {
+		alarm, _ := request.(*pb.AlarmRequest)
+		_, isRange := request.(*pb.RangeRequest)
+		if isRange || alarm != nil && alarm.Action == pb.AlarmRequest_GET {
 			return
 		}
 		got, _, err := decodeAny(encode(request))
@@ -76,7 +79,11 @@ func FuzzCommand(f *testing.F) {
 
 func FuzzCheckpoint(f *testing.F) {
 	f.Add([]byte{})
-	f.Add(parts{digest: 7, leases: []byte("leases"), mvcc: []byte("history")}.encode())
+	p := parts{digest: 7, leases: []byte("leases"), mvcc: []byte("history")}
+	f.Add(p.encode())
+	p.alarms = alarms{{pb.AlarmType_NOSPACE, 1 << 63}, {pb.AlarmType_CORRUPT, 0}}.encode()
+	f.Add(p.encode())
+	f.Add([]byte("\x0112345678\x00\x00"))
 	f.Fuzz(func(t *testing.T, state []byte) {
 		p, err := decodeParts(state)
 		if err != nil {
@@ -84,8 +91,14 @@ func FuzzCheckpoint(f *testing.F) {
 		}
 		again, err := decodeParts(p.encode())
 		if err != nil || again.digest != p.digest || !bytes.Equal(again.leases, p.leases) ||
-			!bytes.Equal(again.mvcc, p.mvcc) {
+			!bytes.Equal(again.mvcc, p.mvcc) || !bytes.Equal(again.alarms, p.alarms) {
 			t.Fatalf("%x: %v is not %v, %v", state, again, p, err)
+		}
+		if all, err := decodeAlarms(p.alarms); err == nil {
+			again, err := decodeAlarms(all.encode())
+			if err != nil || !slices.Equal(again, all) {
+				t.Fatalf("%x: %v is not %v, %v", p.alarms, again, all, err)
+			}
 		}
 	})
 }

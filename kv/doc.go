@@ -80,7 +80,7 @@
 //
 // # What it does not do
 //
-// There are no users and roles, alarms or quotas here yet: a Call asks for no permission. A
+// There are no users and roles here yet: a Call asks for no permission. A
 // compaction with physical set waits until its own member has forgotten what was compacted, not
 // until the members' files have shrunk. Three things are not as in etcd 3.7.3 and are meant so:
 // the list of leases is linearizable, and sorted by ID; the remaining time of a lease that is

@@ -129,6 +129,20 @@ func anyRequest(t *rapid.T) proto.Message {
 		return &pb.LeaseGrantRequest{ID: id.Draw(t, "id"), TTL: rapid.Int64Range(1, 3).Draw(t, "ttl")}
 	case 11:
 		return &pb.LeaseRevokeRequest{ID: id.Draw(t, "id")}
+	case 12:
+		return anyAlarm(t)
 	}
 	return anyTxn(t, 2)
+}
+
+// anyAlarm disarms more often than it raises.
+func anyAlarm(t *rapid.T) *pb.AlarmRequest {
+	return &pb.AlarmRequest{
+		Action: rapid.SampledFrom([]pb.AlarmRequest_AlarmAction{
+			pb.AlarmRequest_GET, pb.AlarmRequest_ACTIVATE,
+			pb.AlarmRequest_DEACTIVATE, pb.AlarmRequest_DEACTIVATE, pb.AlarmRequest_DEACTIVATE,
+		}).Draw(t, "action"),
+		Alarm:    pb.AlarmType(rapid.IntRange(0, 2).Draw(t, "alarm")),
+		MemberID: rapid.Uint64Range(0, 1).Draw(t, "member"),
+	}
 }

@@ -2,6 +2,7 @@ package kv
 
 import (
 	"fmt"
+	"slices"
 
 	"detcd/kv/lease"
 	"detcd/kv/mvcc"
@@ -13,6 +14,7 @@ import (
 type Importer struct {
 	history *mvcc.Importer
 	leases  lease.Book
+	alarms  alarms
 }
 
 // NewImporter begins in a directory for the archive, which must be there and empty.
@@ -32,6 +34,15 @@ func (m *Importer) Grant(id lease.ID, ttl lease.Seconds) error {
 	return nil
 }
 
+// Raise adds an alarm.
+func (m *Importer) Raise(one Alarm) error {
+	at, found := slices.BinarySearchFunc(m.alarms, one, compareAlarms)
+	if !found {
+		m.alarms = slices.Insert(m.alarms, at, one)
+	}
+	return nil
+}
+
 // Add takes the next change of history, as mvcc.Importer does.
 func (m *Importer) Add(revision, change []byte) error { return m.history.Add(revision, change) }
 
@@ -46,6 +57,6 @@ func (m *Importer) Finish(
 	if err != nil {
 		return nil, nil, err
 	}
-	p := parts{leases: m.leases.Checkpoint(), mvcc: history}
+	p := parts{leases: m.leases.Checkpoint(), mvcc: history, alarms: m.alarms.encode()}
 	return p.encode(), segments, nil
 }

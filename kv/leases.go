@@ -19,7 +19,11 @@ func (s *Store) Lead(now int64, leading bool) {
 }
 
 // Due gives the commands that revoke the leases whose time is over, each once in a leadership.
+// While the cluster is corrupt none is revoked: its keys would go.
 func (s *Store) Due(now int64) (commands [][]byte) {
+	if s.alarms.Load().have(pb.AlarmType_CORRUPT) {
+		return nil
+	}
 	for _, grant := range s.leases.Due(lease.Instant(now)) {
 		commands = append(commands, appendExpire(nil, grant))
 	}

@@ -13,6 +13,12 @@ import (
 
 // do executes a request that was found valid.
 func (n *naive) do(request proto.Message) (proto.Message, error) {
+	if r, ok := request.(*pb.AlarmRequest); ok {
+		return n.alarm(r), nil
+	}
+	if err := n.alarmed(request); err != nil {
+		return nil, err
+	}
 	t := n.begin()
 	switch r := request.(type) {
 	case *pb.RangeRequest:

@@ -20,10 +20,12 @@ type naive struct {
 	history   []state // by revision; 0 is not used
 	compacted int64
 	leases    map[int64]int64 // time to live
+	alarms    map[Alarm]bool
 }
 
 func newNaive() *naive {
-	return &naive{history: []state{nil, {}}, compacted: -1, leases: map[int64]int64{}}
+	return &naive{history: []state{nil, {}}, compacted: -1, leases: map[int64]int64{},
+		alarms: map[Alarm]bool{}}
 }
 
 func (n *naive) revision() int64 { return int64(len(n.history) - 1) }

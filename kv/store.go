@@ -2,6 +2,7 @@ package kv
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -28,13 +29,16 @@ type Store struct {
 	digest  digest
 	tally   tally
 	trimmed int64 // as in View
+	alarms  atomic.Pointer[alarms]
 	view    *View
 	put     pb.PutRequest // the one being applied
 }
 
 // New gives a store that waits for Restore.
 func New(options Options) *Store {
-	return &Store{options: options, mvcc: mvcc.New(mvcc.Options{Archive: options.Archive})}
+	s := &Store{options: options, mvcc: mvcc.New(mvcc.Options{Archive: options.Archive})}
+	s.alarms.Store(new(alarms))
+	return s
 }
 
 // Hash is a running hash of all that was done to the store: equal on all members that have applied
@@ -47,6 +51,12 @@ func (s *Store) Revision() int64 { return s.mvcc.Revision() }
 // Stats are the sizes of the archive.
 func (s *Store) Stats() archive.Stats { return s.mvcc.Stats() }
 
+// Used is how much of a quota is used: the bytes of all revisions that were not compacted, and
+// something for each lease. What is dead is not counted, for it goes by itself.
+func (s *Store) Used() int64 {
+	return s.mvcc.Stats().Live + leaseOverhead*int64(s.leases.Count())
+}
+
 // View gives an immutable view (a *View) of the applied state. It is the same one as long as
 // nothing changes.
 func (s *Store) View() any {
@@ -54,7 +64,8 @@ func (s *Store) View() any {
 	if compacted := s.mvcc.Compacted(); s.trimmed < compacted && !s.mvcc.Work(look) {
 		s.trimmed = compacted
 	}
-	next := View{View: s.mvcc.View(), leases: s.leases.Listing(), trimmed: s.trimmed}
+	next := View{View: s.mvcc.View(), leases: s.leases.Listing(), trimmed: s.trimmed,
+		alarms: s.alarms.Load()}
 	if s.view == nil || *s.view != next {
 		s.view = &next
 	}
@@ -85,6 +96,9 @@ func (s *Store) execute(command []byte, local bool) (proto.Message, error) {
 	switch kind(command[0]) {
 	case kindPut:
 		must(decodePut(command, &s.put))
+		if err := s.alarms.Load().refuse(&s.put); err != nil {
+			return nil, err
+		}
 		return s.applyPut(&s.put, local)
 	case kindExpire:
 		grant, err := decodeExpire(command)
@@ -94,6 +108,9 @@ func (s *Store) execute(command []byte, local bool) (proto.Message, error) {
 	}
 	request, err := decode(command)
 	must(err)
+	if err := s.alarms.Load().refuse(request); err != nil {
+		return nil, err
+	}
 	switch r := request.(type) {
 	case *pb.DeleteRangeRequest:
 		e := s.begin(local)
@@ -103,6 +120,8 @@ func (s *Store) execute(command []byte, local bool) (proto.Message, error) {
 		return s.applyTxn(r, local)
 	case *pb.CompactionRequest:
 		return s.compact(r.Revision)
+	case *pb.AlarmRequest:
+		return s.alarm(r), nil
 	case *pb.LeaseGrantRequest:
 		return s.grant(r)
 	case *pb.LeaseRevokeRequest:

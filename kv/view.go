@@ -19,10 +19,14 @@ type View struct {
 	*mvcc.View
 	leases  *lease.Listing
 	trimmed int64 // the last compaction of which nothing is left to be done
+	alarms  *alarms
 }
 
 // Leases are the IDs of all leases, ascending.
 func (v *View) Leases() []lease.ID { return v.leases.IDs() }
+
+// Alarms are those that are raised, ascending by kind and member.
+func (v *View) Alarms() []Alarm { return *v.alarms }
 
 // EachLease calls each for every lease in ascending order of ID, with its time to live as granted.
 func (v *View) EachLease(each func(id lease.ID, ttl lease.Seconds)) { v.leases.Each(each) }

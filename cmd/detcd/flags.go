@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -96,6 +97,8 @@ func (s *settings) registerLimits() {
 			c.MaxConcurrentStreams = uint32(n)
 			return nil
 		})
+	f.Int64Var(&c.QuotaBytes, "quota-backend-bytes", 0, "`bytes` of keys, values and history, from "+
+		"which on puts are refused; 0: 2 GiB, negative: no quota")
 	f.DurationVar(&c.WatchProgressInterval, "watch-progress-notify-interval",
 		c.WatchProgressInterval, "between two progress notifications of a watch")
 	f.Uint64Var(&s.snapshot, "snapshot-count", 10000,
@@ -168,6 +171,7 @@ func (s *settings) derive() error {
 	if c.Keepalive.Interval <= 0 || c.Keepalive.Timeout <= 0 {
 		c.Keepalive.Interval = -1
 	}
+	c.QuotaBytes = cmp.Or(c.QuotaBytes, server.Default().QuotaBytes)
 	if c.DataDir == "" {
 		c.DataDir = c.Name + ".etcd"
 	}

@@ -48,7 +48,6 @@ initial-election-tick-advance bool true
 max-snapshots 5
 max-wals 5
 memory-mlock bool false
-quota-backend-bytes -1
 backend-bbolt-freelist-type
 backend-batch-interval
 backend-batch-limit

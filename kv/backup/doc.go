@@ -19,7 +19,8 @@
 //	cluster          clusterVersion                       "3.7.0"
 //	members          ID in hexadecimal ─► JSON            a restore replaces them
 //	members_removed  ID in hexadecimal ─► "removed"
-//	alarm auth authUsers authRoles                        empty: none of it is served yet
+//	alarm            {member, kind}, as protobuf          no value
+//	auth authUsers authRoles                              empty: none of it is served yet
 //
 //	revision:  ┌───────────┬─────┬───────────┬─────┐
 //	           │ main, BE  │ '_' │ sub, BE   │ 't' │   the last byte only for a delete

@@ -11,8 +11,11 @@ import (
 	"runtime/debug"
 
 	bolt "go.etcd.io/bbolt"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
+	"detcd/kv"
 	"detcd/kv/lease"
 )
 
@@ -128,6 +131,23 @@ func (c *Contents) EachLease(each func(id lease.ID, ttl lease.Seconds) error) er
 				return fmt.Errorf("lease %x: %w", key, err)
 			}
 			return each(id, ttl)
+		})
+	})
+}
+
+// EachAlarm calls each for every alarm.
+func (c *Contents) EachAlarm(each func(kv.Alarm) error) error {
+	return guard(func() error {
+		bucket := c.tx.Bucket([]byte("alarm"))
+		if bucket == nil {
+			return nil
+		}
+		return bucket.ForEach(func(key, _ []byte) error {
+			var one pb.AlarmMember
+			if err := proto.Unmarshal(key, &one); err != nil {
+				return fmt.Errorf("%w: alarm %x: %w", ErrDamaged, key, err)
+			}
+			return each(kv.Alarm{Kind: one.Alarm, Member: one.MemberID})
 		})
 	})
 }

@@ -25,7 +25,10 @@ func sample(t *testing.T) ([]byte, *kv.View) {
 		requests = append(requests, &pb.PutRequest{Key: []byte{'k', i % 7}, Value: []byte{i}, Lease: 5})
 	}
 	requests = append(requests, &pb.DeleteRangeRequest{Key: []byte("k"), RangeEnd: []byte{'k', 3}},
-		&pb.CompactionRequest{Revision: 30})
+		&pb.CompactionRequest{Revision: 30},
+		&pb.AlarmRequest{
+			Action: pb.AlarmRequest_ACTIVATE, Alarm: pb.AlarmType_NOSPACE, MemberID: 1<<63 + 5,
+		})
 	view := newView(t, requests...)
 	file, err := Write(t.TempDir(), view, Origin{Index: 7, Term: 2})
 	if err != nil {
@@ -61,6 +64,9 @@ func read(t *testing.T, content []byte, skip bool) (*kv.View, error) {
 		t.Fatal(err)
 	}
 	if err := contents.EachLease(importer.Grant); err != nil {
+		return nil, err
+	}
+	if err := contents.EachAlarm(importer.Raise); err != nil {
 		return nil, err
 	}
 	if err := contents.EachChange(importer.Add); err != nil {
@@ -106,6 +112,9 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	})
 	if leases != 1 {
 		t.Errorf("%d leases", leases)
+	}
+	if raised := got.Alarms(); len(raised) != 1 || raised[0] != want.Alarms()[0] {
+		t.Errorf("the alarms are %v", raised)
 	}
 }
 

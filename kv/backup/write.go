@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	bolt "go.etcd.io/bbolt"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
 	"detcd/kv"
 	"detcd/kv/lease"
@@ -168,6 +171,10 @@ func (w *writer) fill(view *kv.View, origin Origin) error {
 	if err != nil {
 		return err
 	}
+	alarms, err := alarmRows(view.Alarms())
+	if err != nil {
+		return err
+	}
 	var removed []row
 	for _, id := range origin.Removed {
 		removed = append(removed, row{strconv.FormatUint(id, 16), []byte("removed")})
@@ -179,7 +186,7 @@ func (w *writer) fill(view *kv.View, origin Origin) error {
 		{"lease", leaseRows(view)}, {"meta", metaRows(view, origin)},
 		{"cluster", []row{{"clusterVersion", []byte(StorageVersion)}}},
 		{"members", members}, {"members_removed", removed},
-		{"alarm", nil}, {"auth", nil}, {"authUsers", nil}, {"authRoles", nil},
+		{"alarm", alarms}, {"auth", nil}, {"authUsers", nil}, {"authRoles", nil},
 	} {
 		if err := w.enter(bucket.name); err != nil {
 			return err
@@ -203,6 +210,19 @@ func leaseRows(view *kv.View) (rows []row) {
 		rows = append(rows, row{string(number(uint64(id))), value})
 	})
 	return rows
+}
+
+// alarmRows are the alarms, each a key in protobuf without a value.
+func alarmRows(alarms []kv.Alarm) (rows []row, err error) {
+	for _, alarm := range alarms {
+		key, err := proto.Marshal(&pb.AlarmMember{MemberID: alarm.Member, Alarm: alarm.Kind})
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row{string(key), nil})
+	}
+	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a.key, b.key) })
+	return rows, nil
 }
 
 func metaRows(view *kv.View, origin Origin) []row {

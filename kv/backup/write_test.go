@@ -108,7 +108,10 @@ func TestWhatIsNotHistory(t *testing.T) {
 		&pb.PutRequest{Key: []byte("a"), Lease: 0x123},
 		&pb.DeleteRangeRequest{Key: []byte("a")},
 		&pb.PutRequest{Key: []byte("b")},
-		&pb.CompactionRequest{Revision: 3})
+		&pb.CompactionRequest{Revision: 3},
+		&pb.AlarmRequest{
+			Action: pb.AlarmRequest_ACTIVATE, Alarm: pb.AlarmType_CORRUPT, MemberID: 0x123,
+		})
 	db := written(t, view, Origin{
 		Index: 7, Term: 2, Removed: []uint64{0xabc},
 		Members: []*pb.Member{{ID: 0xdef, Name: "m", PeerURLs: []string{"http://p"},
@@ -126,6 +129,7 @@ func TestWhatIsNotHistory(t *testing.T) {
 		"meta/scheduledCompactRev":           rest + "\x03" + first,
 		"meta/finishedCompactRev":            rest + "\x03" + first,
 		"cluster/clusterVersion":             "3.7.0",
+		"alarm/\x08\xa3\x02\x10\x02":         "",
 		"members_removed/abc":                "removed",
 		"members/1":                          `{"id":1,"peerURLs":["http://l"],"isLearner":true}`,
 		"members/def": `{"id":3567,"peerURLs":["http://p"],"name":"m",` +

@@ -36,8 +36,8 @@ func (g *Gateway) checkLearner(context.Context) error {
 
 func (g *Gateway) checkCorruption(context.Context) error {
 	for _, alarm := range g.options.Node.Status().Alarms {
-		if alarm.Alarm == pb.AlarmType_CORRUPT {
-			return errors.New("alarm activated: " + alarm.Alarm.String())
+		if alarm.Kind == pb.AlarmType_CORRUPT {
+			return errors.New("alarm activated: " + alarm.Kind.String())
 		}
 	}
 	return nil

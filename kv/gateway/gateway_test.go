@@ -12,6 +12,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
+	"detcd/kv"
 	"detcd/kv/rpc"
 )
 
@@ -30,7 +31,7 @@ func well() *member { return &member{status: rpc.Status{Leader: 1, StorageVersio
 
 func (m *member) alarm(all ...pb.AlarmType) *member {
 	for _, alarm := range all {
-		m.status.Alarms = append(m.status.Alarms, &pb.AlarmMember{MemberID: 1, Alarm: alarm})
+		m.status.Alarms = append(m.status.Alarms, kv.Alarm{Member: 1, Kind: alarm})
 	}
 	return m
 }

@@ -65,13 +65,13 @@ func (g *Gateway) illness(ctx context.Context, excluded []string, local bool) st
 func alarmed(now *rpc.Status, excluded []string) string {
 	for _, alarm := range now.Alarms {
 		name := "UNKNOWN"
-		switch alarm.Alarm {
+		switch alarm.Kind {
 		case pb.AlarmType_NOSPACE:
 			name = "NOSPACE"
 		case pb.AlarmType_CORRUPT:
 			name = "CORRUPT"
 		}
-		if !contains(excluded, alarm.Alarm.String()) {
+		if !contains(excluded, alarm.Kind.String()) {
 			return name
 		}
 	}

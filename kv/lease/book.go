@@ -56,6 +56,9 @@ func (b *Book) Listing() *Listing {
 	return b.listed
 }
 
+// Count is how many leases there are.
+func (b *Book) Count() int { return b.leases.Len() }
+
 // Has tells whether there is such a lease.
 func (b *Book) Has(id ID) bool {
 	_, found := b.leases.Get(id)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -46,7 +47,7 @@ type response interface {
 // carry takes a request through its Call: whatever the call needs is got from the member.
 func carry[R response](ctx context.Context, c *carrier, request proto.Message) (R, error) {
 	var none R
-	call := kv.NewCall(request, c.limits, rand.Uint64)
+	call := kv.NewCall(request, c.bounds(request), rand.Uint64)
 	for need := call.Next(); need != kv.Done; need = call.Next() {
 		value, err := c.fetch(ctx, call, need)
 		if err != nil {
@@ -61,6 +62,24 @@ func carry[R response](ctx context.Context, c *carrier, request proto.Message) (
 	r := answer.(R)
 	c.sign(r.GetHeader())
 	return r, nil
+}
+
+// bounds are the limits of a request, with the space that the member has for it.
+func (c *carrier) bounds(request proto.Message) kv.Limits {
+	limits := c.limits
+	switch request.(type) {
+	case *pb.PutRequest, *pb.TxnRequest, *pb.LeaseGrantRequest:
+	default:
+		return limits
+	}
+	if now := c.node.Status(); now.DBSizeQuota > 0 {
+		alarm := kv.Alarm{Kind: pb.AlarmType_NOSPACE, Member: now.MemberID}
+		limits.Space = kv.Space{
+			Quota: now.DBSizeQuota, Used: now.Used, Member: now.MemberID,
+			Alarmed: slices.Contains(now.Alarms, alarm),
+		}
+	}
+	return limits
 }
 
 // fetch gets what a call needs.

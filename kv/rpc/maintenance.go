@@ -8,11 +8,9 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"go.etcd.io/etcd/api/v3/version"
-
-	"detcd/kv"
 )
 
-// A maintenanceService is etcd's Maintenance service. Raising alarms is not served yet.
+// A maintenanceService is etcd's Maintenance service.
 type maintenanceService struct {
 	*carrier
 	pb.UnimplementedMaintenanceServer
@@ -58,27 +56,11 @@ func (s *maintenanceService) MoveLeader(
 	return &pb.MoveLeaderResponse{}, nil
 }
 
-// Alarm lists and disarms alarms. Nothing raises one yet, so there are none; but etcdctl takes a
-// member that cannot list them for an unhealthy one.
+// Alarm lists, raises and disarms alarms.
 func (s *maintenanceService) Alarm(
 	ctx context.Context, r *pb.AlarmRequest,
 ) (*pb.AlarmResponse, error) {
-	raises := r.Action == pb.AlarmRequest_ACTIVATE && r.Alarm != pb.AlarmType_NONE
-	if _, known := pb.AlarmRequest_AlarmAction_name[int32(r.Action)]; raises || !known {
-		return s.UnimplementedMaintenanceServer.Alarm(ctx, r)
-	}
-	begun := time.Now()
-	limited, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	view, err := s.node.Barrier(limited)
-	if err != nil {
-		return nil, s.failure(ctx, err, begun)
-	}
-	answer := &pb.AlarmResponse{
-		Header: &pb.ResponseHeader{Revision: view.(*kv.View).Revision()},
-	}
-	s.sign(answer.Header)
-	return answer, nil
+	return carry[*pb.AlarmResponse](ctx, s.carrier, r)
 }
 
 // Status is answered by every member for itself, with or without a leader.
@@ -109,7 +91,10 @@ func (s *maintenanceService) Status(
 		answer.Errors = append(answer.Errors, rpctypes.ErrNoLeader.Error())
 	}
 	for _, alarm := range now.Alarms {
-		text := fmt.Sprintf("memberID:%d alarm:%s", alarm.MemberID, alarm.Alarm)
+		text := fmt.Sprintf("alarm:%s", alarm.Kind)
+		if alarm.Member != 0 {
+			text = fmt.Sprintf("memberID:%d %s", alarm.Member, text)
+		}
 		answer.Errors = append(answer.Errors, text)
 	}
 	return answer, nil

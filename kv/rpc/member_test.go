@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	"detcd/kv"
 )
 
 // The list of members has, unlike all else, no revision in its header.
@@ -47,10 +49,10 @@ func TestStatus(t *testing.T) {
 	s.change(func(s *Status) {
 		s.Leader = 0
 		s.Learner = true
-		s.Alarms = []*pb.AlarmMember{{MemberID: 9, Alarm: pb.AlarmType_NOSPACE}}
+		s.Alarms = []kv.Alarm{{Member: 9, Kind: pb.AlarmType_NOSPACE}, {Kind: pb.AlarmType_CORRUPT}}
 	})
 	want.Leader, want.IsLearner = 0, true
-	want.Errors = []string{"etcdserver: no leader", "memberID:9 alarm:NOSPACE"}
+	want.Errors = []string{"etcdserver: no leader", "memberID:9 alarm:NOSPACE", "alarm:CORRUPT"}
 	got, err = maintenance.Status(ctx, &pb.StatusRequest{})
 	if err != nil || !proto.Equal(got, want) {
 		t.Errorf("got %v, %v, want %v", got, err, want)
@@ -93,17 +95,9 @@ func TestHealthServiceSaysServing(t *testing.T) {
 func TestUnservedMethodsAreUnimplemented(t *testing.T) {
 	s := serve(t, Options{})
 	ctx := soon(t)
-	maintenance := pb.NewMaintenanceClient(s.conn)
 	for name, do := range map[string]func(context.Context) error{
 		"AuthEnable": func(ctx context.Context) error {
 			_, err := pb.NewAuthClient(s.conn).AuthEnable(ctx, &pb.AuthEnableRequest{})
-			return err
-		},
-		"Alarm": func(ctx context.Context) error {
-			raise := &pb.AlarmRequest{
-				Action: pb.AlarmRequest_ACTIVATE, Alarm: pb.AlarmType_NOSPACE,
-			}
-			_, err := maintenance.Alarm(ctx, raise)
 			return err
 		},
 		"RangeStream": func(ctx context.Context) error {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"detcd/kv"
 )
 
 // Node is what the services need of the member that they speak for.
@@ -82,11 +84,12 @@ type Status struct {
 	RaftIndex   uint64 // committed
 	RaftApplied uint64
 
-	DBSize         int64  // bytes on disk
-	DBSizeInUse    int64  // bytes of it that are not dead
-	DBSizeQuota    int64  // bytes that DBSize may reach
-	StorageVersion string // "3.7.0"
-	Alarms         []*pb.AlarmMember
+	DBSize         int64      // bytes on disk
+	DBSizeInUse    int64      // bytes of it that are not dead
+	DBSizeQuota    int64      // bytes that Used may reach; negative: there is no quota
+	Used           int64      // bytes that count for the quota
+	StorageVersion string     // "3.7.0"
+	Alarms         []kv.Alarm // ascending
 
 	LeaderSince    time.Time // when the present leader became known
 	ConnectedSince time.Time // since when its leader (of a leader: a quorum) is heard; zero: it is not

@@ -84,7 +84,7 @@ func (a *adapter) Ask(ctx context.Context, question []byte) ([]byte, error) {
 
 // Status describes the member.
 func (a *adapter) Status() rpc.Status {
-	now, stats := a.Node.Status(), a.machine.stats.Load()
+	now, stats := a.Node.Status(), a.machine.sizes.Load()
 	return rpc.Status{
 		ClusterID: now.Cluster, MemberID: uint64(now.ID), Leader: uint64(now.Leader),
 		Learner:  now.Learner,
@@ -92,6 +92,9 @@ func (a *adapter) Status() rpc.Status {
 		RaftApplied:    uint64(now.Applied),
 		DBSize:         emptySize + stats.Disk + stats.Unwritten,
 		DBSizeInUse:    emptySize + stats.Live,
+		DBSizeQuota:    a.config.QuotaBytes,
+		Used:           stats.used,
+		Alarms:         a.machine.Alarms(),
 		StorageVersion: storageVersion,
 		LeaderSince:    now.LeaderSince, ConnectedSince: now.ConnectedSince,
 	}

@@ -37,6 +37,7 @@ type Config struct {
 	MaxConcurrentStreams  uint32        // on one connection
 	WatchProgressInterval time.Duration // between progress notifications
 	UnsafeNoFsync         bool          // loses data when the machine fails
+	QuotaBytes            int64         // of keys, values and history; negative: none
 
 	Web       Web
 	Keepalive Keepalive
@@ -83,6 +84,7 @@ func Default() Config {
 		MaxTxnOps:             128,
 		MaxConcurrentStreams:  1<<32 - 1,
 		WatchProgressInterval: 10 * time.Minute,
+		QuotaBytes:            2 << 30,
 	}
 }
 

@@ -12,18 +12,37 @@ import (
 // the store, and anyone may ask for a status.
 type machine struct {
 	*kv.Store
-	stats atomic.Pointer[archive.Stats]
+	sizes atomic.Pointer[sizes]
+	bytes int // of commands since the sizes were published
+}
+
+// sizes are what the store takes.
+type sizes struct {
+	archive.Stats
+	used int64 // of the quota
 }
 
 func newMachine(options kv.Options) *machine {
 	m := &machine{Store: kv.New(options)}
-	m.stats.Store(new(archive.Stats))
+	m.sizes.Store(new(sizes))
 	return m
 }
 
 func (m *machine) publish() {
-	stats := m.Store.Stats()
-	m.stats.Store(&stats)
+	m.sizes.Store(&sizes{m.Store.Stats(), m.Store.Used()})
+	m.bytes = 0
+}
+
+// publishBytes is after how much news is passed on, so that a quota is not exceeded by much.
+const publishBytes = 16 << 10
+
+// Apply passes the news on from time to time.
+func (m *machine) Apply(index uint64, command []byte, local bool) any {
+	answer := m.Store.Apply(index, command, local)
+	if m.bytes += len(command); m.bytes > publishBytes {
+		m.publish()
+	}
+	return answer
 }
 
 // Due passes the news on at every tick of a leader.

@@ -52,7 +52,13 @@ func (f *front) metrics() []gateway.Metric {
 func (f *front) aboutServer() []gateway.Metric {
 	now := f.served.Status()
 	well, ill := f.gateway.Verdicts()
-	return []gateway.Metric{
+	var alarms []gateway.Metric
+	for _, alarm := range now.Alarms {
+		raised := gauge("etcd_debugging_server_alarms", 1, "Alarms that are raised.")
+		alarms = append(alarms, with(with(raised, "server_id", hex(alarm.Member)),
+			"alarm_type", alarm.Kind.String()))
+	}
+	return append(alarms, []gateway.Metric{
 		gauge("etcd_server_has_leader", one(now.Leader != 0), "1 if a leader is known."),
 		gauge("etcd_server_is_leader", one(now.Leader == now.MemberID),
 			"1 if this member is the leader."),
@@ -69,7 +75,7 @@ func (f *front) aboutServer() []gateway.Metric {
 			"server_go_version", runtime.Version()),
 		counter("etcd_server_health_success", well, "How often /health said that all was well."),
 		counter("etcd_server_health_failures", ill, "How often /health said that it was not."),
-	}
+	}...)
 }
 
 func (f *front) aboutProposals() []gateway.Metric {

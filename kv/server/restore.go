@@ -86,6 +86,9 @@ func restore(
 	if err := contents.EachLease(importer.Grant); err != nil {
 		return err
 	}
+	if err := contents.EachAlarm(importer.Raise); err != nil {
+		return err
+	}
 	if err := contents.EachChange(importer.Add); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -93,6 +94,13 @@ func (u *user) live() {
 	}
 	_, err = client.Compact(u.ctx, compacted, clientv3.WithCompactPhysical())
 	u.must(err)
+	raised, err := pb.NewMaintenanceClient(client.ActiveConnection()).Alarm(u.ctx, &pb.AlarmRequest{
+		Action: pb.AlarmRequest_ACTIVATE, Alarm: pb.AlarmType_NOSPACE, MemberID: 7,
+	})
+	u.must(err)
+	if len(raised.Alarms) != 1 {
+		u.t.Fatalf("raised %v", raised.Alarms)
+	}
 }
 
 // command runs a program and returns what it says.
@@ -177,6 +185,11 @@ func (u *user) tell(endpoint string) (lines []string) {
 		hash, err := client.HashKV(u.ctx, endpoint, revision)
 		u.must(err)
 		say("%d: hash %d, %d, %d", revision, hash.Hash, hash.CompactRevision, hash.HashRevision)
+	}
+	alarms, err := client.AlarmList(u.ctx)
+	u.must(err)
+	for _, alarm := range alarms.Alarms {
+		say("alarm %v of %x", alarm.Alarm, alarm.MemberID)
 	}
 	leases, err := client.Leases(u.ctx)
 	u.must(err)

@@ -29,8 +29,6 @@ const masks = `
 "DBSize" : [0-9]+                SIZE
 "dbSizeInUse":[0-9]+             USED
 "DBSizeInUse" : [0-9]+           USED
-,"dbSizeQuota":[0-9]+            
-"DBSizeQuota" : [0-9]+           "DBSizeQuota" : 0
 127\.0\.0\.1:[1-3][0-9]{4}       ENDPOINT
 took (= )?[0-9.]+[mµn]?s         TOOK
 "took":"[0-9.]+[mµn]?s"          TOOK

@@ -21,7 +21,6 @@ ignored    etcdserverpb.StatusResponse.raftAppliedIndex  the same
 ignored    etcdserverpb.StatusResponse.dbSize            another format on disk
 ignored    etcdserverpb.StatusResponse.dbSizeInUse       the same
 ignored    etcdserverpb.HashResponse.hash                the checksum of that format
-ignored    etcdserverpb.StatusResponse.dbSizeQuota       detcd has no quota yet
 off-by-one etcdserverpb.LeaseTimeToLiveResponse.TTL      time left, rounded to seconds
 unordered  etcdserverpb.LeaseTimeToLiveResponse.keys     etcd keeps them in a map
 unordered  etcdserverpb.LeaseLeasesResponse.leases       by time left at the leader, else by chance

@@ -10,7 +10,7 @@ import (
 // serves one removes it here.
 const unserved = `
 	KV.RangeStream
-	Maintenance.Alarm(ACTIVATE) Maintenance.Downgrade(ENABLE)
+	Maintenance.Downgrade(ENABLE)
 `
 
 // Unserved tells whether detcd does not serve a method yet, as in "KV.RangeStream".

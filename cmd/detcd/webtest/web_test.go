@@ -35,7 +35,7 @@ type answer struct {
 // hidden are the fields that differ for a reason.
 func hidden() []string {
 	return []string{
-		"dbSize", "dbSizeInUse", "dbSizeQuota", "raftIndex", "raftAppliedIndex", "memstats",
+		"dbSize", "dbSizeInUse", "raftIndex", "raftAppliedIndex", "memstats",
 		"cmdline", "file_descriptor_limit", "raft.status",
 	}
 }
