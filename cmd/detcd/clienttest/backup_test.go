@@ -54,12 +54,25 @@ func moves(t *testing.T, from, to, restore string) {
 	source := testbed.Launch(t, testbed.Options{Binary: from})
 	u := &user{t: t, ctx: ctx, cluster: source}
 	u.live()
+	u.awaitVersion()
 	file := filepath.Join(t.TempDir(), "snapshot.db")
 	run := testbed.Tool(t, "etcdctl")
 	execute(t, run, "--endpoints", source.Endpoints()[0], "snapshot", "save", file)
 	u.status(file)
 	u.same(source.Endpoints()[0], u.restored(file, to, restore))
 	u.status(file) // nobody has changed it
+}
+
+// awaitVersion waits until the server knows the version of its storage; etcd takes a moment for it.
+func (u *user) awaitVersion() {
+	u.t.Helper()
+	for {
+		status, err := u.client().Status(u.ctx, u.cluster.Endpoints()[0])
+		if u.must(err); status.StorageVersion != "" {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // compacted is the revision of the compaction in live: a delete.
