@@ -189,10 +189,13 @@ const (
 	settledWithin = 30 * time.Second
 )
 
-// heal ends all faults and lets the clients come to an end.
+// heal ends all faults, also those that lie in wait, and lets the clients come to an end.
 func (w *world) heal() {
 	w.healed = true
 	w.fates.healAll()
+	for _, m := range w.members {
+		m.disk.trap, m.armed = nil, faults.None
+	}
 	w.event(eventFault, 0, 0, 0, func() string { return "everything heals" })
 	for _, m := range w.members {
 		if !m.up() && (m.fate == "" || m.life == 0 && w.isMember(m)) {
