@@ -26,6 +26,7 @@ type Node interface {
 type Options struct {
 	Node     Node
 	Services *grpc.ClientConn // the member's own gRPC services; nil: no JSON under /v3
+	Recipes  []rpc.Recipe     // of them, those that are described at run time
 	Metrics  func() []Metric  // what /metrics shows; nil: there is no such page
 	Timeout  time.Duration    // of a check that needs the other members
 

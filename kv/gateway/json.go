@@ -27,6 +27,11 @@ func (g *Gateway) services() (http.Handler, error) {
 			return nil, err
 		}
 	}
+	for i := range g.options.Recipes {
+		if err := g.recipe(mux, &g.options.Recipes[i]); err != nil {
+			return nil, err
+		}
+	}
 	return wsproxy.WebsocketProxy(g.bounded(mux),
 		wsproxy.WithRequestMutator(func(_, outgoing *http.Request) *http.Request {
 			outgoing.Method = http.MethodPost

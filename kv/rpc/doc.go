@@ -43,7 +43,7 @@
 // codes.Unimplemented and its name. To serve one, write it in the file of its service; a request
 // that belongs in the log needs a case in kv.NewCall and nothing else here. Auth begins in auth.go,
 // and what it has to ask of every request in gate.go and, for watches, where watch.go takes in a
-// request. Lock and Election are services of their own: a file and a line in Register each.
+// request. Lock and Election are clients of the other services ([Recipes]).
 //
 // # What it does not do
 //

@@ -45,7 +45,8 @@ type Options struct {
 	ElectionTimeout  time.Duration // of the cluster; the time limit of a request derives from it
 	ProgressInterval time.Duration // between progress notifications of a watch
 
-	Meter *Meter // counts; nil: nobody will ask it
+	Meter   *Meter   // counts; nil: nobody will ask it
+	Recipes *Recipes // Lock and Election; nil: they are not served
 
 	ConcurrentStreamsMax uint32        // on one connection
 	KeepaliveMinTime     time.Duration // a client that pings more often is disconnected
@@ -108,5 +109,8 @@ func Register(server *grpc.Server, node Node, options Options) {
 	pb.RegisterClusterServer(server, &clusterService{carrier: c})
 	pb.RegisterMaintenanceServer(server, &maintenanceService{carrier: c})
 	pb.RegisterAuthServer(server, &authService{})
+	if options.Recipes != nil {
+		options.Recipes.register(server)
+	}
 	grpc_health_v1.RegisterHealthServer(server, health.NewServer())
 }

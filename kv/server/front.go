@@ -32,6 +32,7 @@ type front struct {
 	http     *http.Server
 	watch    *http.Server     // for observers
 	services *grpc.ClientConn // what JSON is translated to
+	recipes  *rpc.Recipes     // Lock and Election, which ask the other services
 	lent     sync.WaitGroup   // requests of gRPC that HTTP serves
 
 	served  *adapter
@@ -75,6 +76,13 @@ func (f *front) closeListeners() error {
 
 // register makes the servers.
 func (f *front) register(c *Config, served *adapter) error {
+	var err error
+	if f.services, err = f.dialInside(); err != nil {
+		return err
+	}
+	if f.recipes, err = rpc.NewRecipes(f.services); err != nil {
+		return err
+	}
 	options := rpc.Options{
 		Limits: kv.Limits{
 			RequestBytesMax: c.MaxRequestBytes, TxnOpsMax: c.MaxTxnOps, LeaseTTLMin: c.leaseTTLMin(),
@@ -83,6 +91,7 @@ func (f *front) register(c *Config, served *adapter) error {
 		ProgressInterval:     c.WatchProgressInterval,
 		ConcurrentStreamsMax: c.MaxConcurrentStreams,
 		Meter:                f.meter,
+		Recipes:              f.recipes,
 		KeepaliveMinTime:     c.Keepalive.MinTime,
 		KeepaliveInterval:    c.Keepalive.Interval,
 		KeepaliveTimeout:     c.Keepalive.Timeout,
@@ -90,13 +99,10 @@ func (f *front) register(c *Config, served *adapter) error {
 	f.grpc = grpc.NewServer(append(rpc.ServerOptions(served, options), grpc.Creds(f.door),
 		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes))...)
 	rpc.Register(f.grpc, served, options)
-	var err error
-	if f.services, err = f.dialInside(); err != nil {
-		return err
-	}
 	f.served = served
 	settings := gateway.Options{
-		Node: served, Services: f.services, Timeout: 5*time.Second + 2*c.ElectionTimeout,
+		Node: served, Services: f.services, Recipes: f.recipes.List(),
+		Timeout: 5*time.Second + 2*c.ElectionTimeout,
 		Metrics: f.metrics, RequestBytesMax: c.MaxRequestBytes,
 		Origins: c.Web.Origins, Hosts: c.Web.Hosts, Profiling: c.Web.Profiling, Log: c.Log,
 	}
@@ -181,6 +187,7 @@ func (f *front) drain() {
 		f.http.Close()
 	}
 	f.lent.Wait()
+	f.recipes.Close()
 	f.services.Close()
 	f.grpc.GracefulStop()
 }

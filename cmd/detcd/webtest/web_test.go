@@ -79,7 +79,9 @@ func ask(t *testing.T, base, line string, headers ...string) answer {
 	return a
 }
 
-func endless(path string) bool { return strings.HasSuffix(path, "/watch") }
+func endless(path string) bool {
+	return strings.HasSuffix(path, "/watch") || strings.HasSuffix(path, "/observe")
+}
 
 // encoded writes ~foo~ as JSON carries bytes.
 func encoded(body string) string {
