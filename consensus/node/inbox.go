@@ -1,8 +1,10 @@
 package node
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"detcd/consensus/replica"
 )
@@ -198,11 +200,38 @@ type waiter struct {
 	id    replica.RequestID
 	state atomic.Int32
 	ready chan struct{}
+	timer *time.Timer // runs while somebody waits
 	value any
 	err   error
 }
 
-var waiterNew = func() any { return &waiter{ready: make(chan struct{}, 1)} }
+var waiterNew = func() any {
+	w := &waiter{ready: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+	w.timer.Stop()
+	return w
+}
+
+// wait returns nil when the answer is there. Its errors are those of a context: then the request
+// is abandoned.
+func (w *waiter) wait(ctx context.Context, patience time.Duration) (err error) {
+	if patience > 0 {
+		w.timer.Reset(patience)
+		defer w.timer.Stop()
+	}
+	select {
+	case <-w.ready:
+		return nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-w.timer.C:
+		err = context.DeadlineExceeded
+	}
+	if w.state.CompareAndSwap(waiting, abandoned) {
+		return err
+	}
+	<-w.ready
+	return nil
+}
 
 // answer hands over the answer, unless the request was abandoned.
 func (w *waiter) answer(value any, err error) {

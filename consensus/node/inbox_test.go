@@ -1,10 +1,12 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"detcd/consensus/replica"
 )
@@ -125,4 +127,37 @@ func ask(b *testing.B, once func()) {
 			once()
 		}
 	})
+}
+
+func TestAWaiterWaitsForAnAnswerItsContextOrItsPatience(t *testing.T) {
+	ended, end := context.WithCancel(context.Background())
+	end()
+	for _, c := range []struct {
+		name     string
+		ctx      context.Context
+		patience time.Duration
+		answered bool
+		want     error
+	}{
+		{"answered", context.Background(), time.Hour, true, nil},
+		{"answered, with all the time there is", context.Background(), 0, true, nil},
+		{"the client left", ended, time.Hour, false, context.Canceled},
+		{"too late", context.Background(), time.Millisecond, false, context.DeadlineExceeded},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := waiterNew().(*waiter)
+			for range 3 { // a waiter is used again
+				w.state.Store(waiting)
+				if c.answered {
+					w.answer("a", nil)
+				}
+				if err := w.wait(c.ctx, c.patience); !errors.Is(err, c.want) {
+					t.Errorf("%v, want %v", err, c.want)
+				}
+				if w.state.Load() == waiting {
+					t.Error("nobody decided how the request ends")
+				}
+			}
+		})
+	}
 }

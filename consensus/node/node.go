@@ -26,6 +26,9 @@ type Options struct {
 	// Peers are where the members of the cluster listen, for a member that joins and does not know
 	// them yet. They are forgotten when the membership is known.
 	Peers map[replica.MemberID][]string
+	// Patience is how long a request waits for the owner's answer before it ends as if its context
+	// had reached a deadline; 0: as long as the context. It costs less than a context of its own.
+	Patience time.Duration
 	// Answer answers questions that are put to the peer listener (transport.Ask). May be nil.
 	Answer func(question []byte) []byte
 	// Other takes over connections to the peer listener that are not of members. May be nil.
@@ -218,14 +221,9 @@ func (n *Node) request(ctx context.Context, in input) (value any, err error) {
 		n.waiters.Put(w)
 		return nil, err
 	}
-	select {
-	case <-w.ready:
-	case <-ctx.Done():
-		if w.state.CompareAndSwap(waiting, abandoned) {
-			n.inbox.note(input{kind: inputForget, id: w.id})
-			return nil, ctx.Err()
-		}
-		<-w.ready
+	if err := w.wait(ctx, n.options.Patience); err != nil {
+		n.inbox.note(input{kind: inputForget, id: w.id})
+		return nil, err
 	}
 	value, err = w.value, w.err
 	w.value, w.err = nil, nil

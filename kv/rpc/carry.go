@@ -25,7 +25,7 @@ const pause = 10 * time.Millisecond
 type carrier struct {
 	node    Node
 	limits  kv.Limits
-	timeout time.Duration // of one need of a call
+	timeout time.Duration // of what is no call
 	lead    time.Duration // a new leader was sought for about so long when it becomes known
 }
 
@@ -33,9 +33,14 @@ func newCarrier(node Node, options Options) *carrier {
 	return &carrier{
 		node:    node,
 		limits:  options.Limits,
-		timeout: 5*time.Second + 2*options.ElectionTimeout,
+		timeout: Patience(options.ElectionTimeout),
 		lead:    2 * options.ElectionTimeout,
 	}
+}
+
+// Patience is how long a request waits for the other members, as in etcd.
+func Patience(electionTimeout time.Duration) time.Duration {
+	return 5*time.Second + 2*electionTimeout
 }
 
 // A response of etcd has a header.
@@ -106,10 +111,8 @@ func (c *carrier) fetch(ctx context.Context, call *kv.Call, need kv.Need) (value
 	return value, nil
 }
 
-// agree gets what depends on other members, or gives it up when the time limit is reached.
+// agree gets what depends on other members.
 func (c *carrier) agree(ctx context.Context, call *kv.Call, need kv.Need) (any, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
 	switch need {
 	case kv.NeedBarrier:
 		return c.node.Barrier(ctx)

@@ -11,13 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// hurried carries for a node with little time; patient has all there is.
-func hurried(node Node) *carrier {
-	c := patient(node)
-	c.timeout = 20 * time.Millisecond
-	return c
-}
-
+// patient carries as the services do.
 func patient(node Node) *carrier { return newCarrier(node, Options{}.withDefaults()) }
 
 // What the node could not do in time is told as etcd tells it: with the likely reason.
@@ -43,10 +37,11 @@ func TestTimeoutsTellTheirReason(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			node := newLoner(t)
+			node.patience = 20 * time.Millisecond
 			node.hang()
 			node.change(c.status)
 			put := &pb.PutRequest{Key: []byte("a")}
-			_, err := carry[*pb.PutResponse](soon(t), hurried(node), put)
+			_, err := carry[*pb.PutResponse](soon(t), patient(node), put)
 			wantError(t, err, codes.Unavailable, c.text)
 		})
 	}

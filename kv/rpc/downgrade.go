@@ -34,9 +34,7 @@ func (s *maintenanceService) Downgrade(
 		return nil, status.Error(codes.Unknown, "etcdserver: unknown method")
 	}
 	begun := time.Now()
-	limited, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	view, err := s.node.Barrier(limited)
+	view, err := s.node.Barrier(ctx)
 	if err != nil {
 		return nil, s.failure(ctx, err, begun)
 	}

@@ -31,6 +31,7 @@ type loner struct {
 
 	// stuck, when set, is what Submit, Barrier and Ask do instead of their work.
 	stuck    atomic.Pointer[func(ctx context.Context) error]
+	patience time.Duration
 	barriers atomic.Int64 // how many were asked for
 	stopped  atomic.Bool
 	snapshot *blob
@@ -39,10 +40,11 @@ type loner struct {
 func newLoner(t testing.TB) *loner {
 	t.Helper()
 	n := &loner{
-		fs:      vfs.NewMemory(),
-		store:   kv.New(kv.Options{ElectionTimeout: time.Second}),
-		changed: make(chan struct{}),
-		birth:   time.Now(),
+		fs:       vfs.NewMemory(),
+		store:    kv.New(kv.Options{ElectionTimeout: time.Second}),
+		changed:  make(chan struct{}),
+		birth:    time.Now(),
+		patience: Patience(time.Second),
 		status: Status{
 			ClusterID: 0xc0ffee, MemberID: 7, Leader: 7, RaftTerm: 3, RaftIndex: 41, RaftApplied: 40,
 			DBSize: 2000, DBSizeInUse: 1000, DBSizeQuota: 2 << 30, StorageVersion: "3.7.0",
@@ -160,8 +162,12 @@ func (n *loner) change(edit func(s *Status)) {
 // hang makes the node do nothing until a request's time is over.
 func (n *loner) hang() {
 	stuck := func(ctx context.Context) error {
-		<-ctx.Done()
-		return ctx.Err()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(n.patience):
+			return context.DeadlineExceeded
+		}
 	}
 	n.stuck.Store(&stuck)
 }

@@ -14,7 +14,8 @@ import (
 //
 // Its errors reach the client: a gRPC status (rpctypes.ErrGRPCNoLeader, ErrGRPCLeaderChanged,
 // ErrGRPCStopped, ErrGRPCNoSpace …) goes out as it is; the error of ctx becomes one of etcd's
-// time-outs; any other error is codes.Unknown with its text. All methods may be called from any
+// time-outs, and so does context.DeadlineExceeded, which Submit, Barrier and Ask return after
+// Patience; any other error is codes.Unknown with its text. All methods may be called from any
 // goroutine.
 //
 // Many methods: each is one of the ways in which a request can touch a member (write it, read it

@@ -15,6 +15,7 @@ import (
 	"detcd/consensus/node"
 	"detcd/consensus/transport"
 	"detcd/kv"
+	"detcd/kv/rpc"
 )
 
 // Server is a member that serves clients.
@@ -79,7 +80,8 @@ func (s *Server) open(ctx context.Context) (err error) {
 	options := node.Options{
 		Replica:   c.replicaOptions(b, s.store.dir, s.store.log),
 		Listeners: s.peers, TLS: c.PeerTLS, Peers: b.peers,
-		Answer: s.answer, Event: s.happened, Log: c.Log,
+		Patience: rpc.Patience(c.ElectionTimeout),
+		Answer:   s.answer, Event: s.happened, Log: c.Log,
 		Bounds: transport.Bounds{
 			MessageBytes: max(messageBytesMin, 4*c.MaxRequestBytes),
 			Timeout:      2 * c.ElectionTimeout,
