@@ -93,3 +93,20 @@ func TestHistoriesThatHoldAreFoundToHold(t *testing.T) {
 		}
 	}
 }
+
+func TestALeaseInItsLastSecondIsThere(t *testing.T) {
+	history := []Operation{
+		{Call: 1, Return: 2, Request: Request{&Grant{ID: 7, TTL: 1}},
+			Response: &Response{Revision: 1, Lease: &LeaseReply{ID: 7, TTL: 1}}},
+		{Call: 3, Return: 4, Request: Request{&TimeToLive{ID: 7}},
+			Response: &Response{Revision: 1, Lease: &LeaseReply{ID: 7, Granted: 1}}},
+	}
+	report := Judge(history, Options{})
+	if report.Verdict != checker.Holds || Certify(history, report) != nil {
+		t.Errorf("%v: %s", report.Verdict, report.Reason)
+	}
+	history[1].Response.Lease = &LeaseReply{ID: 7, TTL: -1}
+	if report := Judge(history, Options{}); report.Verdict != checker.Violated {
+		t.Errorf("a lease that is gone at once: %v", report.Verdict)
+	}
+}

@@ -120,12 +120,14 @@ func leaseIn(ask any) int64 {
 	return 0
 }
 
-// gone tells whether an answer says that there is no lease.
+// gone tells whether an answer says that there is no lease. One that lives for less than a second
+// has a time to live of 0, rounded down, but still what it was granted.
 func gone(o *Operation) bool {
 	if o.Error != "" {
 		return o.Error == errLeaseNotFound
 	}
-	return o.Response == nil || o.Response.Lease == nil || o.Response.Lease.TTL <= 0
+	return o.Response == nil || o.Response.Lease == nil ||
+		o.Response.Lease.TTL <= 0 && o.Response.Lease.Granted == 0
 }
 
 // hiddenEnd ends a lease: by itself when its time is over, or by a request

@@ -79,8 +79,8 @@ type Response struct {
 // A LeaseReply is what the methods about leases answer. Times are in seconds.
 type LeaseReply struct {
 	ID      int64   `json:"id,omitempty"`
-	TTL     int64   `json:"ttl,omitempty"` // granted or remaining; 0 and less: there is no such lease
-	Granted int64   `json:"granted,omitempty"`
+	TTL     int64   `json:"ttl,omitempty"`     // granted or remaining, rounded down
+	Granted int64   `json:"granted,omitempty"` // 0, and a TTL of 0 or less: there is no such lease
 	Keys    []Bytes `json:"keys,omitempty"`
 	Leases  []int64 `json:"leases,omitempty"`
 }

@@ -62,10 +62,8 @@ func (s *State) shows(id int64, o *Operation) bool {
 		return o.Error == errLeaseNotFound && l == nil
 	case o.Response.Revision > s.revision: // it may be older: a member fills it in before it asks
 		return false
-	case o.Response.Lease == nil || o.Response.Lease.TTL <= 0:
-		return l == nil
 	}
-	return l != nil
+	return gone(o) == (l == nil)
 }
 
 // same tells whether two answers about keys are equal.
