@@ -1,6 +1,6 @@
 # Every target is one line that you could type yourself. `make` alone lists them.
 
-.PHONY: help build demo test check sim fleet diff fuzz bench torture-kill tools clean
+.PHONY: help build demo test check sim fleet diff fuzz bench torture torture-kill tools clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,6 +32,9 @@ fuzz: ## every fuzz target for half a minute
 
 bench: build tools ## detcd and etcd side by side, in turn, as ratios
 	bin/detcdlab bench compare
+
+torture: build ## a real cluster, everything going wrong for a minute, judged; report in bin/torture.html
+	bin/detcdlab torture --nemesis all --duration 1m --html bin/torture.html
 
 torture-kill: build ## kill -9, a thousand times, at any moment; nothing acknowledged may be lost
 	bin/detcdlab torture-kill

@@ -4,11 +4,17 @@
 //	detcdlab bench put|range   load on any endpoint: throughput, latencies, use of the processor
 //	detcdlab bench compare     etcd and detcd in turn, against the goals
 //	detcdlab demo              a cluster that loses its leader to kill -9, to look at
-//	detcdlab torture-kill      the same a thousand times, for the evidence
+//	detcdlab torture           a real cluster, broken in many ways; its history is judged
+//	detcdlab torture-kill      kill -9 a thousand times, judged while it runs
+//
+// # How torture is judged
+//
+// checker/probe records what clients did and saw, faults/nemesis breaks the cluster, and
+// checker/model judges the history when all is over: docs/torture.md.
 //
 // # How a kill is judged
 //
-// The commands that kill share one engine, the drill:
+// The demo and torture-kill share one engine, the drill, which judges while it runs:
 //
 //	workers ──┐ put, txn, delete, compare and swap, get            ┌── killer: kill -9, start
 //	owner   ──┤ leases: grant, keep alive, revoke, forget          │
@@ -28,6 +34,5 @@
 // # What it does not do
 //
 // A kill of a process loses nothing that it has written to a file, synced or not: that is the work
-// of the simulator, whose disks forget. The members run on one machine with one clock and a network
-// that never fails.
+// of the simulator, whose disks forget. The members run on one machine with one clock.
 package main

@@ -42,6 +42,7 @@ etcd itself for comparison.`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(simCommand(), replayCommand(), shrinkCommand())
-	root.AddCommand(benchCommand(), demoCommand(), tortureKillCommand(), checkCommand())
+	root.AddCommand(benchCommand(), demoCommand(), tortureCommand(), tortureKillCommand(),
+		checkCommand())
 	return root
 }

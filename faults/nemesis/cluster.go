@@ -24,14 +24,27 @@ type Options struct {
 	Args []string
 	// Env are further NAME=value settings for every member, after those of this process.
 	Env []string
+	// Network says how the members are connected. Only a Direct one cannot be broken.
+	Network Network
 }
+
+// A Network is a way in which members are connected.
+type Network int
+
+// The networks.
+const (
+	Direct  Network = iota // they talk to each other without anything between
+	Relayed                // through a relay in this process, which needs Linux
+)
 
 // Cluster is a set of members that know each other. Its methods may be called from any goroutine.
 type Cluster struct {
 	members []*Member
+	wires   *wires // nil: the network cannot be broken
+	relay   *relay // nil: there is none
 }
 
-// New chooses ports and names and makes the directory. It starts nothing.
+// New chooses ports and names, makes the directory and the network. It starts no member.
 func New(options Options) (*Cluster, error) {
 	count := max(options.Members, 1)
 	binary, err := filepath.Abs(options.Binary)
@@ -46,7 +59,7 @@ func New(options Options) (*Cluster, error) {
 	if err := os.MkdirAll(options.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("nemesis: directory: %w", err)
 	}
-	ports, err := freePorts(2 * count)
+	ports, err := freePorts(3 * count)
 	if err != nil {
 		return nil, err
 	}
@@ -56,19 +69,36 @@ func New(options Options) (*Cluster, error) {
 		m := &Member{
 			name:     fmt.Sprintf("m%d", i+1),
 			binary:   binary,
-			endpoint: fmt.Sprintf("127.0.0.1:%d", ports[2*i]),
-			peer:     fmt.Sprintf("127.0.0.1:%d", ports[2*i+1]),
+			endpoint: fmt.Sprintf("127.0.0.1:%d", ports[3*i]),
+			peer:     fmt.Sprintf("127.0.0.1:%d", ports[3*i+1]),
 			env:      options.Env,
+		}
+		m.advertised = m.peer
+		if options.Network != Direct {
+			m.advertised = fmt.Sprintf("127.0.0.1:%d", ports[3*i+2])
 		}
 		m.dataDir = filepath.Join(options.Dir, m.name+".etcd")
 		m.logPath = filepath.Join(options.Dir, m.name+".log")
-		peers = append(peers, m.name+"=http://"+m.peer)
+		peers = append(peers, m.name+"="+m.PeerURL())
 		cluster.members = append(cluster.members, m)
 	}
 	for _, m := range cluster.members {
 		m.args = append(m.flags(strings.Join(peers, ",")), options.Args...)
 	}
-	return cluster, nil
+	return cluster, cluster.connect(options.Network)
+}
+
+// connect makes the network.
+func (c *Cluster) connect(network Network) (err error) {
+	switch {
+	case network == Direct:
+		return nil
+	case !knowsOwners:
+		return errors.New("nemesis: a relayed network needs Linux")
+	}
+	c.wires = newWires(len(c.members))
+	c.relay, err = newRelay(c.members, c.wires)
+	return err
 }
 
 // Launch makes a cluster, starts every member and waits until all of them serve. On an error
@@ -156,6 +186,9 @@ func (c *Cluster) Close() error {
 	var all []error
 	for _, m := range c.members {
 		all = append(all, m.close())
+	}
+	if c.relay != nil {
+		all = append(all, c.relay.Close())
 	}
 	return errors.Join(all...)
 }

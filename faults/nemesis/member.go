@@ -18,13 +18,14 @@ import (
 // Member is one server of a cluster: a data directory, two addresses and, most of the time, a
 // process. Its methods may be called from any goroutine.
 type Member struct {
-	name     string
-	binary   string
-	env      []string
-	endpoint string
-	peer     string
-	dataDir  string
-	logPath  string
+	name       string
+	binary     string
+	env        []string
+	endpoint   string
+	peer       string // where it listens to its peers
+	advertised string // where they find it
+	dataDir    string
+	logPath    string
 
 	mu      sync.Mutex // guards what follows
 	args    []string
@@ -42,8 +43,8 @@ func (m *Member) Endpoint() string { return m.endpoint }
 // ClientURL returns the URL at which the member serves clients.
 func (m *Member) ClientURL() string { return "http://" + m.endpoint }
 
-// PeerURL returns the URL at which the member serves other members.
-func (m *Member) PeerURL() string { return "http://" + m.peer }
+// PeerURL returns the URL at which other members find the member.
+func (m *Member) PeerURL() string { return "http://" + m.advertised }
 
 // DataDir returns the data directory of the member.
 func (m *Member) DataDir() string { return m.dataDir }
@@ -246,7 +247,7 @@ func (m *Member) flags(initialCluster string) []string {
 		"--data-dir=" + m.dataDir,
 		"--listen-client-urls=" + m.ClientURL(),
 		"--advertise-client-urls=" + m.ClientURL(),
-		"--listen-peer-urls=" + m.PeerURL(),
+		"--listen-peer-urls=http://" + m.peer,
 		"--initial-advertise-peer-urls=" + m.PeerURL(),
 		"--initial-cluster=" + initialCluster,
 		"--initial-cluster-token=nemesis",

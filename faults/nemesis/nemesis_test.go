@@ -3,6 +3,7 @@ package nemesis_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -32,6 +33,34 @@ type fake struct {
 	etcdserverpb.UnimplementedKVServer
 	etcdserverpb.UnimplementedMaintenanceServer
 	id, term uint64
+	peers    []string
+}
+
+// HashKV is abused: it says with hash 1 that the peer of that number answers.
+func (f *fake) HashKV(
+	_ context.Context, request *etcdserverpb.HashKVRequest,
+) (*etcdserverpb.HashKVResponse, error) {
+	conn, err := net.Dial("tcp", f.peers[request.Revision])
+	if err != nil {
+		return &etcdserverpb.HashKVResponse{}, nil
+	}
+	defer conn.Close()
+	answer := make([]byte, 1)
+	_ = conn.SetDeadline(time.Now().Add(500 * time.Millisecond))
+	_, _ = conn.Write([]byte{1})
+	_, _ = conn.Read(answer)
+	return &etcdserverpb.HashKVResponse{Hash: uint32(answer[0])}, nil
+}
+
+// echo gives peers back what they say.
+func echo(listener net.Listener) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		go func() { _, _ = io.Copy(conn, conn) }()
+	}
 }
 
 func (f *fake) Range(
@@ -78,7 +107,21 @@ func serve(args []string) int {
 		println(err.Error())
 		return 5
 	}
+	peer, err := url.Parse(flag("listen-peer-urls"))
+	if err != nil {
+		return 4
+	}
+	peers, err := net.Listen("tcp", peer.Host)
+	if err != nil {
+		println(err.Error())
+		return 5
+	}
+	go echo(peers)
 	f := &fake{id: uint64(flag("name")[1] - '0'), term: uint64(len(before)) + 1}
+	for member := range strings.SplitSeq(flag("initial-cluster"), ",") {
+		_, address, _ := strings.Cut(member, "=http://")
+		f.peers = append(f.peers, address)
+	}
 	server := grpc.NewServer()
 	etcdserverpb.RegisterKVServer(server, f)
 	etcdserverpb.RegisterMaintenanceServer(server, f)

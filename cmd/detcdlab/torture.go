@@ -1,0 +1,145 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"detcd/checker/probe"
+	"detcd/faults"
+	"detcd/faults/nemesis"
+)
+
+// trialOptions are the flags of torture.
+type trialOptions struct {
+	binary     string
+	members    int
+	endpoints  []string
+	workload   string
+	duration   time.Duration
+	seed       uint64
+	nemeses    []string
+	plan       string
+	clients    int
+	keys       int
+	rate       float64
+	timeout    time.Duration
+	tolerance  time.Duration
+	dir        string
+	history    string
+	page       string
+	memberArgs []string
+}
+
+// tortureCommand is `detcdlab torture`.
+func tortureCommand() *cobra.Command {
+	o := trialOptions{}
+	command := &cobra.Command{
+		Use:   "torture",
+		Short: "Put a real cluster under load, break it in many ways, and judge what its clients saw",
+		Long: `torture starts a cluster on this machine, or takes one that runs (--endpoints; its store
+must be new), puts clients on it that record every request and answer, breaks the cluster meanwhile,
+and judges the history as check does. Then it compares the stores of the members.
+
+Workloads: ` + strings.Join(probe.Workloads(), ", ") + `.
+
+Nemeses:
+` + nemesesText() + `
+Without --plan they are drawn from the seed. A plan is a file with one fault a line, as
+"2.5s for 3s isolate members=2"; torture writes the plan that it drew into its directory.
+
+Exit status: 0 it holds, 1 it is violated, 3 it could not be decided, 2 nothing was judged.`,
+		Example: `  detcdlab torture --nemesis kill,pause,partition --duration 1m --html report.html
+  detcdlab torture --binary .cache/etcd/etcd --workload lease --members 5 --nemesis all
+  detcdlab torture --endpoints 10.0.0.1:2379,10.0.0.2:2379 --workload mixed`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return exitError{exitUnreadable, err.Error()}
+			}
+			return o.run(command)
+		},
+	}
+	o.define(command)
+	return command
+}
+
+// define makes the flags.
+func (o *trialOptions) define(command *cobra.Command) {
+	flags := command.Flags()
+	flags.StringVar(&o.binary, "binary", "bin/detcd", "server to torture: detcd or etcd")
+	flags.IntVar(&o.members, "members", 3, "size of the cluster")
+	flags.StringSliceVar(&o.endpoints, "endpoints", nil, "members of a cluster that runs already")
+	flags.StringVar(&o.workload, "workload", "mixed", "what clients do")
+	flags.DurationVar(&o.duration, "duration", 30*time.Second, "length of the load")
+	flags.Uint64Var(&o.seed, "seed", 1, "of what clients and nemeses draw")
+	flags.StringSliceVar(&o.nemeses, "nemesis", []string{"kill"}, `what breaks the cluster; "all", ""`)
+	flags.StringVar(&o.plan, "plan", "", "file that says what breaks the cluster, and when")
+	flags.IntVar(&o.clients, "clients", 10, "clients that work at the same time")
+	flags.IntVar(&o.keys, "keys", 10, "keys that they share")
+	flags.Float64Var(&o.rate, "rate", 500, "requests a second of all clients together")
+	flags.DurationVar(&o.timeout, "timeout", time.Second, "how long a client waits for an answer")
+	flags.DurationVar(&o.tolerance, "tolerance", 0, "how much too early a lease may expire")
+	flags.StringVar(&o.dir, "dir", "", "for data, logs, plan and history; default: temporary")
+	flags.StringVar(&o.history, "history", "", "file for the history; default: in the directory")
+	flags.StringVar(&o.page, "html", "", "file for a report as a page")
+	flags.StringArrayVar(&o.memberArgs, "member-arg", nil, memberArgUsage)
+}
+
+// nemesesText lists the nemeses.
+func nemesesText() string {
+	var b strings.Builder
+	for _, n := range nemesis.Nemeses() {
+		fmt.Fprintf(&b, "  %-12s%s\n", n.Name, n.Effect)
+	}
+	return b.String()
+}
+
+// check refuses what cannot be, before anything is started.
+func (o *trialOptions) check() error {
+	o.nemeses = slices.DeleteFunc(o.nemeses, func(name string) bool { return name == "" })
+	if len(o.endpoints) > 0 {
+		if o.plan != "" || slices.ContainsFunc(o.nemeses, func(n string) bool { return n != "compact" }) {
+			return errors.New("a cluster that was not started here can only be compacted: " +
+				"--nemesis compact, or none")
+		}
+		o.members = 0
+	} else if o.members < 1 {
+		return errors.New("a cluster has at least one member")
+	}
+	if min(o.clients, o.keys) < 1 || min(o.duration, o.timeout) <= 0 || o.rate <= 0 {
+		return errors.New("clients, keys, duration, rate and timeout must be positive")
+	}
+	return nil
+}
+
+// schedule returns the plan: read, or drawn.
+func (o *trialOptions) schedule() (faults.Plan, error) {
+	if o.plan != "" {
+		file, err := os.Open(o.plan)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		plan, err := faults.Parse(file)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", o.plan, err)
+		}
+		return plan, nil
+	}
+	families := o.nemeses
+	if slices.Contains(families, "all") {
+		families = nemesis.Names()
+		if o.members < 2 {
+			families = slices.DeleteFunc(families, func(name string) bool {
+				return slices.Contains([]string{"partition", "slow", "replace", "transfer"}, name)
+			})
+		}
+	}
+	return nemesis.Draw(families, o.members, o.seed, o.duration)
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"detcd/checker"
+	"detcd/checker/probe"
+	"detcd/cmd/detcd/testbed"
+)
+
+// gentle are the options of a torture that a test has time for.
+func gentle(t *testing.T, binary, workload string, nemeses ...string) *trialOptions {
+	return &trialOptions{binary: binary, members: 3, workload: workload, nemeses: nemeses,
+		duration: 3 * time.Second, seed: 1, clients: 8, keys: 5, rate: 300,
+		timeout: time.Second, dir: t.TempDir()}
+}
+
+// tryOut runs a torture and judges it.
+func tryOut(t *testing.T, o *trialOptions) *trial {
+	t.Helper()
+	if err := o.check(); err != nil {
+		t.Fatal(err)
+	}
+	torture := &trial{options: o}
+	history, err := torture.record(t.Context(), newSpeaker(io.Discard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	torture.judge(history)
+	if err := torture.writePage(filepath.Join(o.dir, "report.html"), history); err != nil {
+		t.Error(err)
+	}
+	var out bytes.Buffer
+	torture.tell(&out, history)
+	t.Logf("%s", &out)
+	return torture
+}
+
+// holds refuses a torture that found something, or in which hardly anything happened.
+func holds(t *testing.T, torture *trial) {
+	t.Helper()
+	if torture.report.Verdict != checker.Holds || torture.finding != "" {
+		text, _ := os.ReadFile(torture.history)
+		kept := filepath.Join(os.TempDir(), "detcdlab-torture-"+torture.options.workload+".jsonl")
+		t.Fatalf("%v: %s %s\nthe history is kept in %s: %v", torture.report.Verdict,
+			torture.report.Reason, torture.finding, kept, os.WriteFile(kept, text, 0o600))
+	}
+	if torture.tally.total.answered < 100 {
+		t.Errorf("hardly any load: %v", torture.tally)
+	}
+}
+
+func TestDetcdUnderTorture(t *testing.T) {
+	binary := testbed.Detcd(t)
+	for _, workload := range probe.Workloads() {
+		t.Run(workload, func(t *testing.T) {
+			t.Parallel()
+			holds(t, tryOut(t, gentle(t, binary, workload, "kill", "pause", "partition")))
+		})
+	}
+	t.Run("everything", func(t *testing.T) {
+		t.Parallel()
+		o := gentle(t, binary, "mixed", "all")
+		o.duration = 12 * time.Second
+		torture := tryOut(t, o)
+		holds(t, torture)
+		if len(torture.events) < 3 {
+			t.Errorf("%d faults", len(torture.events))
+		}
+	})
+	t.Run("a cluster that forgets is found", func(t *testing.T) {
+		t.Parallel()
+		findAmnesia(t, binary)
+	})
+}
+
+// findAmnesia takes all disks away while the clients work: the judge must notice a cluster that
+// really forgets.
+func findAmnesia(t *testing.T, binary string) {
+	cluster := launch(t, binary)
+	o := gentle(t, "", "set")
+	o.endpoints = cluster.Endpoints()
+	wiped := make(chan error, 1)
+	time.AfterFunc(o.duration/2, func() {
+		var all []error
+		for _, m := range cluster.Members() {
+			all = append(all, m.Kill(), os.RemoveAll(m.DataDir()))
+		}
+		for _, m := range cluster.Members() {
+			all = append(all, m.Start())
+		}
+		wiped <- errors.Join(all...)
+	})
+	torture := &trial{options: o, patience: time.Second}
+	history, err := torture.record(t.Context(), newSpeaker(io.Discard))
+	if err := errors.Join(err, <-wiped); err != nil {
+		t.Fatal(err)
+	}
+	torture.judge(history)
+	if torture.report.Verdict != checker.Violated || torture.finding == "" {
+		t.Errorf("a cluster that lost everything: %v; %s", torture.report.Verdict, torture.finding)
+	}
+	t.Log(torture.report.Reason, torture.finding)
+}
+
+func TestAnOldPlanIsFollowed(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "plan")
+	if err := os.WriteFile(name, []byte("1s for 2s pause members=1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := &trialOptions{plan: name, members: 3, duration: time.Minute}
+	plan, err := o.schedule()
+	if err != nil || plan.String() != "1s for 2s pause members=1\n" {
+		t.Errorf("%v %v", plan, err)
+	}
+}
+
+func TestTortureRefusesWhatItCannotDo(t *testing.T) {
+	for want, arguments := range map[string][]string{
+		"only be compacted": {"--endpoints", "127.0.0.1:1", "--nemesis", "kill"},
+		"no nemesis":        {"--nemesis", "rain"},
+		"at least one":      {"--members", "0"},
+		"must be positive":  {"--rate", "0"},
+		"no such file":      {"--plan", "nowhere"},
+	} {
+		command := tortureCommand()
+		command.SilenceUsage, command.SilenceErrors = true, true
+		command.SetArgs(arguments)
+		err := command.ExecuteContext(context.Background())
+		status := exitError{}
+		if !errors.As(err, &status) || status.status != exitUnreadable ||
+			!strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, want %q", arguments, err, want)
+		}
+	}
+}

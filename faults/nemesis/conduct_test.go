@@ -1,0 +1,222 @@
+package nemesis_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"golang.org/x/sync/errgroup"
+
+	"detcd/faults"
+	"detcd/faults/nemesis"
+)
+
+// relayed launches fakes whose network can be broken.
+func relayed(t *testing.T, members int) *nemesis.Cluster {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	cluster, err := nemesis.Launch(ctx, nemesis.Options{
+		Binary: os.Args[0], Members: members, Dir: filepath.Join(t.TempDir(), "cluster"),
+		Env: []string{"NEMESIS_FAKE=1"}, Network: nemesis.Relayed,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cluster.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return cluster
+}
+
+// links lists who gets an answer from whom, as in "12 13 21".
+func links(t *testing.T, cluster *nemesis.Cluster) string {
+	t.Helper()
+	members := cluster.Members()
+	answers := make([]string, len(members)*len(members))
+	var group errgroup.Group
+	for at := range answers {
+		i, peer := at/len(members), at%len(members)
+		group.Go(func() error {
+			conn, err := members[i].Conn()
+			if err != nil || peer == i {
+				return err
+			}
+			answer, err := etcdserverpb.NewMaintenanceClient(conn).HashKV(t.Context(),
+				&etcdserverpb.HashKVRequest{Revision: int64(peer)})
+			if answer.GetHash() == 1 {
+				answers[at] = fmt.Sprintf("%d%d ", i+1, peer+1)
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(strings.Join(answers, ""))
+}
+
+// conduct begins a plan and returns what ends it early and waits for the end.
+func conduct(t *testing.T, cluster *nemesis.Cluster, text string) (end func() error) {
+	t.Helper()
+	plan, err := faults.Parse(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := make(chan nemesis.Event, 100)
+	conductor := &nemesis.Conductor{Cluster: cluster,
+		Note: func(e nemesis.Event) { begun <- e }}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- conductor.Run(ctx, plan) }()
+	for range plan {
+		select {
+		case e := <-begun:
+			if e.Err != nil {
+				t.Errorf("%s: %v", e.Text, e.Err)
+			}
+		case err := <-done:
+			t.Fatalf("it is over: %v", err)
+		}
+	}
+	return func() error {
+		cancel()
+		return <-done
+	}
+}
+
+func TestPartitionsHaveTheirShapesAndHeal(t *testing.T) {
+	cluster := relayed(t, 3)
+	const whole = "12 13 21 23 31 32"
+	if got := links(t, cluster); got != whole {
+		t.Fatalf("at first: %s", got)
+	}
+	for plan, want := range map[string]string{
+		"0s for 1m isolate members=1":                                         "23 32",
+		"0s for 1m isolate-inbound members=1":                                 "23 32",
+		"0s for 1m split members=1,3 peers=2":                                 "13 31",
+		"0s for 1m split-one-way members=2 peers=3":                           "12 13 21 31",
+		"0s for 1m bridge members=2":                                          "12 21 23 32",
+		"0s for 1m delay amount=50":                                           whole,
+		"0s for 1m isolate members=1\n0s for 1m split members=1,2 peers=3":    "",
+		"0s for 1m isolate members=3\n0s for 100ms isolate members=3":         "12 21",
+		"0s for 1m isolate-outbound members=2\n0s for 1m slow-link amount=20": "13 31",
+	} {
+		end := conduct(t, cluster, plan)
+		time.Sleep(150 * time.Millisecond)
+		if got := links(t, cluster); got != want {
+			t.Errorf("%q: %q, want %q", plan, got, want)
+		}
+		if err := end(); err != nil {
+			t.Error(err)
+		}
+		if got := links(t, cluster); got != whole {
+			t.Fatalf("after %q: %s", plan, got)
+		}
+	}
+}
+
+func TestADelayIsThatOfTheNetwork(t *testing.T) {
+	cluster := relayed(t, 2)
+	end := conduct(t, cluster, "0s for 1m delay amount=200")
+	begin := time.Now()
+	if got := links(t, cluster); got != "12 21" {
+		t.Fatal(got)
+	}
+	if took := time.Since(begin); took < 400*time.Millisecond { // there and back
+		t.Errorf("a question took %v", took)
+	}
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheRelayLetsNoStrangerThrough(t *testing.T) {
+	cluster := relayed(t, 2)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(cluster.Members()[0].PeerURL(), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	if n, err := conn.Read(make([]byte, 1)); n != 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+}
+
+func TestAPlanIsCarriedOutAndUndone(t *testing.T) {
+	cluster := relayed(t, 3)
+	m := cluster.Members()
+	end := conduct(t, cluster, "0s for 1m crash-keep members=2\n1ms for 1m pause members=3")
+	if m[1].Running() || !m[2].Running() {
+		t.Error("the second member runs, or the third does not")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := m[2].Status(ctx); err == nil {
+		t.Error("the third member answers")
+	}
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if m[1].Starts() != 2 || m[2].Starts() != 1 {
+		t.Errorf("%d and %d starts", m[1].Starts(), m[2].Starts())
+	}
+}
+
+func TestWhatCannotBeDoneIsRefusedBeforeItBegins(t *testing.T) {
+	cluster := relayed(t, 2)
+	for line, want := range map[string]string{
+		"0s flip-log":                  "real processes cannot",
+		"0s crash-keep members=3":      "no member 3",
+		"0s for 1s clock-fast":         "real processes cannot",
+		"0s for 1s misdirect amount=1": "real processes cannot",
+	} {
+		fault, err := faults.ParseFault(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = (&nemesis.Conductor{Cluster: cluster}).Run(t.Context(), faults.Plan{fault})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+func TestPlansAreDrawnFromASeed(t *testing.T) {
+	for _, members := range []int{3, 5} {
+		plan, err := nemesis.Draw(nemesis.Names(), members, 7, 10*time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, _ := nemesis.Draw(nemesis.Names(), members, 7, 10*time.Minute)
+		if plan.String() != again.String() {
+			t.Error("the same seed gives two plans")
+		}
+		seen := map[faults.Kind]bool{}
+		for _, f := range plan {
+			seen[f.Kind] = true
+			if f.At+f.For > 10*time.Minute {
+				t.Errorf("%v ends after the run", f)
+			}
+		}
+		if len(plan) < 50 || len(seen) < 15 || seen[faults.Ring] != (members > 3) {
+			t.Errorf("%d faults of %d kinds", len(plan), len(seen))
+		}
+	}
+	if _, err := nemesis.Draw([]string{"rain"}, 3, 1, time.Minute); err == nil {
+		t.Error("rain is a nemesis")
+	}
+}
