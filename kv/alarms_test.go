@@ -153,19 +153,19 @@ func TestTheQuota(t *testing.T) {
 	m := newMember(t)
 	limits := testLimits
 	limits.Space = Space{Quota: 1000, Used: 700, Member: 7}
-	next := func(request proto.Message) Need { return NewCall(request, limits, nil).Next() }
+	next := func(request proto.Message) Need { return NewCall(request, limits, nil, nil).Next() }
 	for _, request := range []proto.Message{
 		put("a", string(make([]byte, 42))), grant(1, 60), then(put("a", ""), del("b", "")),
 		either(list(put("a", "")), list(put("b", string(make([]byte, 42))))),
 		then(put("a", ""), get("a", "")),
 	} {
-		if next(request) != NeedCommand || NewCall(request, limits, nil).refusal != nil {
+		if next(request) != NeedCommand || NewCall(request, limits, nil, nil).refusal != nil {
 			t.Errorf("%T{%v} is refused", request, request)
 		}
 	}
 	big := put("a", string(make([]byte, 43)))
 	for _, request := range []proto.Message{big, then(then(big)), then(put("a", ""), put("b", ""))} {
-		c := NewCall(request, limits, nil)
+		c := NewCall(request, limits, nil, nil)
 		if c.Next() != NeedCommand {
 			t.Fatalf("%T{%v} is taken", request, request)
 		}
@@ -177,7 +177,7 @@ func TestTheQuota(t *testing.T) {
 			Alarms: []*pb.AlarmMember{{MemberID: 7, Alarm: pb.AlarmType_NOSPACE}}})
 	}
 	limits.Space.Used, limits.Space.Alarmed = 5000, true
-	if _, err := NewCall(grant(1, 60), limits, nil).Response(); err != rpctypes.ErrGRPCNoSpace {
+	if _, err := NewCall(grant(1, 60), limits, nil, nil).Response(); err != rpctypes.ErrGRPCNoSpace {
 		t.Errorf("got %v", err)
 	}
 	for _, request := range []proto.Message{then(del("a", "")), del("a", ""), compact(1)} {

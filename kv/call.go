@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"detcd/kv/auth"
 	"detcd/kv/lease"
 )
 
@@ -38,19 +39,28 @@ type Limits struct {
 // Next, does that, tells the outcome to Give, and repeats until Done.
 type Call struct {
 	request  proto.Message
+	who      Credentials
+	caller   auth.Caller
 	need     Need
 	bytes    []byte // the command, or the question
 	revision int64  // for the header of the response to a question
 	refusal  error  // what the client is told, whatever becomes of the command
+	checks   int    // of a password
+	again    bool   // the leader was asked again, after this member had caught up
 	response proto.Message
 	err      error
 }
 
-// NewCall begins a request of the KV or Lease service, HashKV, or one of alarms. It keeps the
+// NewCall begins a request of the KV, Lease or Auth service, HashKV, or one of alarms. It keeps the
 // request, which must not be changed any more. random is asked for a lease ID when the client gave
-// none.
-func NewCall(request proto.Message, limits Limits, random func() uint64) *Call {
-	c := &Call{request: request}
+// none; who (nil: nobody) answers for the client, whenever that is needed.
+func NewCall(
+	request proto.Message, limits Limits, random func() uint64, who Credentials,
+) *Call {
+	if who == nil {
+		who = nobody{}
+	}
+	c := &Call{request: request, who: who}
 	if !limits.Space.fits(request) {
 		c.overflow(limits.Space)
 		return c
@@ -75,11 +85,17 @@ func NewCall(request proto.Message, limits Limits, random func() uint64) *Call {
 		c.submit(nil, grantOf(r, limits, random), limits)
 	case *pb.LeaseKeepAliveRequest, *pb.LeaseTimeToLiveRequest, *pb.HashKVRequest:
 		c.need = NeedView
-	case *pb.LeaseLeasesRequest:
+	case *pb.LeaseLeasesRequest, *pb.AuthenticateRequest, *pb.AuthStatusRequest,
+		*pb.AuthUserGetRequest, *pb.AuthUserListRequest, *pb.AuthRoleGetRequest,
+		*pb.AuthRoleListRequest:
 		c.need = NeedBarrier
 	case *pb.AlarmRequest:
 		c.alarm(r, limits)
 	default:
+		if _, known := authKind(r); known {
+			c.submit(nil, r, limits)
+			break
+		}
 		c.finish(nil, status.Error(codes.Unimplemented, fmt.Sprintf("kv: no such request: %T", r)))
 	}
 	return c
@@ -97,16 +113,24 @@ func (c *Call) read(invalid error, serializable bool) {
 	}
 }
 
-// submit begins a request that goes through the log, if it is valid and not too large.
+// submit begins a request that goes through the log, if it is valid and not too large. Whether it
+// is permitted is decided when it is executed.
 func (c *Call) submit(invalid error, request proto.Message, limits Limits) {
-	if invalid == nil {
-		invalid = checkSize(request, limits)
+	err := invalid
+	if err == nil {
+		request, err = hashed(request, c.who)
 	}
-	if invalid != nil {
-		c.finish(nil, invalid)
+	if err == nil {
+		c.caller, err = c.who.Caller()
+	}
+	if err == nil {
+		err = checkSize(request, c.caller, limits)
+	}
+	if err != nil {
+		c.finish(nil, err)
 		return
 	}
-	c.need, c.bytes = NeedCommand, encode(request)
+	c.need, c.bytes = NeedCommand, encodeFor(c.caller, request)
 }
 
 // overflow refuses what does not fit, after an alarm was raised. As in etcd it comes before
@@ -116,7 +140,8 @@ func (c *Call) overflow(space Space) {
 		c.finish(nil, rpctypes.ErrGRPCNoSpace)
 		return
 	}
-	c.need, c.bytes, c.refusal = NeedCommand, encode(space.alarm()), rpctypes.ErrGRPCNoSpace
+	c.need, c.refusal = NeedCommand, rpctypes.ErrGRPCNoSpace
+	c.bytes = encodeFor(auth.Itself(), space.alarm())
 }
 
 // alarm begins a request that lists, raises or disarms alarms.
@@ -162,7 +187,13 @@ func (c *Call) Give(value any) {
 	case []byte:
 		c.hear(value)
 	case error:
+		if value == errCheckAgain {
+			c.need = NeedBarrier
+			return
+		}
 		c.finish(nil, value)
+	case *pb.AuthenticateResponse:
+		c.tokened(value)
 	case proto.Message:
 		c.finish(value, nil)
 	default:
@@ -170,8 +201,35 @@ func (c *Call) Give(value any) {
 	}
 }
 
+// admit finds out who makes the request, if that matters, and whether he may. What a command may do
+// is decided when it is executed; and the leader knows the keys of leases.
+func (c *Call) admit(view *View) (err error) {
+	switch c.request.(type) {
+	case *pb.CompactionRequest, *pb.AuthenticateRequest:
+		return nil
+	}
+	if !view.auth.Enabled() {
+		return nil
+	}
+	if c.caller, err = c.who.Caller(); err != nil {
+		return err
+	}
+	if err = (access{View: view.auth, caller: c.caller}).check(c.request); err != nil {
+		return err
+	}
+	switch c.request.(type) {
+	case *pb.RangeRequest, *pb.TxnRequest:
+		return view.auth.Fresh(c.caller)
+	}
+	return nil
+}
+
 // look takes a view.
 func (c *Call) look(view *View) {
+	if err := c.admit(view); err != nil {
+		c.finish(nil, err)
+		return
+	}
 	switch r := c.request.(type) {
 	case *pb.RangeRequest:
 		response, err := view.Read(r)
@@ -184,24 +242,35 @@ func (c *Call) look(view *View) {
 		c.finish(&pb.HashKVResponse{Header: header(view.Revision()), Hash: hash,
 			CompactRevision: compacted, HashRevision: revision}, err)
 	case *pb.LeaseLeasesRequest:
-		response := &pb.LeaseLeasesResponse{Header: header(view.Revision())}
-		for _, id := range view.Leases() {
-			response.Leases = append(response.Leases, &pb.LeaseStatus{ID: int64(id)})
+		if view.auth.Admin(c.caller) == nil {
+			response := listOf(view.Leases())
+			response.Header = header(view.Revision())
+			c.finish(response, nil)
+			return
 		}
-		c.finish(response, nil)
+		c.ask(view)
 	case *pb.AlarmRequest:
 		c.finish(&pb.AlarmResponse{
 			Header: header(view.Revision()), Alarms: view.alarms.of(r.Alarm),
 		}, nil)
 	case *pb.LeaseKeepAliveRequest, *pb.LeaseTimeToLiveRequest:
-		// The header gets a revision from before the leader is asked. A later one could be that of
-		// the lease's own revocation, and say that it was alive after it.
-		c.need, c.bytes, c.revision = NeedAnswer, question(r), view.Revision()
+		c.ask(view)
 	case *pb.CompactionRequest:
 		if view.trimmed >= r.Revision {
 			c.need = Done
 		}
+	case *pb.AuthenticateRequest:
+		c.checkPassword(view, r)
+	default:
+		c.finish(readAuth(view, r))
 	}
+}
+
+// ask asks the leader. The header gets a revision from before. A later one could be that of the
+// lease's own revocation, and say that it was alive after it.
+func (c *Call) ask(view *View) {
+	c.need, c.revision = NeedAnswer, view.Revision()
+	c.bytes = append(appendCaller(nil, c.caller), question(c.request)...)
 }
 
 // hear takes the leader's answer. A lease whose fate is undecided is asked for again.
@@ -210,16 +279,31 @@ func (c *Call) hear(answer []byte) {
 		c.need = NeedPause
 		return
 	}
-	keepAlive, timeToLive := pb.LeaseKeepAliveResponse{}, pb.LeaseTimeToLiveResponse{}
+	if err, refused := cutRefusal(answer); refused {
+		// The leader may know of a change of users that this member does not know of yet. To end a
+		// stream of keep-alives for that would end the client's lease.
+		if err == auth.ErrOldRevision && !c.again {
+			c.need, c.again = NeedBarrier, true
+			return
+		}
+		c.finish(nil, err)
+		return
+	}
+	list, keepAlive := pb.LeaseLeasesResponse{}, pb.LeaseKeepAliveResponse{}
+	timeToLive := pb.LeaseTimeToLiveResponse{}
 	var response proto.Message = &keepAlive
-	if _, ok := c.request.(*pb.LeaseTimeToLiveRequest); ok {
+	switch c.request.(type) {
+	case *pb.LeaseTimeToLiveRequest:
 		response = &timeToLive
+	case *pb.LeaseLeasesRequest:
+		response = &list
 	}
 	if len(answer) == 0 || proto.Unmarshal(answer[1:], response) != nil {
 		c.finish(nil, status.Error(codes.Internal, "etcdserver: the leader's answer is unreadable"))
 		return
 	}
-	keepAlive.Header, timeToLive.Header = header(c.revision), header(c.revision)
+	list.Header, keepAlive.Header = header(c.revision), header(c.revision)
+	timeToLive.Header = header(c.revision)
 	c.finish(response, nil)
 }
 

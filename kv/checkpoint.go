@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"detcd/kv/auth"
 	"detcd/kv/lease"
 	"detcd/storage/archive"
 	"detcd/storage/vfs"
@@ -13,25 +14,26 @@ import (
 // ErrDamaged says that bytes are not a checkpoint of a Store.
 var ErrDamaged = errors.New("kv: not a checkpoint")
 
-// formatVersion is the first byte of a checkpoint. Version 2:
+// formatVersion is the first byte of a checkpoint. Version 3:
 //
-//	┌────────────┬─────────┬──────────────────┬─────────────────┬─────────────────┐
-//	│ version: 2 │ digest  │ length │ leases  │ length │ mvcc   │ length │ alarms │
-//	│ 1 byte     │ 8 bytes │ uvarint, bytes   │ uvarint, bytes  │ uvarint, bytes  │
-//	└────────────┴─────────┴──────────────────┴─────────────────┴─────────────────┘
+//	┌────────────┬─────────┬──────────────────────────────────────┐
+//	│ version: 3 │ digest  │ leases, mvcc, alarms, auth, of each: │
+//	│ 1 byte     │ 8 bytes │ length in uvarint, bytes             │
+//	└────────────┴─────────┴──────────────────────────────────────┘
 //
 // The digest is little-endian. A later version may add parts behind these. Version 1, without
-// alarms, is still read.
-const formatVersion = 2
+// alarms and auth, and version 2, without auth, are still read.
+const formatVersion = 3
 
 // parts are what a checkpoint consists of.
 type parts struct {
-	digest               digest
-	leases, mvcc, alarms []byte
+	digest                     digest
+	leases, mvcc, alarms, auth []byte
 }
 
 func (p *parts) encode() []byte {
-	out := make([]byte, 0, 1+8+3*binary.MaxVarintLen64+len(p.leases)+len(p.mvcc)+len(p.alarms))
+	out := make([]byte, 0, 1+8+4*binary.MaxVarintLen64+
+		len(p.leases)+len(p.mvcc)+len(p.alarms)+len(p.auth))
 	out = append(out, formatVersion)
 	out = binary.LittleEndian.AppendUint64(out, uint64(p.digest))
 	for _, part := range p.list(formatVersion) {
@@ -42,11 +44,8 @@ func (p *parts) encode() []byte {
 
 // list lists the parts that a version has, in their order.
 func (p *parts) list(version byte) []*[]byte {
-	all := []*[]byte{&p.leases, &p.mvcc, &p.alarms}
-	if version == 1 {
-		return all[:2]
-	}
-	return all
+	all := []*[]byte{&p.leases, &p.mvcc, &p.alarms, &p.auth}
+	return all[:version+1]
 }
 
 func decodeParts(state []byte) (p parts, err error) {
@@ -70,11 +69,12 @@ func decodeParts(state []byte) (p parts, err error) {
 }
 
 // Checkpoint gives the state as of the last Apply, the segments that belong to it, and the step
-// that makes those durable. It costs what mvcc's does, and some 20 bytes a lease.
+// that makes those durable. It costs what mvcc's does, some 20 bytes a lease, and all users and
+// roles: some 100 bytes a user, and the keys of the permissions.
 func (s *Store) Checkpoint() (state []byte, segments []archive.Segment, flush *archive.Step) {
 	history, segments, flush := s.mvcc.Checkpoint()
 	p := parts{digest: s.digest, leases: s.leases.Checkpoint(), mvcc: history,
-		alarms: s.alarms.Load().encode()}
+		alarms: s.alarms.Load().encode(), auth: s.auth.Checkpoint()}
 	return p.encode(), segments, flush
 }
 
@@ -82,6 +82,8 @@ func (s *Store) Checkpoint() (state []byte, segments []archive.Segment, flush *a
 // The store does not lead afterwards. After an error it is of no use but to Restore.
 func (s *Store) Restore(fs vfs.FS, dir string, state []byte, segments []archive.Segment) error {
 	s.leases, s.digest, s.trimmed, s.view = &lease.Book{}, 0, -1, nil
+	s.auth = auth.New()
+	s.tokens.Clear()
 	raised := alarms(nil)
 	var p parts
 	if state != nil {
@@ -95,9 +97,15 @@ func (s *Store) Restore(fs vfs.FS, dir string, state []byte, segments []archive.
 		if raised, err = decodeAlarms(p.alarms); err != nil {
 			return err
 		}
+		if p.auth != nil {
+			if s.auth, err = auth.Restore(p.auth); err != nil {
+				return fmt.Errorf("kv: restore: %w", err)
+			}
+		}
 		s.digest = p.digest
 	}
 	s.alarms.Store(&raised)
+	s.published.Store(s.auth.View())
 	orphan := lease.None
 	err := s.mvcc.Restore(fs, dir, p.mvcc, segments, func(key []byte, owner int64) {
 		switch id := lease.ID(owner); {

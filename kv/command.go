@@ -8,6 +8,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
 
+	"detcd/kv/auth"
 	"detcd/kv/lease"
 )
 
@@ -26,6 +27,9 @@ const (
 	kindRevoke  kind = 6 // pb.LeaseRevokeRequest
 	kindExpire  kind = 7 // own format, see appendExpire
 	kindAlarm   kind = 8 // pb.AlarmRequest
+
+	kindAs   kind = 32 // a caller, and any other command: own format, see appendCaller
+	kindAuth kind = 33 // and the following: see authCommands
 )
 
 // The flags of a put.
@@ -55,9 +59,20 @@ func encode(request proto.Message) []byte {
 	case *pb.AlarmRequest:
 		k = kindAlarm
 	default:
-		panic(fmt.Sprintf("kv: %T is no command", request))
+		var known bool
+		if k, known = authKind(request); !known {
+			panic(fmt.Sprintf("kv: %T is no command", request))
+		}
 	}
 	return encodeAs(byte(k), request)
+}
+
+// encodeFor gives the command that executes a request of a caller.
+func encodeFor(caller auth.Caller, request proto.Message) []byte {
+	if !caller.Known() {
+		return encode(request)
+	}
+	return append(appendCaller(nil, caller), encode(request)...)
 }
 
 // encodeAs marshals a message behind a byte that tells what it is.
@@ -170,7 +185,9 @@ func decode(command []byte) (proto.Message, error) {
 	case kindAlarm:
 		request = &pb.AlarmRequest{}
 	default:
-		return nil, fmt.Errorf("%w: kind %d", errCommand, command[0])
+		if request = authCommand(kind(command[0])); request == nil {
+			return nil, fmt.Errorf("%w: kind %d", errCommand, command[0])
+		}
 	}
 	if err := proto.Unmarshal(command[1:], request); err != nil {
 		return nil, fmt.Errorf("%w: %w", errCommand, err)

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
+	"detcd/kv/auth"
 	"detcd/kv/lease"
 )
 
@@ -61,7 +62,14 @@ func FuzzCommand(f *testing.F) {
 	f.Add(encode(&pb.TxnRequest{Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestPut{
 		RequestPut: &pb.PutRequest{Key: []byte("k"), IgnoreLease: true}}}}}))
 	f.Add(encode(&pb.LeaseGrantRequest{ID: 7, TTL: 60}))
+	ann := auth.Caller{User: "ann", Revision: 300}
+	f.Add(encodeFor(ann, &pb.AuthUserGrantRoleRequest{User: "bob", Role: "writer"}))
+	f.Add(encodeFor(ann, &pb.InternalAuthenticateRequest{SimpleToken: "abc"}))
 	f.Fuzz(func(t *testing.T, command []byte) {
+		caller, command, err := cutCaller(command)
+		if err != nil {
+			return
+		}
 		request, grant, err := decodeAny(command)
 		if err != nil {
 			return
@@ -69,6 +77,10 @@ func FuzzCommand(f *testing.F) {
 		again := appendExpire(nil, grant)
 		if request != nil {
 			again = encode(request)
+		}
+		caller2, again, err := cutCaller(append(appendCaller(nil, caller), again...))
+		if err != nil || caller2 != caller {
+			t.Fatalf("%x is of %v, and again of %v, %v", command, caller, caller2, err)
 		}
 		request2, grant2, err := decodeAny(again)
 		if err != nil || grant2 != grant || request != nil && !proto.Equal(request2, request) {
@@ -79,11 +91,12 @@ func FuzzCommand(f *testing.F) {
 
 func FuzzCheckpoint(f *testing.F) {
 	f.Add([]byte{})
-	p := parts{digest: 7, leases: []byte("leases"), mvcc: []byte("history")}
+	p := parts{digest: 7, leases: []byte("leases"), mvcc: []byte("history"), auth: []byte("users")}
 	f.Add(p.encode())
 	p.alarms = alarms{{pb.AlarmType_NOSPACE, 1 << 63}, {pb.AlarmType_CORRUPT, 0}}.encode()
 	f.Add(p.encode())
 	f.Add([]byte("\x0112345678\x00\x00"))
+	f.Add([]byte("\x0212345678\x01l\x01m\x00"))
 	f.Fuzz(func(t *testing.T, state []byte) {
 		p, err := decodeParts(state)
 		if err != nil {
@@ -91,7 +104,8 @@ func FuzzCheckpoint(f *testing.F) {
 		}
 		again, err := decodeParts(p.encode())
 		if err != nil || again.digest != p.digest || !bytes.Equal(again.leases, p.leases) ||
-			!bytes.Equal(again.mvcc, p.mvcc) || !bytes.Equal(again.alarms, p.alarms) {
+			!bytes.Equal(again.mvcc, p.mvcc) || !bytes.Equal(again.alarms, p.alarms) ||
+			!bytes.Equal(again.auth, p.auth) {
 			t.Fatalf("%x: %v is not %v, %v", state, again, p, err)
 		}
 		if all, err := decodeAlarms(p.alarms); err == nil {

@@ -42,7 +42,7 @@ func TestAPhysicalCompactionEndsWhenNothingIsLeftToBeDone(t *testing.T) {
 		m.want(put("a", ""), nil)
 	}
 	begin := func(revision int64) *Call {
-		call := NewCall(&pb.CompactionRequest{Revision: revision, Physical: true}, testLimits, nil)
+		call := NewCall(&pb.CompactionRequest{Revision: revision, Physical: true}, testLimits, nil, nil)
 		call.Give(m.apply(call.Command()))
 		return call
 	}
@@ -76,7 +76,7 @@ func TestAPhysicalCompactionEndsWhenNothingIsLeftToBeDone(t *testing.T) {
 }
 
 func TestARefusedCompactionDoesNotWait(t *testing.T) {
-	call := NewCall(&pb.CompactionRequest{Revision: 1 << 40, Physical: true}, testLimits, nil)
+	call := NewCall(&pb.CompactionRequest{Revision: 1 << 40, Physical: true}, testLimits, nil, nil)
 	call.Give(status.Error(codes.PermissionDenied, "etcdserver: permission denied"))
 	if call.Next() != Done {
 		t.Errorf("needs %d", call.Next())

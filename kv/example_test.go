@@ -19,7 +19,7 @@ func ExampleCall() {
 	}
 	carry := func(request proto.Message) (proto.Message, error) {
 		limits := kv.Limits{RequestBytesMax: 1 << 20, TxnOpsMax: 128, LeaseTTLMin: 2}
-		call := kv.NewCall(request, limits, func() uint64 { return 42 })
+		call := kv.NewCall(request, limits, func() uint64 { return 42 }, nil)
 		for call.Next() != kv.Done {
 			switch call.Next() {
 			case kv.NeedCommand:

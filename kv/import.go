@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"detcd/kv/auth"
 	"detcd/kv/lease"
 	"detcd/kv/mvcc"
 	"detcd/storage/archive"
@@ -15,6 +16,7 @@ type Importer struct {
 	history *mvcc.Importer
 	leases  lease.Book
 	alarms  alarms
+	auth    *auth.Book
 }
 
 // NewImporter begins in a directory for the archive, which must be there and empty.
@@ -23,7 +25,7 @@ func NewImporter(fs vfs.FS, dir string, options Options) (*Importer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Importer{history: history}, nil
+	return &Importer{history: history, auth: auth.New()}, nil
 }
 
 // Grant adds a lease.
@@ -43,6 +45,9 @@ func (m *Importer) Raise(one Alarm) error {
 	return nil
 }
 
+// Users says who may do what.
+func (m *Importer) Users(book *auth.Book) { m.auth = book }
+
 // Add takes the next change of history, as mvcc.Importer does.
 func (m *Importer) Add(revision, change []byte) error { return m.history.Add(revision, change) }
 
@@ -57,6 +62,7 @@ func (m *Importer) Finish(
 	if err != nil {
 		return nil, nil, err
 	}
-	p := parts{leases: m.leases.Checkpoint(), mvcc: history, alarms: m.alarms.encode()}
+	p := parts{leases: m.leases.Checkpoint(), mvcc: history,
+		alarms: m.alarms.encode(), auth: m.auth.Checkpoint()}
 	return p.encode(), segments, nil
 }

@@ -2,10 +2,12 @@ package kv
 
 import (
 	"fmt"
+	"slices"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
 
+	"detcd/kv/auth"
 	"detcd/kv/lease"
 )
 
@@ -81,39 +83,109 @@ func (s *Store) attach(key []byte, from, to int64) {
 const (
 	askKeepAlive  = 1 // pb.LeaseKeepAliveRequest
 	askTimeToLive = 2 // pb.LeaseTimeToLiveRequest
+	askLeases     = 3 // pb.LeaseLeasesRequest
 )
+
+// refused begins an answer, in place of the fate of a lease, whose second byte tells in which way
+// the caller was refused.
+const refused = 255
+
+// refusals are the ways in which a question may be refused; their places are in answers to other
+// members.
+func refusals() []error {
+	return []error{auth.ErrDenied, auth.ErrUserEmpty, auth.ErrOldRevision}
+}
+
+func refusal(err error) []byte {
+	return []byte{refused, byte(max(0, slices.Index(refusals(), err)))}
+}
+
+// cutRefusal tells why an answer is a refusal, if it is one.
+func cutRefusal(answer []byte) (err error, refusing bool) {
+	if len(answer) != 2 || answer[0] != refused || int(answer[1]) >= len(refusals()) {
+		return nil, false
+	}
+	return refusals()[answer[1]], true
+}
 
 // Ask answers a question that only the leader can answer, after a barrier that was begun at since:
 // how a lease is, or that it may live on. The answer is the lease's fate in a byte, and behind it
-// the response of the Lease service, without a header. There is none to what is no question.
+// the response of the Lease service, without a header; or a refusal. There is none to what is no
+// question.
 func (s *Store) Ask(since int64, question []byte) (answer []byte) {
-	if len(question) == 0 {
+	caller, question, err := cutCaller(question)
+	if err != nil || len(question) == 0 {
 		return nil
 	}
+	a := access{View: s.auth.View(), caller: caller, keys: s.leases.Keys}
 	switch question[0] {
 	case askKeepAlive:
 		var r pb.LeaseKeepAliveRequest
-		if proto.Unmarshal(question[1:], &r) != nil {
-			return nil
+		if proto.Unmarshal(question[1:], &r) == nil {
+			return s.keepAlive(a, lease.Instant(since), &r)
 		}
-		ttl, fate := s.leases.Renew(lease.ID(r.ID), lease.Instant(since))
-		return encodeAs(byte(fate), &pb.LeaseKeepAliveResponse{ID: r.ID, TTL: int64(ttl)})
 	case askTimeToLive:
 		var r pb.LeaseTimeToLiveRequest
-		if proto.Unmarshal(question[1:], &r) != nil {
-			return nil
+		if proto.Unmarshal(question[1:], &r) == nil {
+			return s.timeToLive(a, lease.Instant(since), &r)
 		}
-		status, fate := s.leases.Status(lease.ID(r.ID), lease.Instant(since), r.Keys)
-		response := &pb.LeaseTimeToLiveResponse{ID: r.ID, TTL: -1}
-		if fate == lease.Alive {
-			response.TTL, response.GrantedTTL = int64(status.Remaining), int64(status.TTL)
+	case askLeases:
+		for _, id := range s.leases.Listing().IDs() {
+			if err := a.hold(id, auth.Read); err != nil {
+				return refusal(err)
+			}
 		}
-		for _, key := range status.Keys {
-			response.Keys = append(response.Keys, []byte(key))
-		}
-		return encodeAs(byte(fate), response)
+		return encodeAs(byte(lease.Alive), listOf(s.leases.Listing().IDs()))
 	}
 	return nil
+}
+
+// hold refuses who is not known, and who has not this access to each key of a lease.
+func (a access) hold(id lease.ID, to auth.Access) error {
+	if err := a.Somebody(a.caller); err != nil {
+		return err
+	}
+	return a.lease(id, to)
+}
+
+func (s *Store) keepAlive(
+	a access, since lease.Instant, r *pb.LeaseKeepAliveRequest,
+) (answer []byte) {
+	if err := a.hold(lease.ID(r.ID), auth.Write); err != nil {
+		return refusal(err)
+	}
+	ttl, fate := s.leases.Renew(lease.ID(r.ID), since)
+	return encodeAs(byte(fate), &pb.LeaseKeepAliveResponse{ID: r.ID, TTL: int64(ttl)})
+}
+
+func (s *Store) timeToLive(
+	a access, since lease.Instant, r *pb.LeaseTimeToLiveRequest,
+) (answer []byte) {
+	err := a.Somebody(a.caller)
+	if err == nil && r.Keys {
+		err = a.lease(lease.ID(r.ID), auth.Read)
+	}
+	if err != nil {
+		return refusal(err)
+	}
+	status, fate := s.leases.Status(lease.ID(r.ID), since, r.Keys)
+	response := &pb.LeaseTimeToLiveResponse{ID: r.ID, TTL: -1}
+	if fate == lease.Alive {
+		response.TTL, response.GrantedTTL = int64(status.Remaining), int64(status.TTL)
+	}
+	for _, key := range status.Keys {
+		response.Keys = append(response.Keys, []byte(key))
+	}
+	return encodeAs(byte(fate), response)
+}
+
+// listOf lists leases.
+func listOf(ids []lease.ID) *pb.LeaseLeasesResponse {
+	response := &pb.LeaseLeasesResponse{}
+	for _, id := range ids {
+		response.Leases = append(response.Leases, &pb.LeaseStatus{ID: int64(id)})
+	}
+	return response
 }
 
 // question gives what to ask the leader for a request.
@@ -123,6 +195,8 @@ func question(request proto.Message) []byte {
 		return encodeAs(askKeepAlive, request)
 	case *pb.LeaseTimeToLiveRequest:
 		return encodeAs(askTimeToLive, request)
+	case *pb.LeaseLeasesRequest:
+		return encodeAs(askLeases, request)
 	}
 	panic(fmt.Sprintf("kv: %T is no question", request))
 }

@@ -65,7 +65,7 @@ func TestAnIDIsChosenByTheOneWhoProposes(t *testing.T) {
 		word := words[0]
 		words = words[1:]
 		return word
-	})
+	}, nil)
 	for range 2 {
 		m := newMember(t)
 		want := &pb.LeaseGrantResponse{Header: header(1), ID: 1 << 62, TTL: 60}
@@ -124,7 +124,7 @@ func TestAKeepAliveWaitsForTheRevocationUnderWay(t *testing.T) {
 	m.want(grant(1, 5), nil)
 	m.store.Due(0)
 	commands := m.store.Due(int64(5 * time.Second))
-	call := NewCall(keepAlive(1), testLimits, nil)
+	call := NewCall(keepAlive(1), testLimits, nil, nil)
 	step := func(want Need, value any) {
 		t.Helper()
 		if call.Next() != want {
@@ -190,7 +190,7 @@ func TestABadQuestionOrAnswerHarmsNobody(t *testing.T) {
 		}
 	}
 	for _, answer := range [][]byte{nil, {}, {byte(lease.Alive), 0xff}} {
-		call := NewCall(timeToLive(1), testLimits, nil)
+		call := NewCall(timeToLive(1), testLimits, nil, nil)
 		call.Give(m.store.View())
 		call.Give(answer)
 		if response, err := call.Response(); call.Next() != Done || err == nil || response != nil {

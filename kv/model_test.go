@@ -9,6 +9,8 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
+
+	"detcd/kv/auth"
 )
 
 // do executes a request that was found valid.
@@ -118,7 +120,12 @@ func TestTheSameCommandsGiveTheSameState(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newMember(t)
 		for range rapid.IntRange(20, 60).Draw(t, "requests") {
-			if _, err := m.do(anyRequest(t)); err != nil && err != rpctypes.ErrGRPCDuplicateKey {
+			request := anyRequest(t)
+			if rapid.IntRange(0, 3).Draw(t, "auth") == 0 {
+				request = anyAuth(t)
+			}
+			m.as(rapid.SampledFrom([]string{"", auth.Root, "ann"}).Draw(t, "name"))
+			if _, err := m.do(request); err != nil && err != rpctypes.ErrGRPCDuplicateKey {
 				continue
 			}
 		}
@@ -147,6 +154,8 @@ func TestTheSameCommandsGiveTheSameState(t *testing.T) {
 				t.Fatalf("%s: checkpoint %x, want %x", name, got, want)
 			}
 		}
+		m.as(auth.Root)
+		restored.as(auth.Root)
 		if restored.store.Hash() != m.store.Hash() {
 			t.Fatalf("hash %x, want %x", restored.store.Hash(), m.store.Hash())
 		}
@@ -167,6 +176,7 @@ func TestTheHashSeesWhatWasDone(t *testing.T) {
 		{put("a", "1"), put("b", "1"), del("a", "")}, {put("a", "1"), put("b", "1"), del("b", "")},
 		{put("a", "1"), then(put("b", "1"), put("c", "1"))},
 		{put("a", "1"), then(put("c", "1"), put("b", "1"))}, {put("a", "1"), del("c", "")},
+		{put("a", "1"), addRole("a")}, {put("a", "1"), addRole("b")},
 	} {
 		m := newMember(t)
 		for _, request := range history {

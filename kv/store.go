@@ -1,7 +1,6 @@
 package kv
 
 import (
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -9,6 +8,7 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/protobuf/proto"
 
+	"detcd/kv/auth"
 	"detcd/kv/lease"
 	"detcd/kv/mvcc"
 	"detcd/storage/archive"
@@ -18,6 +18,7 @@ import (
 type Options struct {
 	ElectionTimeout time.Duration // what every lease gets besides when this member begins to lead
 	Archive         archive.Options
+	Tokens          Tokens // by which this member knows users; nil: it has none
 }
 
 // Store is the replicated state of one member. It does nothing before Restore was called. All its
@@ -26,20 +27,36 @@ type Store struct {
 	options Options
 	mvcc    *mvcc.Store
 	leases  *lease.Book
+	auth    *auth.Book
+	tokens  Tokens
 	digest  digest
 	tally   tally
 	trimmed int64 // as in View
 	alarms  atomic.Pointer[alarms]
 	view    *View
 	put     pb.PutRequest // the one being applied
+
+	published atomic.Pointer[auth.View] // of auth, for all goroutines
 }
 
 // New gives a store that waits for Restore.
 func New(options Options) *Store {
-	s := &Store{options: options, mvcc: mvcc.New(mvcc.Options{Archive: options.Archive})}
+	s := &Store{options: options, auth: auth.New(), tokens: options.Tokens,
+		mvcc: mvcc.New(mvcc.Options{Archive: options.Archive})}
+	if s.tokens == nil {
+		s.tokens = noTokens{}
+	}
 	s.alarms.Store(new(alarms))
+	s.published.Store(s.auth.View())
 	return s
 }
+
+// noTokens are none.
+type noTokens struct{}
+
+func (noTokens) Assign(uint64, string, string) {}
+func (noTokens) Revoke(string)                 {}
+func (noTokens) Clear()                        {}
 
 // Hash is a running hash of all that was done to the store: equal on all members that have applied
 // the same commands, whether one by one or by way of a checkpoint.
@@ -65,7 +82,7 @@ func (s *Store) View() any {
 		s.trimmed = compacted
 	}
 	next := View{View: s.mvcc.View(), leases: s.leases.Listing(), trimmed: s.trimmed,
-		alarms: s.alarms.Load()}
+		alarms: s.alarms.Load(), auth: s.auth.View()}
 	if s.view == nil || *s.view != next {
 		s.view = &next
 	}
@@ -73,10 +90,10 @@ func (s *Store) View() any {
 }
 
 // Apply executes a command. The answer is a response (a proto.Message) or an error for the client;
-// Call.Give understands it. The index does not matter. A command that cannot be read, and a value
-// that cannot be read from the archive, end the member: Apply panics.
-func (s *Store) Apply(_ uint64, command []byte, local bool) (answer any) {
-	response, err := s.execute(command, local)
+// Call.Give understands it. The index matters only in the names of tokens. A command that cannot be
+// read, and a value that cannot be read from the archive, end the member: Apply panics.
+func (s *Store) Apply(index uint64, command []byte, local bool) (answer any) {
+	response, err := s.execute(index, command, local)
 	s.digest.word(uint64(s.mvcc.Revision()))
 	switch {
 	case err != nil:
@@ -88,7 +105,9 @@ func (s *Store) Apply(_ uint64, command []byte, local bool) (answer any) {
 	return response
 }
 
-func (s *Store) execute(command []byte, local bool) (proto.Message, error) {
+func (s *Store) execute(index uint64, command []byte, local bool) (proto.Message, error) {
+	caller, command, err := cutCaller(command)
+	must(err)
 	if len(command) == 0 {
 		panic("kv: an empty command")
 	}
@@ -96,7 +115,7 @@ func (s *Store) execute(command []byte, local bool) (proto.Message, error) {
 	switch kind(command[0]) {
 	case kindPut:
 		must(decodePut(command, &s.put))
-		if err := s.alarms.Load().refuse(&s.put); err != nil {
+		if err := s.admit(caller, &s.put); err != nil {
 			return nil, err
 		}
 		return s.applyPut(&s.put, local)
@@ -108,7 +127,7 @@ func (s *Store) execute(command []byte, local bool) (proto.Message, error) {
 	}
 	request, err := decode(command)
 	must(err)
-	if err := s.alarms.Load().refuse(request); err != nil {
+	if err := s.admit(caller, request); err != nil {
 		return nil, err
 	}
 	switch r := request.(type) {
@@ -128,9 +147,24 @@ func (s *Store) execute(command []byte, local bool) (proto.Message, error) {
 		if !s.revoke(lease.ID(r.ID)) {
 			return nil, rpctypes.ErrGRPCLeaseNotFound
 		}
-		return &pb.LeaseRevokeResponse{Header: header(s.mvcc.Revision())}, nil
+		return &pb.LeaseRevokeResponse{Header: s.header()}, nil
+	case *pb.InternalAuthenticateRequest:
+		return s.authenticate(index, caller, r)
 	}
-	panic(fmt.Sprintf("kv: %T is no command", request))
+	s.digest.bytes(command)
+	return s.applyAuth(request)
+}
+
+// admit refuses what an alarm forbids, and then what the caller may not do.
+func (s *Store) admit(caller auth.Caller, request proto.Message) error {
+	if err := s.alarms.Load().refuse(request); err != nil {
+		return err
+	}
+	view := s.auth.View()
+	if !view.Enabled() {
+		return nil
+	}
+	return access{View: view, caller: caller, keys: s.leases.Keys}.check(request)
 }
 
 func (s *Store) compact(revision int64) (proto.Message, error) {

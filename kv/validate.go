@@ -6,17 +6,27 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/protobuf/proto"
+
+	"detcd/kv/auth"
 )
 
-// envelopeBytes is what etcd adds to a request in its log before it measures it, but for the length
-// prefix: a header with a request ID (13 bytes) and the field's tag. Clients see the bound, so it
-// is kept to the byte.
-const envelopeBytes = 13 + 1
+// What etcd adds to a request in its log before it measures it, but for the length prefixes: the
+// tags of the request and of a header (3 bytes), and in the header a request ID (10 bytes). Clients
+// see the bound, so it is kept to the byte.
+const (
+	tagBytes = 3
+	idBytes  = 10
+)
 
 // checkSize refuses a request that would be too large for the log.
-func checkSize(r proto.Message, limits Limits) error {
-	size := proto.Size(r)
-	if size+prefixBytes(size)+envelopeBytes > limits.RequestBytesMax {
+func checkSize(r proto.Message, caller auth.Caller, limits Limits) error {
+	size, header := proto.Size(r), idBytes
+	if caller.Known() {
+		header += proto.Size(&pb.RequestHeader{
+			Username: caller.User, AuthRevision: uint64(caller.Revision),
+		})
+	}
+	if size+prefixBytes(size)+header+prefixBytes(header)+tagBytes > limits.RequestBytesMax {
 		return rpctypes.ErrGRPCRequestTooLarge
 	}
 	return nil

@@ -11,12 +11,14 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
+
+	"detcd/kv/auth"
 )
 
 // refuse wants a request refused before anything is needed for it.
 func refuse(t *testing.T, name string, want error, request proto.Message) {
 	t.Helper()
-	c := NewCall(request, testLimits, nil)
+	c := NewCall(request, testLimits, nil, nil)
 	response, err := c.Response()
 	if c.Next() != Done || response != nil || err == nil ||
 		status.Code(err) != status.Code(want) || err.Error() != want.Error() {
@@ -88,7 +90,7 @@ func TestRefusedConflicts(t *testing.T) {
 func TestAccepted(t *testing.T) {
 	accept := func(name string, want Need, request proto.Message) {
 		t.Helper()
-		if got := NewCall(request, testLimits, nil); got.Next() != want {
+		if got := NewCall(request, testLimits, nil, nil); got.Next() != want {
 			response, err := got.Response()
 			t.Errorf("%s: needs %d, want %d (%v, %v)", name, got.Next(), want, response, err)
 		}
@@ -134,11 +136,21 @@ func TestTheSizeBoundIsEtcdsToTheByte(t *testing.T) {
 	if size := proto.Size(r); size != most {
 		t.Fatalf("size %d", size)
 	}
-	if err := checkSize(r, testLimits); err != nil {
+	nobody, ann := auth.Caller{}, auth.Caller{User: "ann", Revision: 200}
+	if err := checkSize(r, nobody, testLimits); err != nil {
 		t.Error(err)
 	}
 	r.Value = append(r.Value, 0)
-	if err := checkSize(r, testLimits); err != rpctypes.ErrGRPCRequestTooLarge {
+	if err := checkSize(r, nobody, testLimits); err != rpctypes.ErrGRPCRequestTooLarge {
+		t.Error(err)
+	}
+	// The name and the revision of who asks are in the envelope, with their tags: 5 and 3 bytes.
+	r.Value = r.Value[:len(r.Value)-1-8]
+	if err := checkSize(r, ann, testLimits); err != nil {
+		t.Error(err)
+	}
+	r.Value = append(r.Value, 0)
+	if err := checkSize(r, ann, testLimits); err != rpctypes.ErrGRPCRequestTooLarge {
 		t.Error(err)
 	}
 	for _, n := range []int{1, 127, 128, 16383, 16384, 2097151, 2097152} {

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"detcd/kv/auth"
 	"detcd/kv/lease"
 	"detcd/kv/mvcc"
 )
@@ -18,6 +19,7 @@ import (
 type View struct {
 	*mvcc.View
 	leases  *lease.Listing
+	auth    *auth.View
 	trimmed int64 // the last compaction of which nothing is left to be done
 	alarms  *alarms
 }
@@ -30,6 +32,9 @@ func (v *View) Alarms() []Alarm { return *v.alarms }
 
 // EachLease calls each for every lease in ascending order of ID, with its time to live as granted.
 func (v *View) EachLease(each func(id lease.ID, ttl lease.Seconds)) { v.leases.Each(each) }
+
+// Auth is who may do what.
+func (v *View) Auth() *auth.View { return v.auth }
 
 // Read answers a range request that was found valid, from this view.
 func (v *View) Read(r *pb.RangeRequest) (*pb.RangeResponse, error) { return read(v.View, r) }
@@ -76,5 +81,36 @@ func outward(err error) error {
 	if _, known := status.FromError(err); known {
 		return err
 	}
+	if known := outwardOfAuth(err); known != nil {
+		return known
+	}
 	return status.Error(codes.Unknown, fmt.Sprintf("etcdserver: %v", err))
+}
+
+// outwardOfAuth is the same for an error of package auth; nil: it is none.
+func outwardOfAuth(err error) error {
+	for _, pair := range [...][2]error{
+		{auth.ErrNoRootUser, rpctypes.ErrGRPCRootUserNotExist},
+		{auth.ErrNoRootRole, rpctypes.ErrGRPCRootRoleNotExist},
+		{auth.ErrUserExists, rpctypes.ErrGRPCUserAlreadyExist},
+		{auth.ErrUserEmpty, rpctypes.ErrGRPCUserEmpty},
+		{auth.ErrUserUnknown, rpctypes.ErrGRPCUserNotFound},
+		{auth.ErrRoleExists, rpctypes.ErrGRPCRoleAlreadyExist},
+		{auth.ErrRoleEmpty, rpctypes.ErrGRPCRoleEmpty},
+		{auth.ErrRoleUnknown, rpctypes.ErrGRPCRoleNotFound},
+		{auth.ErrRoleNotGranted, rpctypes.ErrGRPCRoleNotGranted},
+		{auth.ErrNoPermission, rpctypes.ErrGRPCPermissionNotGiven},
+		{auth.ErrNotGranted, rpctypes.ErrGRPCPermissionNotGranted},
+		{auth.ErrDenied, rpctypes.ErrGRPCPermissionDenied},
+		{auth.ErrFailed, rpctypes.ErrGRPCAuthFailed},
+		{auth.ErrNoPassword, status.Error(codes.Unknown, "auth: "+auth.ErrNoPassword.Error())},
+		{auth.ErrDisabled, rpctypes.ErrGRPCAuthNotEnabled},
+		{auth.ErrOldRevision, rpctypes.ErrGRPCAuthOldRevision},
+		{auth.ErrManagement, rpctypes.ErrGRPCInvalidAuthMgmt},
+	} {
+		if errors.Is(err, pair[0]) {
+			return pair[1]
+		}
+	}
+	return nil
 }

@@ -28,6 +28,7 @@ type member struct {
 	now    int64
 	random uint64
 	log    [][]byte // all that was applied
+	who    Credentials
 }
 
 const dir = "archive"
@@ -88,7 +89,7 @@ func (m *member) pass(d time.Duration) {
 // do carries a call to its end.
 func (m *member) do(request proto.Message) (proto.Message, error) {
 	m.t.Helper()
-	c := NewCall(request, testLimits, func() uint64 { m.random++; return m.random })
+	c := NewCall(request, testLimits, func() uint64 { m.random++; return m.random }, m.who)
 	for range 10_000 {
 		switch c.Next() {
 		case Done:

@@ -19,7 +19,7 @@ const serverPatience = 7 * time.Second
 // done. Where the member crashes, reply is never called.
 func (m *member) serve(request proto.Message, reply func(proto.Message, error)) {
 	m.input(func() {
-		m.drive(kv.NewCall(request, limits, m.random.Uint64), reply)
+		m.drive(kv.NewCall(request, limits, m.random.Uint64, nil), reply)
 	})
 }
 

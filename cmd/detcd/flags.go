@@ -41,6 +41,7 @@ func newSettings() *settings {
 	s.registerMember()
 	s.registerCluster()
 	s.registerLimits()
+	s.registerAuth()
 	s.registerWeb()
 	s.registerTLS()
 	registerUnserved(s.flags)
@@ -82,6 +83,23 @@ func (s *settings) registerCluster() {
 			c.Existing = value == "existing"
 			return nil
 		})
+}
+
+func (s *settings) registerAuth() {
+	f, c := s.flags, &s.config
+	f.StringVar(&c.Auth.Token, "auth-token", c.Auth.Token,
+		"`kind` of tokens: simple, or jwt,sign-method=RS256,priv-key=path,pub-key=path,ttl=10m")
+	f.Func("auth-token-ttl",
+		"`seconds` after which a simple token that is not used is over (default 300)",
+		func(value string) error {
+			n, err := strconv.ParseUint(value, 0, 31)
+			if err != nil {
+				return errParse
+			}
+			c.Auth.TokenTTL = time.Duration(n) * time.Second
+			return nil
+		})
+	count(f, &c.Auth.BcryptCost, "bcrypt-cost", "of the hash of a password, 4 to 31")
 }
 
 func (s *settings) registerLimits() {
@@ -168,6 +186,7 @@ func (s *settings) derive() error {
 	if err := s.tls.check(); err != nil {
 		return err
 	}
+	c.Auth.Certificates = s.client.ClientCertAuth
 	if c.Keepalive.Interval <= 0 || c.Keepalive.Timeout <= 0 {
 		c.Keepalive.Interval = -1
 	}

@@ -79,9 +79,6 @@ pre-vote bool true
 auto-compaction-retention 0
 auto-compaction-mode periodic revision
 v2-deprecation
-auth-token simple
-bcrypt-cost
-auth-token-ttl
 metrics basic
 logger zap
 log-outputs default stderr

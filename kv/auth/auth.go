@@ -16,6 +16,10 @@ type Caller struct {
 	Revision Revision
 }
 
+// Itself is the caller of what a member does for the cluster of its own accord, which nobody needs
+// to permit. No client can be it: no user's revision comes so far.
+func Itself() Caller { return Caller{Revision: 1<<64 - 1} }
+
 // Known tells whether it is known who the caller is.
 func (c Caller) Known() bool { return c.Revision != 0 }
 

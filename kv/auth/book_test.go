@@ -103,6 +103,8 @@ func TestEveryRefusalOfACaller(t *testing.T) {
 		{v.May(Caller{"ann", now + 1}, Read, key, nil), nil},
 		{v.May(Caller{Root, now}, Write, []byte{0}, []byte{0}), nil},
 		{v.Fresh(Caller{"ann", now + 1}), ErrOldRevision}, {v.Fresh(Caller{}), nil},
+		{v.Admin(Itself()), nil}, {v.Somebody(Itself()), nil}, {v.Fresh(Itself()), nil},
+		{v.May(Itself(), Write, key, nil), nil},
 	} {
 		if c.got != c.want {
 			t.Errorf("%d: %v, want %v", i, c.got, c.want)

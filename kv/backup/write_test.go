@@ -27,7 +27,7 @@ func newView(t *testing.T, requests ...proto.Message) *kv.View {
 	}
 	limits := kv.Limits{RequestBytesMax: 2 << 20, TxnOpsMax: 128, LeaseTTLMin: 1}
 	for i, request := range requests {
-		call := kv.NewCall(request, limits, func() uint64 { return 1 })
+		call := kv.NewCall(request, limits, func() uint64 { return 1 }, nil)
 		if call.Next() != kv.NeedCommand {
 			t.Fatalf("%v needs %v", request, call.Next())
 		}

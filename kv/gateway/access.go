@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/http"
@@ -20,6 +21,10 @@ func (g *Gateway) guard(next http.Handler) http.Handler {
 			http.Error(w, fmt.Sprintf(misdirected, host), http.StatusMisdirectedRequest)
 			return
 		}
+		if g.mistaken(r) {
+			http.Error(w, commonNameIgnored, http.StatusBadRequest)
+			return
+		}
 		if origin := r.Header.Get("Origin"); open(g.options.Origins, "*") {
 			allow(w, "*")
 		} else if open(g.options.Origins, origin) {
@@ -32,6 +37,22 @@ func (g *Gateway) guard(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
+
+// mistaken tells whether a client may think that it is known by its certificate: it is not, because
+// JSON reaches the services over a connection of the gateway's own.
+func (g *Gateway) mistaken(r *http.Request) bool {
+	if r.TLS == nil || !g.options.Certificates || g.options.Services == nil ||
+		!strings.HasPrefix(r.URL.Path, "/v3/") || !g.options.Node.Auth().Enabled() {
+		return false
+	}
+	return slices.ContainsFunc(r.TLS.VerifiedChains, func(chain []*x509.Certificate) bool {
+		return len(chain) > 0 && chain[0].Subject.CommonName != ""
+	})
+}
+
+// commonNameIgnored is what etcd says to it.
+const commonNameIgnored = "CommonName of client sending a request against gateway " +
+	"will be ignored and not used as expected"
 
 // misdirected is what etcd says.
 const misdirected = `

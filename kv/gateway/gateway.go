@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"detcd/kv/auth"
 	"detcd/kv/rpc"
 )
 
@@ -20,6 +21,8 @@ type Node interface {
 	View(ctx context.Context) (any, error)
 	// Barrier gives a view that all members agree on.
 	Barrier(ctx context.Context) (any, error)
+	// Auth gives who may do what.
+	Auth() *auth.View
 }
 
 // Options are what a Gateway is made of.
@@ -34,6 +37,7 @@ type Options struct {
 	Origins         []string // who may read answers in a browser (CORS); none or "*": everyone
 	Hosts           []string // which names the member is known by, without TLS; none or "*": any
 	Profiling       bool     // serve /debug/pprof
+	Certificates    bool     // the common name in a certificate is a user, but not here
 
 	Log *slog.Logger
 }

@@ -13,6 +13,7 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
 	"detcd/kv"
+	"detcd/kv/auth"
 	"detcd/kv/rpc"
 )
 
@@ -21,11 +22,14 @@ type member struct {
 	status  rpc.Status
 	view    error
 	barrier error
+	users   auth.Book
 }
 
 func (m *member) Status() rpc.Status                   { return m.status }
 func (m *member) View(context.Context) (any, error)    { return nil, m.view }
 func (m *member) Barrier(context.Context) (any, error) { return nil, m.barrier }
+
+func (m *member) Auth() *auth.View { return m.users.View() }
 
 func well() *member { return &member{status: rpc.Status{Leader: 1, StorageVersion: "3.7.0"}} }
 

@@ -85,6 +85,15 @@ func (b *Book) Grant(id ID, ttl Seconds) (Grant, error) {
 	return l.Grant, nil
 }
 
+// Keys are the keys of a lease, sorted; none where there is no such lease.
+func (b *Book) Keys(id ID) []string {
+	l, found := b.leases.Get(id)
+	if !found {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(l.keys))
+}
+
 // Find gives the present grant of an ID.
 func (b *Book) Find(id ID) (Grant, bool) {
 	l, found := b.leases.Get(id)

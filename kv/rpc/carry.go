@@ -23,18 +23,22 @@ const pause = 10 * time.Millisecond
 
 // A carrier brings requests to the member and its answers back.
 type carrier struct {
-	node    Node
-	limits  kv.Limits
-	timeout time.Duration // of what is no call
-	lead    time.Duration // a new leader was sought for about so long when it becomes known
+	node     Node
+	limits   kv.Limits
+	auth     *Auth
+	election time.Duration
+	timeout  time.Duration // of what is no call
+	lead     time.Duration // a new leader was sought for about so long when it becomes known
 }
 
 func newCarrier(node Node, options Options) *carrier {
 	return &carrier{
-		node:    node,
-		limits:  options.Limits,
-		timeout: Patience(options.ElectionTimeout),
-		lead:    2 * options.ElectionTimeout,
+		node:     node,
+		limits:   options.Limits,
+		auth:     options.Auth,
+		election: options.ElectionTimeout,
+		timeout:  Patience(options.ElectionTimeout),
+		lead:     2 * options.ElectionTimeout,
 	}
 }
 
@@ -52,7 +56,7 @@ type response interface {
 // carry takes a request through its Call: whatever the call needs is got from the member.
 func carry[R response](ctx context.Context, c *carrier, request proto.Message) (R, error) {
 	var none R
-	call := kv.NewCall(request, c.bounds(request), rand.Uint64)
+	call := kv.NewCall(request, c.bounds(request), rand.Uint64, guest{c, ctx})
 	for need := call.Next(); need != kv.Done; need = call.Next() {
 		value, err := c.fetch(ctx, call, need)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"go.etcd.io/etcd/client/pkg/v3/types"
+	"google.golang.org/protobuf/proto"
 )
 
 // A clusterService is etcd's Cluster service: who is a member. Its headers have, unlike all others,
@@ -21,7 +22,7 @@ type clusterService struct {
 func (s *clusterService) MemberList(
 	ctx context.Context, r *pb.MemberListRequest,
 ) (*pb.MemberListResponse, error) {
-	header, members, err := s.members(ctx, func(ctx context.Context) ([]*pb.Member, error) {
+	header, members, err := s.members(ctx, r, func(ctx context.Context) ([]*pb.Member, error) {
 		return s.node.Members(ctx, r.Linearizable)
 	})
 	if err != nil {
@@ -39,7 +40,7 @@ func (s *clusterService) MemberAdd(
 		return nil, rpctypes.ErrGRPCMemberBadURLs
 	}
 	var added *pb.Member
-	header, members, err := s.members(ctx, func(ctx context.Context) ([]*pb.Member, error) {
+	header, members, err := s.members(ctx, r, func(ctx context.Context) ([]*pb.Member, error) {
 		one, all, err := s.node.AddMember(ctx, urls.StringSlice(), r.IsLearner)
 		added = one
 		return all, err
@@ -54,7 +55,7 @@ func (s *clusterService) MemberAdd(
 func (s *clusterService) MemberRemove(
 	ctx context.Context, r *pb.MemberRemoveRequest,
 ) (*pb.MemberRemoveResponse, error) {
-	header, members, err := s.members(ctx, func(ctx context.Context) ([]*pb.Member, error) {
+	header, members, err := s.members(ctx, r, func(ctx context.Context) ([]*pb.Member, error) {
 		return s.node.RemoveMember(ctx, r.ID)
 	})
 	if err != nil {
@@ -67,7 +68,7 @@ func (s *clusterService) MemberRemove(
 func (s *clusterService) MemberUpdate(
 	ctx context.Context, r *pb.MemberUpdateRequest,
 ) (*pb.MemberUpdateResponse, error) {
-	header, members, err := s.members(ctx, func(ctx context.Context) ([]*pb.Member, error) {
+	header, members, err := s.members(ctx, r, func(ctx context.Context) ([]*pb.Member, error) {
 		if _, err := types.NewURLs(r.PeerURLs); err != nil {
 			return nil, s.badURLs(ctx, r.ID)
 		}
@@ -96,7 +97,7 @@ func (s *clusterService) badURLs(ctx context.Context, id uint64) error {
 func (s *clusterService) MemberPromote(
 	ctx context.Context, r *pb.MemberPromoteRequest,
 ) (*pb.MemberPromoteResponse, error) {
-	header, members, err := s.members(ctx, func(ctx context.Context) ([]*pb.Member, error) {
+	header, members, err := s.members(ctx, r, func(ctx context.Context) ([]*pb.Member, error) {
 		return s.node.PromoteMember(ctx, r.ID)
 	})
 	if err != nil {
@@ -105,10 +106,13 @@ func (s *clusterService) MemberPromote(
 	return &pb.MemberPromoteResponse{Header: header, Members: members}, nil
 }
 
-// members does what gives the members, within the time limit of a request.
+// members does what gives the members, if the client may, within the time limit of a request.
 func (s *clusterService) members(
-	ctx context.Context, do func(ctx context.Context) ([]*pb.Member, error),
+	ctx context.Context, r proto.Message, do func(ctx context.Context) ([]*pb.Member, error),
 ) (*pb.ResponseHeader, []*pb.Member, error) {
+	if err := s.permit(ctx, r); err != nil {
+		return nil, nil, err
+	}
 	begun := time.Now()
 	limited, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()

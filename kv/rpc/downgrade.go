@@ -20,6 +20,9 @@ import (
 func (s *maintenanceService) Downgrade(
 	ctx context.Context, r *pb.DowngradeRequest,
 ) (*pb.DowngradeResponse, error) {
+	if err := s.permit(ctx, r); err != nil {
+		return nil, err
+	}
 	now := semver.New(version.Version)
 	switch r.Action {
 	case pb.DowngradeRequest_VALIDATE, pb.DowngradeRequest_ENABLE:

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"detcd/kv"
+	"detcd/kv/auth"
 	"detcd/storage/archive"
 	"detcd/storage/vfs"
 )
@@ -24,6 +25,7 @@ type loner struct {
 	mutex   sync.Mutex
 	fs      vfs.FS
 	store   *kv.Store
+	auth    *Auth
 	index   uint64
 	changed chan struct{}
 	status  Status
@@ -39,9 +41,15 @@ type loner struct {
 
 func newLoner(t testing.TB) *loner {
 	t.Helper()
+	known, err := NewAuth(AuthOptions{Token: TokenSimple, BcryptCost: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	known.Live(0)
 	n := &loner{
 		fs:       vfs.NewMemory(),
-		store:    kv.New(kv.Options{ElectionTimeout: time.Second}),
+		auth:     known,
+		store:    kv.New(kv.Options{ElectionTimeout: time.Second, Tokens: known}),
 		changed:  make(chan struct{}),
 		birth:    time.Now(),
 		patience: Patience(time.Second),
@@ -127,6 +135,8 @@ func (n *loner) Ask(ctx context.Context, question []byte) ([]byte, error) {
 	return n.store.Ask(since, question), nil
 }
 
+func (n *loner) Auth() *auth.View { return n.store.Auth() }
+
 func (n *loner) Changed() <-chan struct{} {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
@@ -197,6 +207,9 @@ type served struct {
 func serve(t testing.TB, options Options) *served {
 	t.Helper()
 	node := newLoner(t)
+	if options.Auth == nil {
+		options.Auth = node.auth
+	}
 	server := grpc.NewServer(ServerOptions(node, options)...)
 	Register(server, node, options)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -27,7 +27,7 @@ func (s *maintenanceService) HashKV(
 func (s *maintenanceService) Hash(
 	ctx context.Context, _ *pb.HashRequest,
 ) (*pb.HashResponse, error) {
-	answer, err := carry[*pb.HashKVResponse](ctx, s.carrier, &pb.HashKVRequest{})
+	answer, err := carry[*pb.HashKVResponse](ctx, s.carrier, &pb.HashKVRequest{}) // the same rights
 	if err != nil {
 		return nil, err
 	}
@@ -37,8 +37,11 @@ func (s *maintenanceService) Hash(
 // Defragment has nothing to do: room is given back all the time, in small steps. Like etcd's, the
 // answer has no header.
 func (s *maintenanceService) Defragment(
-	context.Context, *pb.DefragmentRequest,
+	ctx context.Context, r *pb.DefragmentRequest,
 ) (*pb.DefragmentResponse, error) {
+	if err := s.permit(ctx, r); err != nil {
+		return nil, err
+	}
 	return &pb.DefragmentResponse{}, nil
 }
 
@@ -47,6 +50,9 @@ func (s *maintenanceService) Defragment(
 func (s *maintenanceService) MoveLeader(
 	ctx context.Context, r *pb.MoveLeaderRequest,
 ) (*pb.MoveLeaderResponse, error) {
+	if err := s.permit(ctx, r); err != nil {
+		return nil, err
+	}
 	begun := time.Now()
 	limited, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -60,13 +66,19 @@ func (s *maintenanceService) MoveLeader(
 func (s *maintenanceService) Alarm(
 	ctx context.Context, r *pb.AlarmRequest,
 ) (*pb.AlarmResponse, error) {
+	if err := s.permit(ctx, r); err != nil {
+		return nil, err
+	}
 	return carry[*pb.AlarmResponse](ctx, s.carrier, r)
 }
 
 // Status is answered by every member for itself, with or without a leader.
 func (s *maintenanceService) Status(
-	ctx context.Context, _ *pb.StatusRequest,
+	ctx context.Context, r *pb.StatusRequest,
 ) (*pb.StatusResponse, error) {
+	if err := s.permit(ctx, r); err != nil {
+		return nil, err
+	}
 	view, err := s.history(ctx)
 	if err != nil {
 		return nil, err

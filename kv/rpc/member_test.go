@@ -96,10 +96,6 @@ func TestUnservedMethodsAreUnimplemented(t *testing.T) {
 	s := serve(t, Options{})
 	ctx := soon(t)
 	for name, do := range map[string]func(context.Context) error{
-		"AuthEnable": func(ctx context.Context) error {
-			_, err := pb.NewAuthClient(s.conn).AuthEnable(ctx, &pb.AuthEnableRequest{})
-			return err
-		},
 		"RangeStream": func(ctx context.Context) error {
 			stream, err := pb.NewKVClient(s.conn).RangeStream(ctx, &pb.RangeRequest{})
 			if err == nil {

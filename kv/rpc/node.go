@@ -8,6 +8,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"detcd/kv"
+	"detcd/kv/auth"
 )
 
 // Node is what the services need of the member that they speak for.
@@ -36,6 +37,8 @@ type Node interface {
 	View(ctx context.Context) (view any, err error)
 	// Ask puts a question that only the leader may answer, wherever the leader is.
 	Ask(ctx context.Context, question []byte) ([]byte, error)
+	// Auth gives who may do what, as far as it is applied here. It is called for every request.
+	Auth() *auth.View
 	// Changed gives a channel that is closed once the applied state has moved on since the call, and
 	// when the member stops.
 	Changed() <-chan struct{}

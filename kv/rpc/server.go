@@ -45,6 +45,7 @@ type Options struct {
 	ElectionTimeout  time.Duration // of the cluster; the time limit of a request derives from it
 	ProgressInterval time.Duration // between progress notifications of a watch
 
+	Auth    *Auth    // how users are known; nil: by simple tokens, of which its store knows nothing
 	Meter   *Meter   // counts; nil: nobody will ask it
 	Recipes *Recipes // Lock and Election; nil: they are not served
 
@@ -64,6 +65,9 @@ func (o Options) withDefaults() Options {
 	o.ConcurrentStreamsMax = cmp.Or(o.ConcurrentStreamsMax, math.MaxUint32)
 	if o.Meter == nil {
 		o.Meter = new(Meter)
+	}
+	if o.Auth == nil {
+		o.Auth, _ = NewAuth(AuthOptions{Token: TokenSimple}) // nothing can be wrong with them
 	}
 	o.KeepaliveMinTime = cmp.Or(o.KeepaliveMinTime, keepaliveMinTime)
 	o.KeepaliveInterval = cmp.Or(o.KeepaliveInterval, keepaliveInterval)
@@ -108,7 +112,7 @@ func Register(server *grpc.Server, node Node, options Options) {
 	pb.RegisterLeaseServer(server, &leaseService{carrier: c})
 	pb.RegisterClusterServer(server, &clusterService{carrier: c})
 	pb.RegisterMaintenanceServer(server, &maintenanceService{carrier: c})
-	pb.RegisterAuthServer(server, &authService{})
+	pb.RegisterAuthServer(server, &authService{carrier: c})
 	if options.Recipes != nil {
 		options.Recipes.register(server)
 	}

@@ -14,9 +14,12 @@ const snapshotChunk = 32 << 10
 // Snapshot sends a file of etcd's format, then its SHA-256. It holds what this member had applied
 // when it was asked.
 func (s *maintenanceService) Snapshot(
-	_ *pb.SnapshotRequest, stream pb.Maintenance_SnapshotServer,
+	r *pb.SnapshotRequest, stream pb.Maintenance_SnapshotServer,
 ) error {
 	ctx, begun := stream.Context(), time.Now()
+	if err := s.permit(ctx, r); err != nil {
+		return err
+	}
 	file, err := s.node.Snapshot(ctx)
 	if err != nil {
 		return s.failure(ctx, err, begun)

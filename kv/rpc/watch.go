@@ -142,6 +142,12 @@ func (w *watching) request(ctx context.Context, r *received[*pb.WatchRequest]) e
 	if err != nil {
 		return err
 	}
+	if create := r.message.GetCreateRequest(); create != nil && create.StartRevision >= 0 {
+		if err := w.permit(ctx, create); err != nil {
+			w.stream.Refuse(view, err.Error())
+			return nil
+		}
+	}
 	w.stream.Request(r.message, view, w.now())
 	return nil
 }

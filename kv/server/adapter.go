@@ -10,6 +10,7 @@ import (
 
 	"detcd/consensus/node"
 	"detcd/consensus/replica"
+	"detcd/kv/auth"
 	"detcd/kv/rpc"
 )
 
@@ -81,6 +82,9 @@ func (a *adapter) Ask(ctx context.Context, question []byte) ([]byte, error) {
 	answer, err := a.Node.Ask(ctx, question)
 	return answer, outward(err)
 }
+
+// Auth gives who may do what, as far as it is applied here.
+func (a *adapter) Auth() *auth.View { return a.machine.Auth() }
 
 // Status describes the member.
 func (a *adapter) Status() rpc.Status {

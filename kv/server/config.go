@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/client/pkg/v3/types"
+
+	"detcd/kv/rpc"
 )
 
 // Config is everything that can be said about a member. Default has etcd's values.
@@ -41,6 +43,7 @@ type Config struct {
 
 	Web       Web
 	Keepalive Keepalive
+	Auth      rpc.AuthOptions
 
 	ClientTLS *tls.Config // for listening at https URLs
 	PeerTLS   *tls.Config // for listening and dialling at https URLs
@@ -85,6 +88,8 @@ func Default() Config {
 		MaxConcurrentStreams:  1<<32 - 1,
 		WatchProgressInterval: 10 * time.Minute,
 		QuotaBytes:            2 << 30,
+
+		Auth: rpc.AuthOptions{Token: rpc.TokenSimple, BcryptCost: 10},
 	}
 }
 

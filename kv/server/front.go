@@ -75,7 +75,7 @@ func (f *front) closeListeners() error {
 }
 
 // register makes the servers.
-func (f *front) register(c *Config, served *adapter) error {
+func (f *front) register(c *Config, served *adapter, auth *rpc.Auth) error {
 	var err error
 	if f.services, err = f.dialInside(); err != nil {
 		return err
@@ -90,6 +90,7 @@ func (f *front) register(c *Config, served *adapter) error {
 		ElectionTimeout:      c.ElectionTimeout,
 		ProgressInterval:     c.WatchProgressInterval,
 		ConcurrentStreamsMax: c.MaxConcurrentStreams,
+		Auth:                 auth,
 		Meter:                f.meter,
 		Recipes:              f.recipes,
 		KeepaliveMinTime:     c.Keepalive.MinTime,
@@ -104,7 +105,8 @@ func (f *front) register(c *Config, served *adapter) error {
 		Node: served, Services: f.services, Recipes: f.recipes.List(),
 		Timeout: 5*time.Second + 2*c.ElectionTimeout,
 		Metrics: f.metrics, RequestBytesMax: c.MaxRequestBytes,
-		Origins: c.Web.Origins, Hosts: c.Web.Hosts, Profiling: c.Web.Profiling, Log: c.Log,
+		Origins: c.Web.Origins, Hosts: c.Web.Hosts, Profiling: c.Web.Profiling,
+		Certificates: c.Auth.Certificates, Log: c.Log,
 	}
 	if c.Web.NoJSON {
 		settings.Services = nil

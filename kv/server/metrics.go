@@ -147,6 +147,8 @@ func (f *front) aboutKeys() []gateway.Metric {
 			"Leases revoked, for any reason."),
 		counter("etcd_debugging_server_lease_expired_total", counts.LeasesExpired,
 			"Leases that expired."),
+		gauge("etcd_debugging_auth_revision", uint64(f.served.Auth().Revision()),
+			"How often users and roles were changed."),
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), viewTime)
 	defer cancel()

@@ -21,6 +21,7 @@ import (
 // Server is a member that serves clients.
 type Server struct {
 	config Config
+	auth   *rpc.Auth
 	store  *storage
 	node   atomic.Pointer[node.Node] // nil until it has started
 	peers  []net.Listener
@@ -60,6 +61,9 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 // open acquires everything, in the order in which it is given back.
 func (s *Server) open(ctx context.Context) (err error) {
 	c := &s.config
+	if s.auth, err = rpc.NewAuth(c.Auth); err != nil {
+		return err
+	}
 	if s.store, err = c.openStorage(); err != nil {
 		return err
 	}
@@ -76,7 +80,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	c.Log.Info("starting local member", slog.String("name", c.Name),
 		slog.String("local-member-id", hex(uint64(b.id))), slog.String("cluster-id", hex(b.cluster)),
 		slog.String("data-dir", c.DataDir), slog.Bool("member-initialized", b.used))
-	m := newMachine(kv.Options{ElectionTimeout: c.ElectionTimeout})
+	m := newMachine(kv.Options{ElectionTimeout: c.ElectionTimeout, Tokens: s.auth})
 	options := node.Options{
 		Replica:   c.replicaOptions(b, s.store.dir, s.store.log),
 		Listeners: s.peers, TLS: c.PeerTLS, Peers: b.peers,
@@ -93,7 +97,8 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return fmt.Errorf("data directory %s: %w", c.DataDir, err)
 	}
 	s.node.Store(n)
-	if err := s.front.register(c, &adapter{n, m, c}); err != nil {
+	s.auth.Live(uint64(n.Status().Last))
+	if err := s.front.register(c, &adapter{n, m, c}, s.auth); err != nil {
 		return errors.Join(err, n.Stop(context.Background()))
 	}
 	return nil

@@ -110,6 +110,15 @@ func (s *Stream) create(r *pb.WatchCreateRequest, view *mvcc.View, now int64) {
 	response.WatchId = w.id
 }
 
+// Refuse answers a request to create a watch that may not be, for a reason that the stream does not
+// know.
+func (s *Stream) Refuse(view *mvcc.View, reason string) {
+	s.out = append(s.out, &pb.WatchResponse{
+		Header:  &pb.ResponseHeader{Revision: view.Revision()},
+		WatchId: noID, Created: true, Canceled: true, CancelReason: reason,
+	})
+}
+
 // refusal says why w cannot be; "" when it can.
 func (s *Stream) refusal(w *watcher) string {
 	_, taken := s.find(w.id)
