@@ -110,3 +110,20 @@ func TestALeaseInItsLastSecondIsThere(t *testing.T) {
 		t.Errorf("a lease that is gone at once: %v", report.Verdict)
 	}
 }
+
+func TestALeaseThatIsSeenDidNotEndBefore(t *testing.T) {
+	grant := func(call, revision int64) Operation {
+		return Operation{Call: call, Return: call + 1, Request: Request{&Grant{ID: 7, TTL: 1}},
+			Response: &Response{Revision: revision, Lease: &LeaseReply{ID: 7, TTL: 1}}}
+	}
+	history := []Operation{grant(1, 1),
+		{Call: 2 * second, Return: 2*second + 1, Request: Request{&Put{Key: "a"}},
+			Response: &Response{Revision: 2}},
+		{Call: 3 * second, Return: 3*second + 1, Request: Request{&TimeToLive{ID: 7}},
+			Response: &Response{Revision: 2, Lease: &LeaseReply{ID: 7, Granted: 1}}},
+		grant(4*second, 2)}
+	report := Judge(history, Options{})
+	if report.Verdict != checker.Holds || Certify(history, report) != nil {
+		t.Errorf("%v: %s", report.Verdict, report.Reason)
+	}
+}

@@ -40,11 +40,13 @@ func (j *judge) newQuietClock() (c *clock, hidden bool) {
 // have been: failures in between may need it. It returns nothing if there are none.
 func (c *clock) expireEarly() []step {
 	var steps []step
+	seen := c.judge.seenAlive()
 	for p := 1; p < len(c.steps); p++ {
 		s := c.steps[p]
 		if s.op != nobody || s.revision != c.steps[p-1].revision {
 			continue
 		}
+		s.call = max(s.call, c.lastAlive(s.lease, seen[s.lease], p))
 		to := max(c.from(s.call), 1)
 		for k := p - 1; k >= to; k-- {
 			used := c.judge.uses(&c.steps[k-1], &c.steps[k], s.lease)
@@ -64,6 +66,35 @@ func (c *clock) expireEarly() []step {
 		steps = slices.Insert(steps, to, s)
 	}
 	return steps
+}
+
+// seenAlive returns the answers that say of a lease that it is there, by lease.
+func (j *judge) seenAlive() map[int64][]int32 {
+	seen := map[int64][]int32{}
+	for _, i := range j.loose {
+		o := &j.history[i]
+		if id := leaseIn(o.Request.Ask); id != 0 && o.Succeeded() && !gone(o) {
+			seen[id] = append(seen[id], i)
+		}
+	}
+	return seen
+}
+
+// lastAlive returns the last call of answers that say that a lease is there and that came before
+// it was granted again, after a step that ends it.
+func (c *clock) lastAlive(id int64, seen []int32, p int) int64 {
+	last, again := int64(-never), int64(never)
+	for _, l := range c.lives[id] {
+		if int(l.from) > p && c.steps[l.from].op != nobody {
+			again = min(again, c.judge.history[c.steps[l.from].op].Call)
+		}
+	}
+	for _, i := range seen {
+		if o := &c.judge.history[i]; o.Return < again {
+			last = max(last, o.Call)
+		}
+	}
+	return last
 }
 
 // needsStep returns a step that an operation without a revision needs, and where to add it.
