@@ -32,7 +32,9 @@
 //
 // # Workloads
 //
-// Each is a file with a script: what one client does, over and over. Workloads lists them.
+// Each is a file with a script: what one client does, over and over. Workloads lists them. Beside
+// the clients there are two observers, which watch everything: so the history says of each revision
+// what it changed, even if nobody got an answer.
 //
 // # Invariants
 //

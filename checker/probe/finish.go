@@ -10,7 +10,7 @@ import (
 )
 
 // Finish reads everything back, through every member, once all of them serve again: the present,
-// and what each holds itself. These reads belong to the history. Then it compares the hashes of the
+// what each holds itself, and what changed last. All this belongs to the history. Then it compares the hashes of the
 // members' stores at the last revision: a difference that one sentence describes, or none. An error
 // says that a member did not answer until ctx ended.
 func (p *Probe) Finish(ctx context.Context) (difference string, err error) {
@@ -28,7 +28,12 @@ func (p *Probe) Finish(ctx context.Context) (difference string, err error) {
 			}
 		}
 	}
-	return p.compare(ctx, p.highest.Load())
+	last := p.highest.Load()
+	for _, o := range p.observers {
+		o.client.ctx = ctx
+		o.watch(ctx, last)
+	}
+	return p.compare(ctx, last)
 }
 
 // finishRate is how many reads a second the end makes at most.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -37,12 +38,13 @@ type Options struct {
 // A Probe is a set of clients. Run is called once; Compact may be called from any goroutine
 // meanwhile, Finish after it.
 type Probe struct {
-	options Options
-	script  func(*client) script
-	begin   time.Time
-	highest atomic.Int64 // revision that any answer named
-	numbers atomic.Int64 // of watches
-	clients atomic.Int64 // that were made so far
+	options   Options
+	script    func(*client) script
+	observers []*observer
+	begin     time.Time
+	highest   atomic.Int64 // revision that any answer named
+	numbers   atomic.Int64 // of watches
+	clients   atomic.Int64 // that were made so far
 }
 
 // Limits of options.
@@ -105,6 +107,14 @@ func (p *Probe) Empty(ctx context.Context) error {
 // part of the history.
 func (p *Probe) Run(ctx context.Context) error {
 	var group errgroup.Group
+	for range observers {
+		o := &observer{client: p.newClient(ctx, unhurried), next: 1}
+		p.observers = append(p.observers, o)
+		group.Go(func() error {
+			o.watch(ctx, math.MaxInt64-1)
+			return o.client.failure
+		})
+	}
 	for range p.options.Clients {
 		c := p.newClient(ctx, p.options.Rate/float64(p.options.Clients))
 		script := p.script(c)

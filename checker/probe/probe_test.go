@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -102,8 +103,14 @@ func TestEveryRequestIsSentOnceAndRecordedAsWhatItWas(t *testing.T) {
 		t.Fatal(err)
 	}
 	operations := read(t, &history)
-	if n := m.asked.Load(); n < 100 || n != int64(len(operations)) ||
-		n != recorder.Operations() {
+	if int64(len(operations)) != recorder.Operations() {
+		t.Errorf("%d of %d operations are there", len(operations), recorder.Operations())
+	}
+	operations = slices.DeleteFunc(operations, func(o model.Operation) bool {
+		_, watch := o.Request.Ask.(*model.Watch) // of observers, which this server refuses
+		return watch
+	})
+	if n := m.asked.Load(); n < 100 || n != int64(len(operations)) {
 		t.Errorf("%d requests arrived, %d were recorded", n, len(operations))
 	}
 	kinds := map[string]int{}

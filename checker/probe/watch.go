@@ -5,9 +5,6 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"google.golang.org/grpc/metadata"
-
-	"detcd/checker/model"
 )
 
 // watcher writes for a while and then watches for a while: from now on, from where it was, or from
@@ -85,66 +82,24 @@ func (w *watcher) ask() *pb.WatchCreateRequest {
 // watch opens a watch and records what it shows until its time is over or it ends.
 func (w *watcher) watch() {
 	c := w.client
-	request := w.ask()
 	length := sessionMax/10 + time.Duration(c.random.Int64N(int64(sessionMax)))
 	ctx, cancel := context.WithTimeout(c.ctx, length)
 	defer cancel()
 	if c.chance(50) {
-		ctx = metadata.AppendToOutgoingContext(ctx, "hasleader", "true")
+		ctx = needingLeader(ctx)
 	}
-	opened := model.Operation{Client: c.number, Call: c.probe.now(), Response: &model.Response{},
-		Request: model.Request{Ask: w.described(request)}}
-	number := opened.Request.Ask.(*model.Watch).Watch
-	stream, err := pb.NewWatchClient(c.connection()).Watch(ctx)
-	if err == nil {
-		err = stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{
-			CreateRequest: request}})
-	}
-	var message *pb.WatchResponse
-	if err == nil {
-		message, err = stream.Recv()
-	}
-	opened.Return = c.probe.now()
-	c.record(&opened)
-	for asked := false; err == nil; message, err = stream.Recv() {
-		w.seen(number, message)
-		if message.Canceled {
-			return
+	asked := false
+	c.follow(ctx, w.ask(), func(stream pb.Watch_WatchClient, message *pb.WatchResponse) bool {
+		if n := len(message.Events); n > 0 {
+			w.shown = message.Events[n-1].Kv.ModRevision
+			if message.Fragment {
+				w.shown--
+			}
 		}
 		if !asked && c.chance(20) {
 			asked = stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_ProgressRequest{
 				ProgressRequest: &pb.WatchProgressRequest{}}}) == nil
 		}
-	}
-	if c.ctx.Err() == nil && ctx.Err() == nil {
-		c.stumble()
-	}
-}
-
-// seen records a message.
-func (w *watcher) seen(number int64, message *pb.WatchResponse) {
-	c := w.client
-	now := c.probe.now()
-	operation := model.Operation{Client: c.number, Call: now, Return: now,
-		Request:  model.Request{Ask: &model.Watched{Watch: number}},
-		Response: model.FromWatch(message)}
-	c.probe.saw(operation.Response.Revision)
-	if n := len(message.Events); n > 0 {
-		w.shown = message.Events[n-1].Kv.ModRevision
-		if message.Fragment {
-			w.shown--
-		}
-	}
-	c.record(&operation)
-}
-
-// described numbers a watch and translates what it asks.
-func (w *watcher) described(request *pb.WatchCreateRequest) *model.Watch {
-	ask := &model.Watch{Watch: w.client.probe.numbers.Add(1), Key: model.Bytes(request.Key),
-		End: model.Bytes(request.RangeEnd), Start: request.StartRevision, PrevKV: request.PrevKv}
-	for _, filter := range request.Filters {
-		ask.NoPut = ask.NoPut || filter == pb.WatchCreateRequest_NOPUT
-		ask.NoDelete = ask.NoDelete || filter == pb.WatchCreateRequest_NODELETE
-	}
-	return ask
+		return true
+	})
 }
