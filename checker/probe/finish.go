@@ -10,9 +10,9 @@ import (
 )
 
 // Finish reads everything back, through every member, once all of them serve again: the present,
-// what each holds itself, and what changed last. All this belongs to the history. Then it compares the hashes of the
-// members' stores at the last revision: a difference that one sentence describes, or none. An error
-// says that a member did not answer until ctx ended.
+// what each holds itself, and what changed last. All this belongs to the history. Then it compares
+// the hashes of the members' stores at the last revision: a difference that one sentence describes,
+// or none. An error says that a member did not answer until ctx ended.
 func (p *Probe) Finish(ctx context.Context) (difference string, err error) {
 	c := p.newClient(ctx, finishRate)
 	for at := range p.options.Connections {

@@ -74,8 +74,7 @@ type observer struct {
 	next   int64 // the first revision that it was not shown
 }
 
-// observers is how many there are: what one misses because it was compacted meanwhile, the other may
-// have.
+// observers is how many there are: what one misses because it was compacted, the other may have.
 const observers = 2
 
 // watch follows all changes until ctx ends or it has seen a revision.
