@@ -200,3 +200,7 @@ func ExpiredLease(command []byte) (id lease.ID, ok bool) {
 	grant, err := decodeExpire(command)
 	return grant.ID, err == nil
 }
+
+// Internal is the command of what a member asks for by itself: a compaction, or an alarm. Nobody's
+// permission is asked.
+func Internal(request proto.Message) []byte { return encode(request) }

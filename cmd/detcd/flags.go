@@ -28,6 +28,8 @@ type settings struct {
 
 	flags    *flag.FlagSet
 	initial  string // --initial-cluster
+	mode     string // --auto-compaction-mode
+	retain   string // --auto-compaction-retention
 	notes    []func(*slog.Logger)
 	snapshot uint64
 }
@@ -44,6 +46,7 @@ func newSettings() *settings {
 	s.registerAuth()
 	s.registerWeb()
 	s.registerTLS()
+	s.registerUpkeep()
 	registerUnserved(s.flags)
 	return s
 }
@@ -189,6 +192,9 @@ func (s *settings) derive() error {
 	c.Auth.Certificates = s.client.ClientCertAuth
 	if c.Keepalive.Interval <= 0 || c.Keepalive.Timeout <= 0 {
 		c.Keepalive.Interval = -1
+	}
+	if err := s.deriveRetention(); err != nil {
+		return err
 	}
 	c.QuotaBytes = cmp.Or(c.QuotaBytes, server.Default().QuotaBytes)
 	if c.DataDir == "" {

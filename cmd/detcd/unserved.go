@@ -76,8 +76,6 @@ discovery-srv
 discovery-srv-name
 strict-reconfig-check bool true
 pre-vote bool true
-auto-compaction-retention 0
-auto-compaction-mode periodic revision
 v2-deprecation
 metrics basic
 logger zap

@@ -42,6 +42,7 @@ type Config struct {
 	QuotaBytes            int64         // of keys, values and history; negative: none
 
 	Web       Web
+	Upkeep    Upkeep
 	Keepalive Keepalive
 	Auth      rpc.AuthOptions
 
@@ -58,6 +59,11 @@ type Web struct {
 	Hosts        []string   // which names are known where there is no TLS; none or "*": any
 	Profiling    bool       // serve /debug/pprof
 	NoJSON       bool       // do not serve /v3
+}
+
+// Upkeep is what the member does from time to time, unasked.
+type Upkeep struct {
+	Retention Retention // of history
 }
 
 // Keepalive says how silent connections of clients are treated. A zero means what etcd does.
@@ -136,8 +142,11 @@ func (c *Config) Validate() error {
 	case len(c.AdvertiseClientURLs) == 0:
 		return ErrAdvertise
 	}
-	return c.checkTLS()
+	return errors.Join(c.Upkeep.Retention.check(), c.checkTLS())
 }
+
+// requestTime is how long a request may take that needs the other members; etcd's.
+func (c *Config) requestTime() time.Duration { return 5*time.Second + 2*c.ElectionTimeout }
 
 func checkBind(urls types.URLs) error {
 	for _, url := range urls {

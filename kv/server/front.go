@@ -103,8 +103,7 @@ func (f *front) register(c *Config, served *adapter, auth *rpc.Auth) error {
 	f.served = served
 	settings := gateway.Options{
 		Node: served, Services: f.services, Recipes: f.recipes.List(),
-		Timeout: 5*time.Second + 2*c.ElectionTimeout,
-		Metrics: f.metrics, RequestBytesMax: c.MaxRequestBytes,
+		Timeout: c.requestTime(), Metrics: f.metrics, RequestBytesMax: c.MaxRequestBytes,
 		Origins: c.Web.Origins, Hosts: c.Web.Hosts, Profiling: c.Web.Profiling,
 		Certificates: c.Auth.Certificates, Log: c.Log,
 	}

@@ -12,8 +12,9 @@ import (
 // the store, and anyone may ask for a status.
 type machine struct {
 	*kv.Store
-	sizes atomic.Pointer[sizes]
-	bytes int // of commands since the sizes were published
+	sizes  atomic.Pointer[sizes]
+	latest atomic.Int64 // revision
+	bytes  int          // of commands since the sizes were published
 }
 
 // sizes are what the store takes.
@@ -33,12 +34,16 @@ func (m *machine) publish() {
 	m.bytes = 0
 }
 
+// revision is that of the last write. Any goroutine may ask for it.
+func (m *machine) revision() int64 { return m.latest.Load() }
+
 // publishBytes is after how much news is passed on, so that a quota is not exceeded by much.
 const publishBytes = 16 << 10
 
 // Apply passes the news on from time to time.
 func (m *machine) Apply(index uint64, command []byte, local bool) any {
 	answer := m.Store.Apply(index, command, local)
+	m.latest.Store(m.Store.Revision())
 	if m.bytes += len(command); m.bytes > publishBytes {
 		m.publish()
 	}
@@ -70,6 +75,7 @@ func (m *machine) Restore(
 	if err := m.Store.Restore(fs, dir, state, segments); err != nil {
 		return err
 	}
+	m.latest.Store(m.Store.Revision())
 	m.publish()
 	return nil
 }

@@ -54,6 +54,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	var serving sync.WaitGroup
 	s.front.serve(&serving, s.failed)
 	serving.Go(s.awaitReady)
+	serving.Go(func() { s.compactor(s.front.served) })
 	go s.end(&serving)
 	return s, nil
 }
