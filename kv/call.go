@@ -141,7 +141,7 @@ func (c *Call) overflow(space Space) {
 		return
 	}
 	c.need, c.refusal = NeedCommand, rpctypes.ErrGRPCNoSpace
-	c.bytes = encodeFor(auth.Itself(), space.alarm())
+	c.bytes = Internal(space.alarm())
 }
 
 // alarm begins a request that lists, raises or disarms alarms.

@@ -201,6 +201,5 @@ func ExpiredLease(command []byte) (id lease.ID, ok bool) {
 	return grant.ID, err == nil
 }
 
-// Internal is the command of what a member asks for by itself: a compaction, or an alarm. Nobody's
-// permission is asked.
-func Internal(request proto.Message) []byte { return encode(request) }
+// Internal is the command of what a member does of its own accord: a compaction, or an alarm.
+func Internal(request proto.Message) []byte { return encodeFor(auth.Itself(), request) }

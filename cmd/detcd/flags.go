@@ -26,12 +26,15 @@ type settings struct {
 	client, peer certificates
 	tls          tlsRange
 
-	flags    *flag.FlagSet
-	initial  string // --initial-cluster
-	mode     string // --auto-compaction-mode
-	retain   string // --auto-compaction-retention
-	notes    []func(*slog.Logger)
-	snapshot uint64
+	flags   *flag.FlagSet
+	initial string // --initial-cluster
+	mode    string // --auto-compaction-mode
+	retain  string // --auto-compaction-retention
+	gates   string // --feature-gates
+
+	compactCheck time.Duration // --compact-hash-check-time
+	notes        []func(*slog.Logger)
+	snapshot     uint64
 }
 
 func newSettings() *settings {
@@ -193,7 +196,7 @@ func (s *settings) derive() error {
 	if c.Keepalive.Interval <= 0 || c.Keepalive.Timeout <= 0 {
 		c.Keepalive.Interval = -1
 	}
-	if err := s.deriveRetention(); err != nil {
+	if err := errors.Join(s.deriveRetention(), s.deriveGates()); err != nil {
 		return err
 	}
 	c.QuotaBytes = cmp.Or(c.QuotaBytes, server.Default().QuotaBytes)

@@ -55,7 +55,6 @@ socket-reuse-port bool false
 socket-reuse-address bool false
 raft-read-timeout
 raft-write-timeout
-feature-gates
 discovery
 discovery-token
 discovery-endpoints
@@ -88,8 +87,6 @@ distributed-tracing-address
 distributed-tracing-service-name
 distributed-tracing-instance-id
 distributed-tracing-sampling-rate 0
-corrupt-check-time 0 0s
-compact-hash-check-time
 compaction-batch-limit
 peer-skip-client-san-verification bool false true
 warning-apply-duration

@@ -12,6 +12,12 @@ func (s *settings) registerUpkeep() {
 		"`length` of history that is kept: hours, or a duration, or a number of revisions; 0: all")
 	f.StringVar(&s.mode, "auto-compaction-mode", "periodic", "periodic or revision: `what` the "+
 		"retention counts")
+	f.DurationVar(&s.config.Upkeep.CheckEvery, "corrupt-check-time", 0,
+		"`time` between two comparisons of all members' histories by the leader; 0: never")
+	f.DurationVar(&s.compactCheck, "compact-hash-check-time", time.Minute, "`time` between two "+
+		"comparisons of the last compactions, with --feature-gates=CompactHashCheck=true")
+	f.StringVar(&s.gates, "feature-gates", "",
+		"`name=true,...`: CompactHashCheck, InitialCorruptCheck; etcd's others have no effect")
 }
 
 // deriveRetention reads a retention as etcd does: a whole number counts hours or revisions, and

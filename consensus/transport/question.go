@@ -20,14 +20,34 @@ const (
 // a member: a new member learns with it whom to join. The answer comes from whoever listens there;
 // only TLS says who that is.
 func Ask(ctx context.Context, at string, config *tls.Config, question []byte) ([]byte, error) {
-	answer, err := ask(ctx, at, config, question)
+	return ask(ctx, at, config, question, time.Time{})
+}
+
+// AskPatiently is Ask for questions that take long to answer: only the context, which must have a
+// deadline, bounds the wait.
+func AskPatiently(
+	ctx context.Context, at string, config *tls.Config, question []byte,
+) ([]byte, error) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return nil, errors.New("transport: ask without a deadline")
+	}
+	return ask(ctx, at, config, question, deadline)
+}
+
+func ask(
+	ctx context.Context, at string, config *tls.Config, question []byte, deadline time.Time,
+) ([]byte, error) {
+	answer, err := putQuestion(ctx, at, config, question, deadline)
 	if err != nil {
 		return nil, fmt.Errorf("transport: ask %s: %w", at, err)
 	}
 	return answer, nil
 }
 
-func ask(ctx context.Context, at string, config *tls.Config, question []byte) ([]byte, error) {
+func putQuestion(
+	ctx context.Context, at string, config *tls.Config, question []byte, deadline time.Time,
+) ([]byte, error) {
 	if len(question) > questionSizeMax {
 		return nil, errors.New("the question is too long")
 	}
@@ -48,7 +68,10 @@ func ask(ctx context.Context, at string, config *tls.Config, question []byte) ([
 	if _, err := shake(conn, h, limit.Timeout); err != nil {
 		return nil, err
 	}
-	if err := conn.SetDeadline(time.Now().Add(limit.Timeout)); err != nil {
+	if deadline.IsZero() {
+		deadline = time.Now().Add(limit.Timeout)
+	}
+	if err := conn.SetDeadline(deadline); err != nil {
 		return nil, err
 	}
 	if _, err := conn.Write(appendFrame(nil, frameMessage, question)); err != nil {

@@ -35,6 +35,17 @@ func (v *View) Hash(revision int64) (hash uint32, compactRevision, hashRevision 
 	return v.hash(newHasher(v.index, v.compacted, revision, false))
 }
 
+// HashedCompactions are the revisions, ascending, of those of the last ten compactions whose hashes
+// are known, so that Hash need not read anything for them.
+func (v *View) HashedCompactions() (revisions []int64) {
+	for _, c := range v.compactions {
+		if c.hashed {
+			revisions = append(revisions, c.revision)
+		}
+	}
+	return revisions
+}
+
 func (v *View) hash(h *hasher) (hash uint32, compactRevision, hashRevision int64, err error) {
 	for done := false; !done && err == nil; {
 		_, done, err = h.step(v.archive, math.MaxInt)

@@ -79,7 +79,9 @@ func (s *schedule) due(now time.Duration, revision int64) int64 {
 }
 
 // compacted says that a revision was compacted, by this member or another.
-func (s *schedule) compacted(now time.Duration, revision int64) { s.reached, s.since = revision, now }
+func (s *schedule) compacted(now time.Duration, revision int64) {
+	s.reached, s.since = revision, now
+}
 
 // errTiny is a period of which there is no tenth.
 var errTiny = errors.New("auto-compaction-retention is too short")

@@ -64,6 +64,10 @@ type Web struct {
 // Upkeep is what the member does from time to time, unasked.
 type Upkeep struct {
 	Retention Retention // of history
+
+	CheckAtStart     bool          // compare the history with those who run, before serving
+	CheckEvery       time.Duration // the leader compares the members' histories; 0: never
+	CheckCompactions time.Duration // and the hashes of the last compactions; 0: never
 }
 
 // Keepalive says how silent connections of clients are treated. A zero means what etcd does.

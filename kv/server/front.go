@@ -31,6 +31,8 @@ type front struct {
 	grpc     *grpc.Server
 	http     *http.Server
 	watch    *http.Server     // for observers
+	peer     *http.Server     // at the address of the members
+	visits   *handover        // connections to there that are not of members
 	services *grpc.ClientConn // what JSON is translated to
 	recipes  *rpc.Recipes     // Lock and Election, which ask the other services
 	lent     sync.WaitGroup   // requests of gRPC that HTTP serves
@@ -44,6 +46,7 @@ type front struct {
 func (c *Config) openFront() (*front, error) {
 	f := &front{
 		door: newDoor(c.Log), inside: bufconn.Listen(insideBytes), meter: new(rpc.Meter),
+		visits: newHandover(),
 	}
 	shared := len(c.Web.ListenURLs) == 0
 	var err, errWeb, errOthers error
@@ -66,6 +69,16 @@ const insideBytes = 1 << 20
 func (f *front) abandon() error {
 	if f == nil {
 		return nil
+	}
+	f.visits.Close()
+	if f.recipes != nil {
+		f.recipes.Close()
+	}
+	if f.services != nil {
+		f.services.Close()
+	}
+	if f.grpc != nil {
+		f.grpc.Stop()
 	}
 	return f.closeListeners()
 }
@@ -119,6 +132,10 @@ func (f *front) register(c *Config, served *adapter, auth *rpc.Auth) error {
 	}
 	f.watch = &http.Server{
 		Handler: f.gateway.Observation(), ReadHeaderTimeout: headerTime, ErrorLog: errors,
+	}
+	f.peer = &http.Server{
+		Handler:           gateway.Peer(served, c.requestTime()),
+		ReadHeaderTimeout: headerTime, ReadTimeout: headerTime, IdleTimeout: headerTime, ErrorLog: errors,
 	}
 	return nil
 }
@@ -174,6 +191,7 @@ func (f *front) serve(serving *sync.WaitGroup, failed func(error)) {
 	}
 	web(f.http, append([]net.Listener{f.door.web}, f.webs...))
 	web(f.watch, f.others)
+	web(f.peer, []net.Listener{f.visits})
 }
 
 // drain takes no more requests and returns when those that are here have ended. HTTP goes first,
@@ -182,6 +200,8 @@ func (f *front) drain() {
 	closeAll(f.clients)
 	f.door.forget()
 	f.watch.Close()
+	f.visits.Close()
+	f.peer.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime/2)
 	defer cancel()
 	if err := f.http.Shutdown(ctx); err != nil {

@@ -37,6 +37,9 @@ func (s *Server) answer(question []byte) []byte {
 		return nil
 	}
 	if string(question) != questionMembers {
+		if answer := answerHash(n, question); answer != nil {
+			return answer
+		}
 		return answerReadiness(n, question)
 	}
 	answer := clusterAnswer{Cluster: n.Status().Cluster}

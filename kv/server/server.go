@@ -54,7 +54,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	var serving sync.WaitGroup
 	s.front.serve(&serving, s.failed)
 	serving.Go(s.awaitReady)
-	serving.Go(func() { s.compactor(s.front.served) })
+	s.keepUp(&serving)
 	go s.end(&serving)
 	return s, nil
 }
@@ -68,7 +68,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.store, err = c.openStorage(); err != nil {
 		return err
 	}
-	if s.peers, err = listen(c.ListenPeerURLs, overTLS(c.PeerTLS, "h2")); err != nil {
+	if s.peers, err = listen(c.ListenPeerURLs, overTLS(c.PeerTLS, "http/1.1")); err != nil {
 		return err
 	}
 	if s.front, err = c.openFront(); err != nil {
@@ -86,7 +86,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		Replica:   c.replicaOptions(b, s.store.dir, s.store.log),
 		Listeners: s.peers, TLS: c.PeerTLS, Peers: b.peers,
 		Patience: rpc.Patience(c.ElectionTimeout),
-		Answer:   s.answer, Event: s.happened, Log: c.Log,
+		Answer:   s.answer, Other: s.front.visits.give, Event: s.happened, Log: c.Log,
 		Bounds: transport.Bounds{
 			MessageBytes: max(messageBytesMin, 4*c.MaxRequestBytes),
 			Timeout:      2 * c.ElectionTimeout,
@@ -99,10 +99,30 @@ func (s *Server) open(ctx context.Context) (err error) {
 	}
 	s.node.Store(n)
 	s.auth.Live(uint64(n.Status().Last))
-	if err := s.front.register(c, &adapter{n, m, c}, s.auth); err != nil {
+	served := &adapter{n, m, c}
+	err = s.front.register(c, served, s.auth)
+	if err == nil && b.used && c.Upkeep.CheckAtStart {
+		err = served.checkInitially(ctx)
+	}
+	if err != nil {
+		s.front.visits.Close() // or the node would wait for who is visiting
 		return errors.Join(err, n.Stop(context.Background()))
 	}
 	return nil
+}
+
+// keepUp begins what the member does from time to time.
+func (s *Server) keepUp(serving *sync.WaitGroup) {
+	served, upkeep := s.front.served, &s.config.Upkeep
+	serving.Go(func() { s.compactor(served) })
+	serving.Go(func() { s.comparer(upkeep.CheckEvery, served.checkPresent) })
+	checked := int64(0)
+	serving.Go(func() {
+		s.comparer(upkeep.CheckCompactions, func() (err error) {
+			checked, err = served.checkCompactions(checked)
+			return err
+		})
+	})
 }
 
 // messageBytesMin bounds a message between members, however small requests must be.

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"math/big"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,6 +81,12 @@ func TestClientsAndMembersTalkOverTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { plain.Close() })
+	curious := web(t, config, true)
+	members := configs[0].AdvertisePeerURLs[0].String() + "/members"
+	status, _, text := fetch(t, curious, "GET", members, "")
+	if status != 200 || !strings.Contains(text, `"name":"b"`) {
+		t.Errorf("HTTP at the address of the members: %d %s", status, text)
+	}
 	if _, err := plain.Put(shortly(t), "k", "w"); err == nil {
 		t.Error("a client without TLS was served")
 	}

@@ -142,7 +142,7 @@ func same(t *testing.T, etcd, detcd, line string, headers ...string) {
 	for _, name := range []string{
 		"Content-Type", "Allow", "X-Content-Type-Options", "Access-Control-Allow-Origin",
 		"Access-Control-Allow-Methods", "Access-Control-Allow-Headers", "Grpc-Metadata-Content-Type",
-		"Location",
+		"Location", "X-Etcd-Cluster-ID",
 	} {
 		if w, g := want.header.Get(name), got.header.Get(name); w != g {
 			t.Errorf("%.200s %q: %s is %q, in etcd %q", line, headers, name, g, w)
