@@ -11,6 +11,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/metadata"
 
 	"detcd/kv"
 )
@@ -20,21 +21,21 @@ type PeerNode interface {
 	Node
 	// Members lists the cluster.
 	Members(ctx context.Context, linearizable bool) ([]*pb.Member, error)
-	// PromoteMember lets a learner vote.
-	PromoteMember(ctx context.Context, id uint64) ([]*pb.Member, error)
 }
 
 // A peer serves what the members of etcd, and tools that know them, ask over HTTP. The members
 // of detcd have a protocol of their own at the same address.
 type peer struct {
 	node    PeerNode
+	cluster pb.ClusterClient
 	timeout time.Duration
 }
 
 // Peer serves /members, /members/promote/, /members/hashkv, /downgrade/enabled and /version.
-// Requests that need the other members are given up after the time-out.
-func Peer(node PeerNode, timeout time.Duration) http.Handler {
-	p := &peer{node, timeout}
+// Requests that need the other members are given up after the time-out. What changes the cluster
+// goes by way of the member's own service, which asks who may.
+func Peer(node PeerNode, cluster pb.ClusterClient, timeout time.Duration) http.Handler {
+	p := &peer{node, cluster, timeout}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/members", p.signed(http.MethodGet, p.members))
 	mux.HandleFunc("/members/promote/{id...}", p.signed(http.MethodPost, p.promote))
@@ -47,7 +48,7 @@ func Peer(node PeerNode, timeout time.Duration) http.Handler {
 // headerCluster says whose member answers.
 const headerCluster = "X-Etcd-Cluster-ID"
 
-func (p *peer) cluster() string { return strconv.FormatUint(p.node.Status().ClusterID, 16) }
+func (p *peer) clusterID() string { return strconv.FormatUint(p.node.Status().ClusterID, 16) }
 
 // signed serves one method, and says of which cluster the answer is.
 func (p *peer) signed(method string, serve http.HandlerFunc) http.HandlerFunc {
@@ -57,7 +58,7 @@ func (p *peer) signed(method string, serve http.HandlerFunc) http.HandlerFunc {
 			http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
 			return
 		}
-		w.Header().Set(headerCluster, p.cluster())
+		w.Header().Set(headerCluster, p.clusterID())
 		serve(w, r)
 	}
 }
@@ -99,18 +100,22 @@ func (p *peer) promote(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), p.timeout)
 	defer cancel()
-	members, err := p.node.PromoteMember(ctx, id)
+	if token := r.Header.Get("Authorization"); token != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, rpctypes.TokenFieldNameGRPC, token)
+	}
+	promoted, err := p.cluster.MemberPromote(ctx, &pb.MemberPromoteRequest{ID: id})
 	if err == nil {
-		writeMembers(w, members)
+		writeMembers(w, promoted.Members)
 		return
 	}
-	status, text := http.StatusInternalServerError, readable(err).Error()
+	err = rpctypes.Error(err)
+	status, text := http.StatusInternalServerError, err.Error()
 	switch {
-	case errors.Is(err, rpctypes.ErrGRPCMemberNotFound):
+	case errors.Is(err, rpctypes.ErrMemberNotFound):
 		status, text = http.StatusNotFound, "membership: ID not found"
-	case errors.Is(err, rpctypes.ErrGRPCMemberNotLearner):
+	case errors.Is(err, rpctypes.ErrMemberNotLearner):
 		status, text = http.StatusPreconditionFailed, "membership: can only promote a learner member"
-	case errors.Is(err, rpctypes.ErrGRPCLearnerNotReady):
+	case errors.Is(err, rpctypes.ErrMemberLearnerNotReady):
 		status = http.StatusPreconditionFailed
 	}
 	http.Error(w, text, status)
@@ -121,7 +126,7 @@ const hashBytesMax = 64 << 10
 
 // hash is the hash of a revision; the request says which in its body.
 func (p *peer) hash(w http.ResponseWriter, r *http.Request) {
-	if want := r.Header.Get(headerCluster); want != "" && want != p.cluster() {
+	if want := r.Header.Get(headerCluster); want != "" && want != p.clusterID() {
 		http.Error(w, "cluster ID mismatch", http.StatusPreconditionFailed)
 		return
 	}
@@ -145,7 +150,7 @@ func (p *peer) hash(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set(headerCluster, p.cluster())
+	w.Header().Set(headerCluster, p.clusterID())
 	w.Header().Set("Content-Type", "application/json")
 	w.Write(text)
 }

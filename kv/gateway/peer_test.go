@@ -2,40 +2,60 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 )
 
 func (m *member) Members(context.Context, bool) ([]*pb.Member, error) {
 	return []*pb.Member{{ID: 7, PeerURLs: []string{"http://p"}, IsLearner: true}}, nil
 }
 
-func (m *member) PromoteMember(_ context.Context, id uint64) ([]*pb.Member, error) {
-	if id != 7 {
+// A cluster promotes member 7, if root asks.
+type cluster struct {
+	pb.ClusterClient
+	*member
+}
+
+func (c cluster) MemberPromote(
+	ctx context.Context, r *pb.MemberPromoteRequest, _ ...grpc.CallOption,
+) (*pb.MemberPromoteResponse, error) {
+	if sent, _ := metadata.FromOutgoingContext(ctx); !slices.Equal(sent["token"], []string{"root.1"}) {
+		return nil, rpctypes.ErrGRPCPermissionDenied
+	}
+	if r.ID != 7 {
 		return nil, rpctypes.ErrGRPCMemberNotFound
 	}
-	return m.Members(context.Background(), false)
+	members, err := c.Members(ctx, false)
+	return &pb.MemberPromoteResponse{Members: members}, err
 }
 
 func TestALearnerIsPromotedOverHTTP(t *testing.T) {
-	handler := Peer(well(), time.Second)
-	for path, want := range map[string]string{
-		"/members/promote/7": `200 [{"id":7,"peerURLs":["http://p"],"isLearner":true}]`,
-		"/members/promote/8": "404 membership: ID not found",
-		"/members/promote/x": "404 member x not found in cluster",
+	handler := Peer(well(), cluster{member: well()}, time.Second)
+	for _, c := range []struct{ path, token, want string }{
+		{"7", "root.1", `200 [{"id":7,"peerURLs":["http://p"],"isLearner":true}]`},
+		{"7", "", "500 etcdserver: permission denied"},
+		{"8", "root.1", "404 membership: ID not found"},
+		{"x", "root.1", "404 member x not found in cluster"},
 	} {
 		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, path, nil))
-		text := strings.TrimSpace(http.StatusText(w.Code))
-		if got := strings.TrimSpace(w.Body.String()); !strings.HasSuffix(want, " "+got) ||
-			!strings.HasPrefix(want, map[string]string{"OK": "200", "Not Found": "404"}[text]) {
-			t.Errorf("%s: %d %s, want %s", path, w.Code, got, want)
+		r := httptest.NewRequest(http.MethodPost, "/members/promote/"+c.path, nil)
+		if c.token != "" {
+			r.Header.Set("Authorization", c.token)
+		}
+		handler.ServeHTTP(w, r)
+		got := fmt.Sprintf("%d %s", w.Code, strings.TrimSpace(w.Body.String()))
+		if got != c.want {
+			t.Errorf("%s: got %s, want %s", c.path, got, c.want)
 		}
 	}
 }
@@ -50,7 +70,7 @@ func FuzzPeer(f *testing.F) {
 	}
 	m := well()
 	m.view = rpctypes.ErrGRPCStopped
-	handler := Peer(m, time.Second)
+	handler := Peer(m, cluster{member: m}, time.Second)
 	f.Fuzz(func(t *testing.T, method, path string, body []byte) {
 		r, err := http.NewRequest(method, "http://member/", strings.NewReader(string(body)))
 		if err != nil {

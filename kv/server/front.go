@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
@@ -134,7 +135,7 @@ func (f *front) register(c *Config, served *adapter, auth *rpc.Auth) error {
 		Handler: f.gateway.Observation(), ReadHeaderTimeout: headerTime, ErrorLog: errors,
 	}
 	f.peer = &http.Server{
-		Handler:           gateway.Peer(served, c.requestTime()),
+		Handler:           gateway.Peer(served, pb.NewClusterClient(f.services), c.requestTime()),
 		ReadHeaderTimeout: headerTime, ReadTimeout: headerTime, IdleTimeout: headerTime, ErrorLog: errors,
 	}
 	return nil
