@@ -234,7 +234,10 @@ func (s *settings) report(log *slog.Logger) {
 
 // usage lists the flags that are served.
 func (s *settings) usage(out io.Writer) {
-	fmt.Fprint(out, "Usage:\n  detcd [flags]\n  detcd verify [--data-dir path] [--wal-dir path]\n\n"+
+	fmt.Fprint(out, "Usage:\n"+
+		"  detcd [flags]                                            run a member\n"+
+		"  detcd verify [--data-dir path] [--wal-dir path]          audit a stopped member's data\n"+
+		"  detcd snapshot restore file --data-dir path [flags]      begin a cluster with a backup\n\n"+
 		"Each flag may also be given as a variable, as in ETCD_DATA_DIR for --data-dir.\n\nFlags:\n")
 	s.flags.VisitAll(func(f *flag.Flag) {
 		if _, unserved := f.Value.(*unserved); unserved {

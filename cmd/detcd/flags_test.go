@@ -184,7 +184,7 @@ func TestTheProgramSaysWhatItIs(t *testing.T) {
 		status int
 		out    []string
 	}{
-		{"--version", exitClean, []string{"detcd Version: ", "etcd 3.7", "Go OS/Arch: "}},
+		{"--version", exitClean, []string{"detcd Version: ", "\netcd Version: 3.7.", "Go OS/Arch: "}},
 		{"--help", exitClean, []string{"--data-dir path", "(default 100)", "detcd verify"}},
 		{"verify -h", exitClean, []string{"Usage: detcd verify"}},
 		{"--foo", exitError, []string{"detcd: flag provided but not defined: -foo"}},

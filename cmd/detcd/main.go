@@ -81,10 +81,11 @@ func run(args, environ []string, stdout, stderr io.Writer) (int, os.Signal) {
 	return serve(s.config)
 }
 
+// printVersion tells this program's version, and that of etcd whose protocol it serves: tools look
+// for the latter.
 func printVersion(out io.Writer) {
-	fmt.Fprintf(out, "detcd Version: %s (serves the protocol of etcd %s)\nGo Version: %s\n"+
-		"Go OS/Arch: %s/%s\n", detcdVersion, version.Version, runtime.Version(), runtime.GOOS,
-		runtime.GOARCH)
+	fmt.Fprintf(out, "detcd Version: %s\netcd Version: %s\nGo Version: %s\nGo OS/Arch: %s/%s\n",
+		detcdVersion, version.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // detcdVersion is this program's own version.

@@ -26,6 +26,9 @@ func TestASignalStopsItCleanlyAndEndsIt(t *testing.T) {
 				t.Errorf("%v: the log lacks %q:\n%s", sig, want, log.text)
 			}
 		}
+		if strings.Contains(log.text, `"level":"error"`) {
+			t.Errorf("%v: a clean end is no error:\n%s", sig, log.text)
+		}
 		if log.status.Signal() != sig {
 			t.Errorf("it ended with %v, not with %v", log.status, sig)
 		}

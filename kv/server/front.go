@@ -176,7 +176,8 @@ func (f *front) lend(next http.Handler) http.Handler {
 func (f *front) serve(serving *sync.WaitGroup, failed func(error)) {
 	for _, listener := range append([]net.Listener{f.inside}, f.clients...) {
 		serving.Go(func() {
-			if err := f.grpc.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			err := f.grpc.Serve(listener)
+			if !errors.Is(err, grpc.ErrServerStopped) && !errors.Is(err, net.ErrClosed) && err != nil {
 				failed(err)
 			}
 		})
