@@ -20,7 +20,7 @@ func newWatch(c *client) script { return &watcher{client: c} }
 const sessionMax = 2 * time.Second
 
 func (w *watcher) step() {
-	if w.client.chance(6) && w.client.pace() {
+	if w.client.chance(3) && w.client.pace() {
 		w.watch()
 		return
 	}

@@ -62,6 +62,13 @@ Exit status: 0 it holds, 1 it is violated, 3 it could not be decided, 2 nothing 
 			if err := o.check(); err != nil {
 				return exitError{exitUnreadable, err.Error()}
 			}
+			plan, err := o.schedule()
+			if err == nil && fills(plan) {
+				err = nemesis.Enclose(false)
+			}
+			if err != nil {
+				return exitError{exitUnreadable, err.Error()}
+			}
 			return o.run(command)
 		},
 	}
@@ -134,12 +141,23 @@ func (o *trialOptions) schedule() (faults.Plan, error) {
 	}
 	families := o.nemeses
 	if slices.Contains(families, "all") {
-		families = nemesis.Names()
-		if o.members < 2 {
-			families = slices.DeleteFunc(families, func(name string) bool {
-				return slices.Contains([]string{"partition", "slow", "replace", "transfer"}, name)
-			})
-		}
+		families = slices.DeleteFunc(nemesis.Names(), o.impossible)
 	}
 	return nemesis.Draw(families, o.members, o.seed, o.duration)
+}
+
+// impossible tells whether "all" has to do without a nemesis.
+func (o *trialOptions) impossible(name string) bool {
+	switch name {
+	case "partition", "slow", "replace", "transfer":
+		return o.members < 2
+	case "disk":
+		return os.Geteuid() != 0
+	}
+	return false
+}
+
+// fills tells whether a plan needs disks that can be filled.
+func fills(plan faults.Plan) bool {
+	return slices.ContainsFunc(plan, func(f faults.Fault) bool { return f.Kind == faults.DiskFull })
 }

@@ -47,6 +47,10 @@ const (
 	recoverWait = 60 * time.Second
 )
 
+// diskBytes is the size of a disk that can be filled: etcd reserves two segments of 64 MiB for its
+// log.
+const diskBytes = 512 << 20
+
 // run makes a trial, from the cluster to the verdict.
 func (o *trialOptions) run(command *cobra.Command) error {
 	t := &trial{options: o}
@@ -137,10 +141,14 @@ func (t *trial) connect(ctx context.Context) (connections []*grpc.ClientConn, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, launchWait)
 	defer cancel()
-	t.cluster, err = nemesis.Launch(ctx, nemesis.Options{
+	options := nemesis.Options{
 		Binary: o.binary, Members: o.members, Dir: t.dir, Network: nemesis.Relayed,
 		Args: append(fastElections(), o.memberArgs...),
-	})
+	}
+	if fills(t.plan) {
+		options.DiskBytes = diskBytes
+	}
+	t.cluster, err = nemesis.Launch(ctx, options)
 	if err != nil {
 		return nil, err
 	}

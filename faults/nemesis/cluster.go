@@ -26,6 +26,9 @@ type Options struct {
 	Env []string
 	// Network says how the members are connected. Only a Direct one cannot be broken.
 	Network Network
+	// DiskBytes gives each member a disk of its own of this size, in memory, which can be filled. It
+	// needs root. 0: none.
+	DiskBytes int64
 }
 
 // A Network is a way in which members are connected.
@@ -42,6 +45,7 @@ type Cluster struct {
 	members []*Member
 	wires   *wires // nil: the network cannot be broken
 	relay   *relay // nil: there is none
+	disks   []string
 }
 
 // New chooses ports and names, makes the directory and the network. It starts no member.
@@ -78,6 +82,10 @@ func New(options Options) (*Cluster, error) {
 			m.advertised = fmt.Sprintf("127.0.0.1:%d", ports[3*i+2])
 		}
 		m.dataDir = filepath.Join(options.Dir, m.name+".etcd")
+		if options.DiskBytes > 0 {
+			m.disk = filepath.Join(options.Dir, m.name+".disk")
+			m.dataDir = filepath.Join(m.disk, m.name+".etcd")
+		}
 		m.logPath = filepath.Join(options.Dir, m.name+".log")
 		peers = append(peers, m.name+"="+m.PeerURL())
 		cluster.members = append(cluster.members, m)
@@ -85,7 +93,24 @@ func New(options Options) (*Cluster, error) {
 	for _, m := range cluster.members {
 		m.args = append(m.flags(strings.Join(peers, ",")), options.Args...)
 	}
-	return cluster, cluster.connect(options.Network)
+	if err := cluster.furnish(options); err != nil {
+		return nil, errors.Join(err, cluster.Close())
+	}
+	return cluster, nil
+}
+
+// furnish makes network and disks.
+func (c *Cluster) furnish(options Options) error {
+	for _, m := range c.members {
+		if m.disk == "" {
+			continue
+		}
+		if err := mountDisk(m.disk, options.DiskBytes); err != nil {
+			return err
+		}
+		c.disks = append(c.disks, m.disk)
+	}
+	return c.connect(options.Network)
 }
 
 // connect makes the network.
@@ -181,7 +206,8 @@ func (c *Cluster) Leader(ctx context.Context) (*Member, error) {
 	}
 }
 
-// Close kills what still runs and closes the connections. It is idempotent and removes no files.
+// Close kills what still runs, closes the connections and takes disks away. It is idempotent and
+// removes no other files.
 func (c *Cluster) Close() error {
 	var all []error
 	for _, m := range c.members {
@@ -190,6 +216,10 @@ func (c *Cluster) Close() error {
 	if c.relay != nil {
 		all = append(all, c.relay.Close())
 	}
+	for _, disk := range c.disks {
+		all = append(all, unmountDisk(disk))
+	}
+	c.disks = nil
 	return errors.Join(all...)
 }
 

@@ -49,7 +49,7 @@ type run struct {
 	random *rand.Rand
 	begin  time.Time
 	open   []*deed
-	full   map[*Member]bool // their disks are full
+	full   map[*Member]time.Time // whose disks are full, or were until then
 }
 
 // Run carries out the plan and returns when it is over, or earlier when ctx ends. Then every fault
@@ -61,13 +61,22 @@ func (c *Conductor) Run(ctx context.Context, plan faults.Plan) error {
 	plan = slices.Clone(plan)
 	plan.Sort()
 	r := &run{Conductor: c, ctx: ctx, begin: time.Now(),
-		random: rand.New(rand.NewPCG(c.Seed, 0x6e656d65736973)), full: map[*Member]bool{}}
+		random: rand.New(rand.NewPCG(c.Seed, 0x6e656d65736973)), full: map[*Member]time.Time{}}
 	err := r.play(plan)
+	if errors.Is(err, ctx.Err()) {
+		err = nil
+	}
 	for len(r.open) > 0 {
 		err = errors.Join(err, r.end(0))
 	}
-	if errors.Is(err, ctx.Err()) {
-		return nil
+	for _, m := range c.Cluster.members {
+		if m.Clock() != 0 {
+			err = errors.Join(err, m.SetClock(0))
+		}
+	}
+	for len(r.full) > 0 && err == nil {
+		time.Sleep(pollInterval)
+		err = r.exited()
 	}
 	return err
 }
@@ -115,16 +124,6 @@ func (r *run) wait(at time.Duration) error {
 			return err
 		}
 	}
-}
-
-// exited returns the error of a member that ended by itself. One whose disk is full may.
-func (r *run) exited() error {
-	for _, m := range r.Cluster.members {
-		if err := m.Exited(); err != nil && !r.full[m] {
-			return err
-		}
-	}
-	return nil
 }
 
 // start begins a fault. One that cannot be done is noted and passed over.

@@ -7,7 +7,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -218,5 +220,90 @@ func TestPlansAreDrawnFromASeed(t *testing.T) {
 	}
 	if _, err := nemesis.Draw([]string{"rain"}, 3, 1, time.Minute); err == nil {
 		t.Error("rain is a nemesis")
+	}
+}
+
+func TestTheTimeOfDayOfAMemberCanBeSet(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("only amd64 has the code for it")
+	}
+	cluster, err := launch(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := cluster.Members()[0]
+	ahead := func() int64 {
+		status, err := m.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if since := time.Duration(status.RaftAppliedIndex); since < 0 || since > time.Minute {
+			t.Errorf("its monotonic clock says that it runs for %v", since)
+		}
+		return int64(status.RaftIndex) - time.Now().Unix()
+	}
+	want := func(seconds int64) {
+		t.Helper()
+		if got := ahead(); got < seconds-2 || got > seconds+2 {
+			t.Errorf("it is %d s ahead, want %d", got, seconds)
+		}
+	}
+	for _, seconds := range []int64{3600, -5400, 0, 1} {
+		if err := m.SetClock(time.Duration(seconds)*time.Second + time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+		want(seconds)
+	}
+	if err := errors.Join(m.SetClock(time.Hour), m.Kill(), m.Start(),
+		m.WaitReady(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	want(3600)
+	if err := errors.Join(m.Pause(), m.SetClock(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := m.Status(ctx); err == nil {
+		t.Error("a paused member runs since its clock was set")
+	}
+	if err := m.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	want(-3600)
+}
+
+func TestAFullDiskHasNoRoomUntilTheFaultIsOver(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("disks of their own need root")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	cluster, err := nemesis.Launch(ctx, nemesis.Options{
+		Binary: os.Args[0], Dir: filepath.Join(t.TempDir(), "cluster"),
+		Env: []string{"NEMESIS_FAKE=1"}, DiskBytes: 10 << 20,
+	})
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip("root may not mount here")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	m := cluster.Members()[0]
+	name := filepath.Join(m.DataDir(), "file")
+	end := conduct(t, cluster, "0s for 1m disk-full")
+	if err := os.WriteFile(name, make([]byte, 1<<16), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("a write to a full disk: %v", err)
+	}
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(name, make([]byte, 1<<16), 0o600); err != nil {
+		t.Error(err)
+	}
+	if err := cluster.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(name); err == nil {
+		t.Error("the disk is still there")
 	}
 }

@@ -18,6 +18,7 @@ const (
 	leaderWait   = 2 * time.Second
 	adminTimeout = 10 * time.Second
 	readyWait    = 30 * time.Second
+	fullGrace    = 2 * time.Second
 )
 
 // errNotNow says that a fault was passed over.
@@ -44,6 +45,16 @@ func (c *Cluster) can(kind faults.Kind) error {
 			return errors.New("the network of this cluster cannot be broken")
 		case len(c.members) < 2:
 			return errors.New("it needs more than one member")
+		}
+		return nil
+	case faults.ClockJump, faults.ClockJumpLeader:
+		if !setsClocks {
+			return errors.New("clocks can only be set on Linux on amd64")
+		}
+		return nil
+	case faults.DiskFull:
+		if len(c.disks) == 0 {
+			return errors.New("members need disks of their own, which needs root")
 		}
 		return nil
 	}
@@ -73,6 +84,10 @@ func (r *run) do(f faults.Fault) (text string, undo func() error, err error) {
 		return "compact", nil, r.Compact(r.ctx)
 	case faults.CheckpointNow:
 		return r.defragment(r.victims(f))
+	case faults.ClockJump, faults.ClockJumpLeader:
+		return r.jump(r.victims(f), time.Duration(f.Amount)*time.Millisecond)
+	case faults.DiskFull:
+		return r.fill(r.victims(f)[0])
 	}
 	return r.network(f)
 }
@@ -101,7 +116,7 @@ func (r *run) victims(f faults.Fault) []*Member {
 		return members
 	case faults.CrashMost:
 		return members[:len(members)/2+1]
-	case faults.CrashLeader, faults.PauseLeader, faults.CrashFollowers:
+	case faults.CrashLeader, faults.PauseLeader, faults.CrashFollowers, faults.ClockJumpLeader:
 		ctx, cancel := context.WithTimeout(r.ctx, leaderWait)
 		defer cancel()
 		leader, err := r.Cluster.Leader(ctx)
@@ -119,7 +134,10 @@ func (r *run) victims(f faults.Fault) []*Member {
 // crash kills members, all before the first is started again.
 func (r *run) crash(members []*Member) (string, func() error, error) {
 	for _, m := range members {
-		if err := m.Kill(); err != nil && !r.full[m] {
+		if _, full := r.full[m]; full {
+			return "", nil, errNotNow
+		}
+		if err := m.Kill(); err != nil {
 			return "", nil, err
 		}
 	}
@@ -177,6 +195,54 @@ func (r *run) pause(members []*Member) (string, func() error, error) {
 		}
 	}
 	return "pause " + names(members), resume, nil
+}
+
+// jump sets the time of day of members ahead, or back if it is ahead already.
+func (r *run) jump(members []*Member, by time.Duration) (string, func() error, error) {
+	m := members[0]
+	if m.Clock() > 0 {
+		by = -by
+	}
+	text := fmt.Sprintf("the clock of %s jumps by %v", m.name, by)
+	return text, nil, m.SetClock(m.Clock() + by)
+}
+
+// fill leaves no room on the disk of a member. Servers may end themselves when they find out, and
+// for a breath after there is room again: then they are started again.
+func (r *run) fill(m *Member) (string, func() error, error) {
+	if _, full := r.full[m]; full {
+		return "", nil, errNotNow
+	}
+	r.full[m] = time.Time{}
+	empty := func() error {
+		r.full[m] = time.Now().Add(fullGrace)
+		return errors.Join(emptyDisk(m.disk), revive([]*Member{m}))
+	}
+	if err := fillDisk(m.disk); err != nil {
+		return "", nil, errors.Join(err, empty())
+	}
+	return "no room on the disk of " + m.name, empty, nil
+}
+
+// exited returns the error of a member that ended by itself. One whose disk is full may; one that
+// got room again a moment ago is started again.
+func (r *run) exited() error {
+	for _, m := range r.Cluster.members {
+		err := m.Exited()
+		until, full := r.full[m]
+		switch {
+		case full && !until.IsZero() && time.Now().After(until):
+			delete(r.full, m)
+		case err != nil && full && until.IsZero():
+			err = nil
+		case err != nil && full:
+			err = m.Start()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // transfer asks the leader to let another lead.

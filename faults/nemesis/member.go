@@ -24,6 +24,7 @@ type Member struct {
 	endpoint   string
 	peer       string // where it listens to its peers
 	advertised string // where they find it
+	disk       string // where it is mounted; empty: it has none of its own
 	dataDir    string
 	logPath    string
 
@@ -32,6 +33,7 @@ type Member struct {
 	process *process // the last one started; nil before the first Start
 	conn    *grpc.ClientConn
 	starts  int
+	clock   time.Duration // how far it is ahead
 }
 
 // Name returns the name of the member within its cluster: m1, m2 and so on.
@@ -74,6 +76,13 @@ func (m *Member) Starts() int {
 // Start starts the process over whatever the data directory holds and returns at once: see
 // WaitReady. It is an error when one runs already.
 func (m *Member) Start() error {
+	if err := m.start(); err != nil || m.Clock() == 0 {
+		return err
+	}
+	return m.applyClock()
+}
+
+func (m *Member) start() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.process != nil && !m.process.ended() {

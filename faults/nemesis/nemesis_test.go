@@ -28,12 +28,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// fake answers every read, and says that m1 leads in a term that grows with the restarts.
+// fake answers every read, and says that m1 leads in a term that grows with the restarts. For its
+// indices it gives the time of day and the time since it was begun.
 type fake struct {
 	etcdserverpb.UnimplementedKVServer
 	etcdserverpb.UnimplementedMaintenanceServer
 	id, term uint64
 	peers    []string
+	begun    time.Time
 }
 
 // HashKV is abused: it says with hash 1 that the peer of that number answers.
@@ -73,7 +75,8 @@ func (f *fake) Status(
 	context.Context, *etcdserverpb.StatusRequest,
 ) (*etcdserverpb.StatusResponse, error) {
 	header := &etcdserverpb.ResponseHeader{MemberId: f.id}
-	return &etcdserverpb.StatusResponse{Header: header, Leader: 1, RaftTerm: f.term}, nil
+	return &etcdserverpb.StatusResponse{Header: header, Leader: 1, RaftTerm: f.term,
+		RaftIndex: uint64(time.Now().Unix()), RaftAppliedIndex: uint64(time.Since(f.begun))}, nil
 }
 
 // serve counts its lives in the data directory, which shows that a restart finds it again.
@@ -117,7 +120,7 @@ func serve(args []string) int {
 		return 5
 	}
 	go echo(peers)
-	f := &fake{id: uint64(flag("name")[1] - '0'), term: uint64(len(before)) + 1}
+	f := &fake{begun: time.Now(), id: uint64(flag("name")[1] - '0'), term: uint64(len(before)) + 1}
 	for member := range strings.SplitSeq(flag("initial-cluster"), ",") {
 		_, address, _ := strings.Cut(member, "=http://")
 		f.peers = append(f.peers, address)

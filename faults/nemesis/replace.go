@@ -15,7 +15,7 @@ import (
 // replace takes a member away for good, its data too, and lets a new one join at its address. It
 // needs a cluster that is otherwise well: who loses another member meanwhile loses the majority.
 func (r *run) replace(victim *Member) (string, func() error, error) {
-	if len(r.open) > 0 {
+	if len(r.open) > 0 || len(r.full) > 0 {
 		return "", nil, errNotNow
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, 2*readyWait)
