@@ -20,7 +20,9 @@
 //	members          ID in hexadecimal ─► JSON            a restore replaces them
 //	members_removed  ID in hexadecimal ─► "removed"
 //	alarm            {member, kind}, as protobuf          no value
-//	auth authUsers authRoles                              empty: none of it is served yet
+//	auth             authEnabled, authRevision
+//	authUsers        name ─► user, as protobuf            the hash of the password among it
+//	authRoles        name ─► role, as protobuf
 //
 //	revision:  ┌───────────┬─────┬───────────┬─────┐
 //	           │ main, BE  │ '_' │ sub, BE   │ 't' │   the last byte only for a delete

@@ -7,8 +7,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
+	"go.etcd.io/etcd/api/v3/authpb"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
 
@@ -28,7 +30,13 @@ func sample(t *testing.T) ([]byte, *kv.View) {
 		&pb.CompactionRequest{Revision: 30},
 		&pb.AlarmRequest{
 			Action: pb.AlarmRequest_ACTIVATE, Alarm: pb.AlarmType_NOSPACE, MemberID: 1<<63 + 5,
-		})
+		},
+		&pb.AuthRoleAddRequest{Name: "r"}, &pb.AuthRoleGrantPermissionRequest{Name: "r",
+			Perm: &authpb.Permission{PermType: authpb.Permission_READWRITE, Key: []byte("a"),
+				RangeEnd: []byte{0}}},
+		&pb.AuthUserAddRequest{Name: "root", Options: &authpb.UserAddOptions{NoPassword: true}},
+		&pb.AuthUserChangePasswordRequest{Name: "root"},
+		&pb.AuthUserGrantRoleRequest{User: "root", Role: "root"}, &pb.AuthEnableRequest{})
 	view := newView(t, requests...)
 	file, err := Write(t.TempDir(), view, Origin{Index: 7, Term: 2})
 	if err != nil {
@@ -69,6 +77,11 @@ func read(t *testing.T, content []byte, skip bool) (*kv.View, error) {
 	if err := contents.EachAlarm(importer.Raise); err != nil {
 		return nil, err
 	}
+	users, err := contents.Users()
+	if err != nil {
+		return nil, err
+	}
+	importer.Users(users)
 	if err := contents.EachChange(importer.Add); err != nil {
 		return nil, err
 	}
@@ -112,6 +125,12 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	})
 	if leases != 1 {
 		t.Errorf("%d leases", leases)
+	}
+	users, wanted := got.Auth(), want.Auth()
+	if users.Revision() != wanted.Revision() || !users.Enabled() ||
+		!reflect.DeepEqual(users.User("root"), wanted.User("root")) ||
+		!reflect.DeepEqual(users.Role("r"), wanted.Role("r")) {
+		t.Errorf("%v %v at %d", users.User("root"), users.Role("r"), users.Revision())
 	}
 	if raised := got.Alarms(); len(raised) != 1 || raised[0] != want.Alarms()[0] {
 		t.Errorf("the alarms are %v", raised)

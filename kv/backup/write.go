@@ -175,6 +175,10 @@ func (w *writer) fill(view *kv.View, origin Origin) error {
 	if err != nil {
 		return err
 	}
+	users, roles, err := authRows(view.Auth())
+	if err != nil {
+		return err
+	}
 	var removed []row
 	for _, id := range origin.Removed {
 		removed = append(removed, row{strconv.FormatUint(id, 16), []byte("removed")})
@@ -186,7 +190,8 @@ func (w *writer) fill(view *kv.View, origin Origin) error {
 		{"lease", leaseRows(view)}, {"meta", metaRows(view, origin)},
 		{"cluster", []row{{"clusterVersion", []byte(StorageVersion)}}},
 		{"members", members}, {"members_removed", removed},
-		{"alarm", alarms}, {"auth", nil}, {"authUsers", nil}, {"authRoles", nil},
+		{"alarm", alarms}, {"auth", stateRows(view.Auth())},
+		{"authUsers", users}, {"authRoles", roles},
 	} {
 		if err := w.enter(bucket.name); err != nil {
 			return err

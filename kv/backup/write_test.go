@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
+	"go.etcd.io/etcd/api/v3/authpb"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"google.golang.org/protobuf/proto"
@@ -111,7 +112,11 @@ func TestWhatIsNotHistory(t *testing.T) {
 		&pb.CompactionRequest{Revision: 3},
 		&pb.AlarmRequest{
 			Action: pb.AlarmRequest_ACTIVATE, Alarm: pb.AlarmType_CORRUPT, MemberID: 0x123,
-		})
+		},
+		&pb.AuthRoleAddRequest{Name: "r"}, &pb.AuthRoleGrantPermissionRequest{Name: "r",
+			Perm: &authpb.Permission{PermType: authpb.Permission_WRITE, Key: []byte("a")}},
+		&pb.AuthUserAddRequest{Name: "u", Options: &authpb.UserAddOptions{NoPassword: true}},
+		&pb.AuthUserGrantRoleRequest{User: "u", Role: "r"})
 	db := written(t, view, Origin{
 		Index: 7, Term: 2, Removed: []uint64{0xabc},
 		Members: []*pb.Member{{ID: 0xdef, Name: "m", PeerURLs: []string{"http://p"},
@@ -130,6 +135,10 @@ func TestWhatIsNotHistory(t *testing.T) {
 		"meta/finishedCompactRev":            rest + "\x03" + first,
 		"cluster/clusterVersion":             "3.7.0",
 		"alarm/\x08\xa3\x02\x10\x02":         "",
+		"auth/authEnabled":                   "\x00",
+		"auth/authRevision":                  rest + "\x05",
+		"authUsers/u":                        "\n\x01u\x1a\x01r\"\x02\x08\x01",
+		"authRoles/r":                        "\n\x01r\x12\x05\x08\x01\x12\x01a",
 		"members_removed/abc":                "removed",
 		"members/1":                          `{"id":1,"peerURLs":["http://l"],"isLearner":true}`,
 		"members/def": `{"id":3567,"peerURLs":["http://p"],"name":"m",` +

@@ -89,6 +89,11 @@ func restore(
 	if err := contents.EachAlarm(importer.Raise); err != nil {
 		return err
 	}
+	users, err := contents.Users()
+	if err != nil {
+		return err
+	}
+	importer.Users(users)
 	if err := contents.EachChange(importer.Add); err != nil {
 		return err
 	}
