@@ -130,28 +130,31 @@ func (s *Store) Ask(since int64, question []byte) (answer []byte) {
 			return s.timeToLive(a, lease.Instant(since), &r)
 		}
 	case askLeases:
-		for _, id := range s.leases.Listing().IDs() {
-			if err := a.hold(id, auth.Read); err != nil {
-				return refusal(err)
-			}
-		}
-		return encodeAs(byte(lease.Alive), listOf(s.leases.Listing().IDs()))
+		return s.list(a)
 	}
 	return nil
 }
 
-// hold refuses who is not known, and who has not this access to each key of a lease.
-func (a access) hold(id lease.ID, to auth.Access) error {
-	if err := a.Somebody(a.caller); err != nil {
-		return err
+// list lists the leases to who may read all of their keys.
+func (s *Store) list(a access) (answer []byte) {
+	err, all := a.Somebody(a.caller), s.leases.Listing().IDs()
+	for i := 0; i < len(all) && err == nil; i++ {
+		err = a.lease(all[i], auth.Read)
 	}
-	return a.lease(id, to)
+	if err != nil {
+		return refusal(err)
+	}
+	return encodeAs(byte(lease.Alive), listOf(all))
 }
 
 func (s *Store) keepAlive(
 	a access, since lease.Instant, r *pb.LeaseKeepAliveRequest,
 ) (answer []byte) {
-	if err := a.hold(lease.ID(r.ID), auth.Write); err != nil {
+	err := a.Somebody(a.caller)
+	if err == nil {
+		err = a.lease(lease.ID(r.ID), auth.Write)
+	}
+	if err != nil {
 		return refusal(err)
 	}
 	ttl, fate := s.leases.Renew(lease.ID(r.ID), since)

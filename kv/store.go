@@ -155,16 +155,20 @@ func (s *Store) execute(index uint64, command []byte, local bool) (proto.Message
 	return s.applyAuth(request)
 }
 
-// admit refuses what an alarm forbids, and then what the caller may not do.
-func (s *Store) admit(caller auth.Caller, request proto.Message) error {
-	if err := s.alarms.Load().refuse(request); err != nil {
-		return err
+// admit refuses what an alarm forbids, and what the caller may not do: in etcd's order, where some
+// is found out when a request arrives.
+func (s *Store) admit(caller auth.Caller, request proto.Message) (err error) {
+	a := access{View: s.auth.View(), caller: caller, keys: s.leases.Keys}
+	if a.Enabled() {
+		err = a.arrive(request)
 	}
-	view := s.auth.View()
-	if !view.Enabled() {
-		return nil
+	if err == nil {
+		err = s.alarms.Load().refuse(request)
 	}
-	return access{View: view, caller: caller, keys: s.leases.Keys}.check(request)
+	if err == nil && a.Enabled() {
+		err = a.check(request)
+	}
+	return err
 }
 
 func (s *Store) compact(revision int64) (proto.Message, error) {

@@ -235,6 +235,16 @@ func TestWhatNeedsNoCall(t *testing.T) {
 	}
 }
 
+// TestNobodyListsNoLeases, not even where there are none.
+func TestNobodyListsNoLeases(t *testing.T) {
+	m := guarded(t).as(auth.Root)
+	for _, id := range []int64{1, 2, 3} {
+		m.want(revoke(id), nil)
+	}
+	m.as("ann").want(&pb.LeaseLeasesRequest{}, nil)
+	m.as("").want(&pb.LeaseLeasesRequest{}, rpctypes.ErrGRPCUserEmpty)
+}
+
 func TestAnOldCallerIsRefused(t *testing.T) {
 	m := guarded(t)
 	old := rpctypes.ErrGRPCAuthOldRevision

@@ -210,9 +210,7 @@ func services() []protoreflect.ServiceDescriptor {
 	var all []protoreflect.ServiceDescriptor
 	file := pb.File_rpc_proto
 	for i := range file.Services().Len() {
-		if service := file.Services().Get(i); service.Name() != "Auth" {
-			all = append(all, service)
-		}
+		all = append(all, file.Services().Get(i))
 	}
 	return all
 }

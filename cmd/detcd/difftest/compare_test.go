@@ -20,6 +20,7 @@ ignored    etcdserverpb.StatusResponse.raftIndex         counts entries that no 
 ignored    etcdserverpb.StatusResponse.raftAppliedIndex  the same
 ignored    etcdserverpb.StatusResponse.dbSize            another format on disk
 ignored    etcdserverpb.StatusResponse.dbSizeInUse       the same
+ignored    etcdserverpb.AuthenticateResponse.token       random
 ignored    etcdserverpb.HashResponse.hash                the checksum of that format
 off-by-one etcdserverpb.LeaseTimeToLiveResponse.TTL      time left, rounded to seconds
 unordered  etcdserverpb.LeaseTimeToLiveResponse.keys     etcd keeps them in a map

@@ -50,6 +50,6 @@
 // # What it does not do
 //
 // One member, one request at a time: what concurrency and faults do is the simulator's part. Time
-// passes for neither side: leases live long. Authentication, members that come and go, snapshots
-// and the HTTP gateway have tests of their own.
+// passes for neither side: leases live long. Members that come and go, snapshots and the HTTP
+// gateway have tests of their own.
 package difftest

@@ -88,7 +88,7 @@ func TestEveryFieldOfEveryRequestIsDrawn(t *testing.T) {
 	d := drawn{}
 	at := moment{now: 60, base: 40}
 	steps := rapid.Custom(func(t *rapid.T) string {
-		kind := pick(t, "step", kinds()...)
+		kind := pick(t, "step", append(kinds(), "auth", "login")...)
 		d.drawOne(t, kind, at)
 		return kind
 	})
@@ -130,6 +130,13 @@ func (d drawn) drawOne(t *rapid.T, kind string, at moment) {
 	case "progress":
 		d.add(progressRequest().ProtoReflect())
 	case "settle", "close":
+	case "auth":
+		method, request := drawAuth(t)
+		d["etcdserverpb."+method] = true
+		d.add(request.ProtoReflect())
+	case "login":
+		d["etcdserverpb.Auth.Authenticate"] = true
+		d.add(drawLogin(t).ProtoReflect())
 	default:
 		method, request := drawCall(t, kind, at)
 		d["etcdserverpb."+method] = true

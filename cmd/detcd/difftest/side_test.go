@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -47,6 +48,12 @@ type side struct {
 	end     func(remove bool) string
 	plain   grpc.ClientConnInterface
 	conn    grpc.ClientConnInterface // plain, or a liar in front of it
+	shown   []string                 // metadata of every request: key, value, …
+}
+
+// context is that of a request.
+func (s *side) context() context.Context {
+	return metadata.AppendToOutgoingContext(context.Background(), s.shown...)
 }
 
 // start starts the server over an empty directory, with some flags of the test's own.
@@ -101,7 +108,7 @@ func (s *side) stop() {
 
 // call sends one request to a unary method, as in "KV.Range".
 func (s *side) call(method string, request proto.Message) answer {
-	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	ctx, cancel := context.WithTimeout(s.context(), callTimeout)
 	defer cancel()
 	response, path := responseOf(method)
 	if err := s.conn.Invoke(ctx, path, request, response); err != nil {
