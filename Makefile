@@ -5,8 +5,8 @@
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-build: ## bin/detcd, the server, and bin/detcdlab, the laboratory
-	go build -o bin/ ./cmd/detcd ./cmd/detcdlab
+build: ## bin/detcd, the server, bin/detcdctl, its command line, and bin/detcdlab, the laboratory
+	go build -o bin/ ./cmd/detcd ./cmd/detcdctl ./cmd/detcdlab
 
 demo: build ## three members under load, the leader killed twice: half a minute to watch
 	bin/detcdlab demo

@@ -18,6 +18,8 @@ type RestoreOptions struct {
 	SkipChecksum  bool   // for a copy of a database, which has none
 	BumpRevision  uint64 // by how much the revision is to be higher than in the file
 	MarkCompacted bool   // all that the file holds but the present is compacted
+
+	Progress func(bytes int64) // is told how much of the file was taken; may be nil
 }
 
 // ErrMarkCompacted is etcd's error for a revision that is raised while the past stays readable:
@@ -57,6 +59,19 @@ func Restore(config Config, file string, options RestoreOptions) (err error) {
 	return err
 }
 
+// watched tells of progress whenever a change was taken.
+func (o RestoreOptions) watched(add func(revision, change []byte) error) func(_, _ []byte) error {
+	if o.Progress == nil {
+		return add
+	}
+	taken := int64(0)
+	return func(revision, change []byte) error {
+		taken += int64(len(revision) + len(change))
+		o.Progress(taken)
+		return add(revision, change)
+	}
+}
+
 func checkEmpty(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -94,7 +109,7 @@ func restore(
 		return err
 	}
 	importer.Users(users)
-	if err := contents.EachChange(importer.Add); err != nil {
+	if err := contents.EachChange(options.watched(importer.Add)); err != nil {
 		return err
 	}
 	compacted, err := contents.Compacted()
