@@ -35,7 +35,7 @@ const (
 // command makes the command.
 func (p *program) command(v verb) *cobra.Command {
 	command := &cobra.Command{
-		Use: v.use, Short: v.short, Long: v.long, Example: v.example,
+		Use: v.use, Short: v.short, Long: v.long, Example: v.example, DisableFlagsInUseLine: true,
 		RunE: func(command *cobra.Command, args []string) error {
 			if v.takes != nil {
 				if err := v.takes(args); err != nil {
