@@ -38,6 +38,16 @@ func (s *settings) parseEnvironment(environ []string) error {
 	return nil
 }
 
+// fileOf is the configuration file that the environment names.
+func fileOf(environ []string) (path string) {
+	for _, entry := range environ {
+		if value, ok := strings.CutPrefix(entry, variable("config-file")+"="); ok {
+			path = value
+		}
+	}
+	return path
+}
+
 // variable is the environment variable of a flag.
 func variable(name string) string {
 	return environmentPrefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))

@@ -31,10 +31,13 @@ type settings struct {
 	mode    string // --auto-compaction-mode
 	retain  string // --auto-compaction-retention
 	gates   string // --feature-gates
+	file    string // --config-file
+	out     output
+
+	discovery discovery
 
 	compactCheck time.Duration // --compact-hash-check-time
 	notes        []func(*slog.Logger)
-	snapshot     uint64
 }
 
 func newSettings() *settings {
@@ -50,7 +53,9 @@ func newSettings() *settings {
 	s.registerWeb()
 	s.registerTLS()
 	s.registerUpkeep()
-	registerUnserved(s.flags)
+	s.registerMembers()
+	s.registerOutput()
+	s.registerOthers()
 	return s
 }
 
@@ -68,6 +73,8 @@ func (s *settings) registerMember() {
 	urls(f, &c.AdvertiseClientURLs, "advertise-client-urls", "where clients reach this member")
 	milliseconds(f, &c.HeartbeatInterval, "heartbeat-interval", "between two heartbeats of a leader")
 	milliseconds(f, &c.ElectionTimeout, "election-timeout", "without a leader until an election")
+	f.StringVar(&s.file, "config-file", "",
+		"`path` of a file with all settings; no other flag counts then, and no variable")
 	f.StringVar(&s.logLevel, "log-level", s.logLevel, "debug, info, warn, error, panic or fatal")
 	f.StringVar(&s.logFormat, "log-format", s.logFormat, "json or console")
 	f.BoolVar(&s.version, "version", false, "print the version and exit")
@@ -125,8 +132,6 @@ func (s *settings) registerLimits() {
 		"which on puts are refused; 0: 2 GiB, negative: no quota")
 	f.DurationVar(&c.WatchProgressInterval, "watch-progress-notify-interval",
 		c.WatchProgressInterval, "between two progress notifications of a watch")
-	f.Uint64Var(&s.snapshot, "snapshot-count", 10000,
-		"accepted for etcd's sake; here the bytes of the log decide when a checkpoint is saved")
 }
 
 // urls registers a list of URLs.
@@ -175,9 +180,19 @@ func (s *settings) parse(args, environ []string) error {
 	if s.flags.NArg() > 0 {
 		return fmt.Errorf("%q is not a valid flag", s.flags.Arg(0))
 	}
-	if err := s.parseEnvironment(environ); err != nil {
+	if s.file == "" {
+		s.file = fileOf(environ)
+	}
+	err := error(nil)
+	if s.file != "" && !s.version {
+		err = s.readFile(s.file)
+	} else {
+		err = s.parseEnvironment(environ)
+	}
+	if err != nil {
 		return err
 	}
+	s.noteIdle()
 	return s.derive()
 }
 
@@ -196,7 +211,7 @@ func (s *settings) derive() error {
 	if c.Keepalive.Interval <= 0 || c.Keepalive.Timeout <= 0 {
 		c.Keepalive.Interval = -1
 	}
-	if err := errors.Join(s.deriveRetention(), s.deriveGates()); err != nil {
+	if err := errors.Join(s.deriveRetention(), s.deriveGates(), s.deriveDiscovery()); err != nil {
 		return err
 	}
 	c.QuotaBytes = cmp.Or(c.QuotaBytes, server.Default().QuotaBytes)
@@ -216,12 +231,6 @@ func (s *settings) derive() error {
 	case c.Name != server.Default().Name:
 		c.InitialCluster = types.URLsMap{c.Name: c.AdvertisePeerURLs}
 	}
-	if s.isSet("snapshot-count") {
-		s.notes = append(s.notes, func(log *slog.Logger) {
-			log.Warn("--snapshot-count has no effect: the bytes of the log decide when a checkpoint " +
-				"is saved")
-		})
-	}
 	return nil
 }
 
@@ -240,7 +249,10 @@ func (s *settings) usage(out io.Writer) {
 		"  detcd snapshot restore file --data-dir path [flags]      begin a cluster with a backup\n\n"+
 		"Each flag may also be given as a variable, as in ETCD_DATA_DIR for --data-dir.\n\nFlags:\n")
 	s.flags.VisitAll(func(f *flag.Flag) {
-		if _, unserved := f.Value.(*unserved); unserved {
+		if _, ok := f.Value.(*idle); ok {
+			return
+		}
+		if _, ok := f.Value.(*refused); ok {
 			return
 		}
 		argument, text := flag.UnquoteUsage(f)

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"go.etcd.io/etcd/api/v3/version"
 
 	"detcd/consensus/node"
@@ -67,7 +68,11 @@ func run(args, environ []string, stdout, stderr io.Writer) (int, os.Signal) {
 		printVersion(stdout)
 		return exitClean, nil
 	}
-	log, err := newLog(stderr, s.logLevel, s.logFormat)
+	output, err := s.openOutput(stdout, stderr)
+	var log *slog.Logger
+	if err == nil {
+		log, err = newLog(output, s.logLevel, s.logFormat)
+	}
 	if err != nil {
 		fmt.Fprintf(stderr, "detcd: %v\n", err)
 		return exitError, nil
@@ -101,15 +106,21 @@ func serve(config server.Config) (int, os.Signal) {
 	defer signal.Stop(signals)
 	log.Info("starting detcd", slog.String("detcd-version", detcdVersion),
 		slog.String("etcd-version", version.Version), slog.String("go-version", runtime.Version()))
-	s, err := server.Start(ctx, config)
-	if err != nil {
+	s, sig, err := begin(ctx, config, signals)
+	switch {
+	case sig != nil:
+		log.Info("received signal while starting", slog.String("signal", sig.String()))
+		return exitClean, sig
+	case err != nil:
 		return ended(config, "failed to start", err), nil
 	}
+	go notify(s, log)
 	select {
 	case <-s.Done():
 		return ended(config, "the member has ended", s.Err()), nil
 	case sig := <-signals:
 		log.Info("received signal; shutting down", slog.String("signal", sig.String()))
+		tell(log, daemon.SdNotifyStopping)
 		go func() {
 			<-signals
 			log.Warn("received a second signal; not waiting for a clean end")
@@ -124,6 +135,32 @@ func serve(config server.Config) (int, os.Signal) {
 		log.Info("closed detcd", slog.String("data-dir", config.DataDir))
 		return exitClean, sig
 	}
+}
+
+// begin starts the server. A signal ends that: to find the other members may take for ever.
+func begin(ctx context.Context, config server.Config, signals <-chan os.Signal) (
+	s *server.Server, sig os.Signal, err error,
+) {
+	starting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	started := make(chan struct{})
+	go func() {
+		s, err = server.Start(starting, config)
+		close(started)
+	}()
+	select {
+	case <-started:
+		return s, nil, err
+	case sig = <-signals:
+	}
+	cancel()
+	<-started
+	if s != nil {
+		stopping, done := context.WithTimeout(ctx, stopTime)
+		defer done()
+		err = s.Stop(stopping)
+	}
+	return nil, sig, err
 }
 
 // stopTime is how long a clean end may take; a disk that does not answer may take for ever.

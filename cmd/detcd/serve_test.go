@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,4 +103,61 @@ func serveUntilReady(t *testing.T, binary, dir string, then func(*os.Process)) s
 		t.Fatalf("it never served:\n%s", &log)
 	}
 	return served{log.String(), command.ProcessState.Sys().(syscall.WaitStatus)}
+}
+
+// A member that systemd has started tells it when it serves, and when it ends.
+func TestSystemdIsTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	if err := socket.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	member := exec.Command(testbed.Detcd(t), append(ports(), "--data-dir="+t.TempDir())...)
+	member.Env = append(os.Environ(), "NOTIFY_SOCKET="+path)
+	if err := member.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer member.Wait()
+	defer member.Process.Kill()
+	for _, want := range []string{"READY=1", "STOPPING=1"} {
+		text := make([]byte, 100)
+		n, err := socket.Read(text)
+		if err != nil || string(text[:n]) != want {
+			t.Fatalf("got %q, %v, want %s", text[:n], err, want)
+		}
+		member.Process.Signal(syscall.SIGTERM)
+	}
+}
+
+// Who waits for other members can be told to stop.
+func TestASignalEndsTheWaitForOthers(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // and never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	member := exec.Command(testbed.Detcd(t), append(ports(), "--data-dir="+t.TempDir(),
+		"--discovery-token=t", "--discovery-endpoints="+listener.Addr().String())...)
+	if err := member.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer member.Process.Kill()
+	time.Sleep(500 * time.Millisecond)
+	member.Process.Signal(syscall.SIGTERM)
+	ended := make(chan error, 1)
+	go func() { ended <- member.Wait() }()
+	select {
+	case err := <-ended:
+		var exit *exec.ExitError
+		status, _ := member.ProcessState.Sys().(syscall.WaitStatus)
+		if !errors.As(err, &exit) || status.Signal() != syscall.SIGTERM {
+			t.Errorf("it ended with %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it goes on waiting")
+	}
 }

@@ -17,6 +17,17 @@ func (s *settings) registerWeb() {
 	urls(f, &web.ListenURLs, "listen-client-http-urls",
 		"where to serve HTTP, which is then not served at --listen-client-urls")
 	urls(f, &web.ObserverURLs, "listen-metrics-urls", "where to serve /metrics and /health besides")
+	f.Func("metrics", "basic, or extensive to tell how long requests took (default basic)",
+		func(value string) error {
+			if value != "basic" && value != "extensive" {
+				return errWord
+			}
+			web.Extensive = value == "extensive"
+			return nil
+		})
+	f.BoolVar(&s.config.Sockets.ReusePort, "socket-reuse-port", false,
+		"let other processes listen at the same ports")
+	f.Bool("socket-reuse-address", false, "is done in any case")
 	f.BoolVar(&web.Profiling, "enable-pprof", false, "serve profiles at /debug/pprof/")
 	f.BoolFunc("enable-grpc-gateway", "serve JSON at /v3/ (default true)", func(value string) error {
 		serve, err := parseBool(value)

@@ -188,6 +188,9 @@ func (r *Replica) replay(saved *image, records []wal.Record) error {
 				entry.GetIndex(), l.last()))
 		}
 	}
+	if r.options.trust {
+		l.hard.Commit = new(uint64(l.last()))
+	}
 	if l.hard.GetCommit() < uint64(saved.applied) {
 		l.hard.Commit = new(uint64(saved.applied))
 	}

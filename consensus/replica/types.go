@@ -81,6 +81,8 @@ type Options struct {
 	CheckpointBytes int         // of log between two checkpoints, 32 MiB
 	ChunkBytes      int         // of one chunk of a snapshot, 512 KiB
 	WALOptions      wal.Options // size of the log's segments
+
+	trust bool // every entry of the log counts as committed, see MakeAlone
 }
 
 // Effects are what the world owes a replica after an input.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
@@ -19,7 +20,11 @@ type Meter struct {
 	methods sync.Map // by full name, to *methodMeter
 	watches atomic.Int64
 	events  atomic.Uint64
+	timed   bool
 }
+
+// Time makes the Meter measure how long requests take, too. It must be called before the first one.
+func (m *Meter) Time() { m.timed = true }
 
 // Traffic is what a Meter has counted.
 type Traffic struct {
@@ -36,13 +41,53 @@ type MethodTraffic struct {
 	Started         uint64
 	Received, Sent  uint64 // messages
 	Handled         map[codes.Code]uint64
+	Durations       *Durations // nil: they are not measured
+}
+
+// Durations tell how often something took how long.
+type Durations struct {
+	Upto []uint64 // by limit of DurationLimits: how often it took at most that
+	Sum  time.Duration
+}
+
+// DurationLimits are those of Prometheus, in seconds.
+func DurationLimits() []float64 {
+	return []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 }
 
 // methodMeter is the MethodTraffic that goes on.
 type methodMeter struct {
 	kind                    string
+	durations               [durationLimits]atomic.Uint64
+	nanoseconds             atomic.Int64
 	started, received, sent atomic.Uint64
 	handled                 [codes.Unauthenticated + 1]atomic.Uint64
+}
+
+// durationLimits is how many DurationLimits there are.
+const durationLimits = 11
+
+// took counts how long a request took that began then.
+func (m *methodMeter) took(begun time.Time) {
+	took := time.Since(begun)
+	m.nanoseconds.Add(int64(took))
+	for i, limit := range DurationLimits() {
+		if took.Seconds() <= limit {
+			m.durations[i].Add(1)
+			return
+		}
+	}
+}
+
+// measured is what took has counted.
+func (m *methodMeter) measured() *Durations {
+	d := &Durations{Upto: make([]uint64, durationLimits), Sum: time.Duration(m.nanoseconds.Load())}
+	sum := uint64(0)
+	for i := range m.durations {
+		sum += m.durations[i].Load()
+		d.Upto[i] = sum
+	}
+	return d
 }
 
 // of finds the counters of a method.
@@ -66,6 +111,9 @@ func (m *Meter) unary(next grpc.UnaryServerInterceptor) grpc.UnaryServerIntercep
 		method := m.of(info.FullMethod, "unary")
 		method.started.Add(1)
 		method.received.Add(1)
+		if m.timed {
+			defer method.took(time.Now())
+		}
 		response, err := next(ctx, request, info, handle)
 		if err == nil {
 			method.sent.Add(1)
@@ -82,6 +130,9 @@ func (m *Meter) stream(next grpc.StreamServerInterceptor) grpc.StreamServerInter
 	) error {
 		method := m.of(info.FullMethod, kindOf(info))
 		method.started.Add(1)
+		if m.timed {
+			defer method.took(time.Now())
+		}
 		err := next(service, &metered{stream, method}, info, handle)
 		method.ended(err)
 		return err
@@ -154,6 +205,9 @@ func (m *Meter) Traffic() Traffic {
 				one.Handled[codes.Code(code)] = n
 				ended += n
 			}
+		}
+		if m.timed {
+			one.Durations = counted.measured()
 		}
 		one.Started = counted.started.Load() // after those that ended: they are among them
 		if name == pb.Watch_Watch_FullMethodName {

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"detcd/consensus/replica"
+	"detcd/kv"
 	"detcd/storage/vfs"
 	"detcd/storage/wal"
 )
@@ -35,6 +36,9 @@ func (c *Config) begin(ctx context.Context, dir vfs.FS) (beginning, error) {
 	}
 	if used {
 		return c.resume(stored)
+	}
+	if err := c.discover(ctx); err != nil {
+		return beginning{}, err
 	}
 	if err := c.checkBootstrap(); err != nil {
 		return beginning{}, err
@@ -75,6 +79,16 @@ func (c *Config) resume(stored replica.Identity) (beginning, error) {
 	c.Log.Warn("the initial cluster differs from what the data directory knows; it is ignored",
 		slog.String("cluster-id", hex(stored.Cluster)))
 	return b, nil
+}
+
+// forceAlone makes a cluster of this member alone out of a used data directory, if it was told to.
+func (c *Config) forceAlone(b beginning, options replica.Options) error {
+	if !c.Members.ForceAlone || !b.used {
+		return nil
+	}
+	c.Log.Warn("forcing a new cluster: every other member is removed, and what only they know is lost")
+	options.Machine = kv.New(kv.Options{ElectionTimeout: c.ElectionTimeout})
+	return replica.MakeAlone(options)
 }
 
 // replicaOptions describe this member to its replica.

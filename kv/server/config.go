@@ -41,6 +41,9 @@ type Config struct {
 	UnsafeNoFsync         bool          // loses data when the machine fails
 	QuotaBytes            int64         // of keys, values and history; negative: none
 
+	Members   MemberRules
+	Discovery Discovery
+	Sockets   Sockets
 	Web       Web
 	Upkeep    Upkeep
 	Keepalive Keepalive
@@ -58,7 +61,20 @@ type Web struct {
 	Origins      []string   // who may read answers in a browser; none or "*": everyone
 	Hosts        []string   // which names are known where there is no TLS; none or "*": any
 	Profiling    bool       // serve /debug/pprof
+	Extensive    bool       // /metrics tells how long requests took
 	NoJSON       bool       // do not serve /v3
+}
+
+// Sockets are options of listeners.
+type Sockets struct {
+	ReusePort bool // another process may listen at the same port
+}
+
+// MemberRules are about changes of who is in the cluster.
+type MemberRules struct {
+	Lax         bool // changes are allowed that may cost the majority
+	LearnersMax int  // at a time; 0: one
+	ForceAlone  bool // a used data directory becomes a cluster of this member alone
 }
 
 // Upkeep is what the member does from time to time, unasked.

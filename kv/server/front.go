@@ -49,17 +49,21 @@ func (c *Config) openFront() (*front, error) {
 		door: newDoor(c.Log), inside: bufconn.Listen(insideBytes), meter: new(rpc.Meter),
 		visits: newHandover(),
 	}
+	if c.Web.Extensive {
+		f.meter.Time()
+	}
 	shared := len(c.Web.ListenURLs) == 0
 	var err, errWeb, errOthers error
-	f.clients, err = listen(c.ListenClientURLs, func(l net.Listener, secure bool) net.Listener {
+	enter := func(l net.Listener, secure bool) net.Listener {
 		if secure {
 			return f.door.enter(l, c.ClientTLS, shared)
 		}
 		return f.door.enter(l, nil, shared)
-	})
+	}
+	f.clients, err = c.Sockets.listen(c.ListenClientURLs, enter)
 	secured := overTLS(c.ClientTLS, "h2", "http/1.1")
-	f.webs, errWeb = listen(c.Web.ListenURLs, secured)
-	f.others, errOthers = listen(c.Web.ObserverURLs, secured)
+	f.webs, errWeb = c.Sockets.listen(c.Web.ListenURLs, secured)
+	f.others, errOthers = c.Sockets.listen(c.Web.ObserverURLs, secured)
 	return f, errors.Join(err, errWeb, errOthers)
 }
 

@@ -1,17 +1,23 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
 	"os"
 	"strings"
+	"syscall"
 
 	"go.etcd.io/etcd/client/pkg/v3/types"
+	"golang.org/x/sys/unix"
 )
 
 // listen opens a listener for each URL, all or none.
-func listen(urls types.URLs, wrap func(net.Listener, bool) net.Listener) ([]net.Listener, error) {
+func (o Sockets) listen(
+	urls types.URLs, wrap func(net.Listener, bool) net.Listener,
+) ([]net.Listener, error) {
+	config := net.ListenConfig{Control: o.control}
 	var all []net.Listener
 	for _, url := range urls {
 		network, address := "tcp", url.Host
@@ -21,13 +27,25 @@ func listen(urls types.URLs, wrap func(net.Listener, bool) net.Listener) ([]net.
 				return nil, errors.Join(err, closeAll(all))
 			}
 		}
-		listener, err := net.Listen(network, address)
+		listener, err := config.Listen(context.Background(), network, address)
 		if err != nil {
 			return nil, errors.Join(err, closeAll(all))
 		}
 		all = append(all, wrap(listener, isSecure(url.Scheme)))
 	}
 	return all, nil
+}
+
+// control sets the options of a socket before it is bound.
+func (o Sockets) control(network, _ string, raw syscall.RawConn) error {
+	if !o.ReusePort || strings.HasPrefix(network, "unix") {
+		return nil
+	}
+	var failed error
+	err := raw.Control(func(socket uintptr) {
+		failed = unix.SetsockoptInt(int(socket), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	})
+	return errors.Join(err, failed)
 }
 
 // overTLS speaks TLS at secure URLs, and offers these protocols unless the configuration does.

@@ -192,11 +192,28 @@ func aboutMethod(m *rpc.MethodTraffic) []gateway.Metric {
 		labeled(counter("grpc_server_msg_received_total", m.Received, "Messages received.")),
 		labeled(counter("grpc_server_msg_sent_total", m.Sent, "Messages sent.")),
 	}
+	if m.Durations != nil {
+		all = append(all, labeled(gateway.Metric{
+			Name: "grpc_server_handling_seconds", Help: "How long RPCs took.", Histogram: took(m),
+		}))
+	}
 	for code, n := range m.Handled {
 		handled := counter("grpc_server_handled_total", n, "RPCs that ended, by how they did.")
 		all = append(all, labeled(with(handled, "grpc_code", code.String())))
 	}
 	return all
+}
+
+// took is a histogram of how long the RPCs of a method took that have ended.
+func took(m *rpc.MethodTraffic) *gateway.Histogram {
+	h := &gateway.Histogram{Upto: make(map[float64]uint64), Sum: m.Durations.Sum.Seconds()}
+	for i, limit := range rpc.DurationLimits() {
+		h.Upto[limit] = m.Durations.Upto[i]
+	}
+	for _, n := range m.Handled {
+		h.Count += n
+	}
+	return h
 }
 
 func (f *front) aboutPeers() []gateway.Metric {

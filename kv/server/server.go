@@ -68,7 +68,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.store, err = c.openStorage(); err != nil {
 		return err
 	}
-	if s.peers, err = listen(c.ListenPeerURLs, overTLS(c.PeerTLS, "http/1.1")); err != nil {
+	if s.peers, err = c.Sockets.listen(c.ListenPeerURLs, overTLS(c.PeerTLS, "http/1.1")); err != nil {
 		return err
 	}
 	if s.front, err = c.openFront(); err != nil {
@@ -91,6 +91,9 @@ func (s *Server) open(ctx context.Context) (err error) {
 			MessageBytes: max(messageBytesMin, 4*c.MaxRequestBytes),
 			Timeout:      2 * c.ElectionTimeout,
 		},
+	}
+	if err := c.forceAlone(b, options.Replica); err != nil {
+		return fmt.Errorf("data directory %s: %w", c.DataDir, err)
 	}
 	options.Replica.Machine = m
 	n, err := node.Start(options)

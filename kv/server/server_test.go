@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,15 +26,26 @@ import (
 	"detcd/storage/vfs"
 )
 
+// ports counts those that were given out. The system gives out others by itself, so nobody takes one
+// between its choice and its use but another process of tests, which begins elsewhere.
+var ports atomic.Int32
+
 // freeURL is an address on which nothing listens.
 func freeURL(t *testing.T) types.URLs {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, count = 10_000, 20_000
+	for range count {
+		port := first + (os.Getpid()*199+int(ports.Add(1)))%count
+		address := fmt.Sprintf("127.0.0.1:%d", port)
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			continue
+		}
+		listener.Close()
+		return types.MustNewURLs([]string{"http://" + address})
 	}
-	defer listener.Close()
-	return types.MustNewURLs([]string{"http://" + listener.Addr().String()})
+	t.Fatal("no port is free")
+	return nil
 }
 
 // testConfigs are those of the members of a new cluster, with quick elections.
