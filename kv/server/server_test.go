@@ -26,8 +26,8 @@ import (
 	"detcd/storage/vfs"
 )
 
-// ports counts those that were given out. The system gives out others by itself, so nobody takes one
-// between its choice and its use but another process of tests, which begins elsewhere.
+// ports counts those that were given out. The system gives out others by itself, so nobody takes
+// one between its choice and its use but another process of tests, which begins elsewhere.
 var ports atomic.Int32
 
 // freeURL is an address on which nothing listens.
