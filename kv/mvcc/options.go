@@ -68,6 +68,7 @@ type RangeOptions struct {
 	Target    Target
 	KeysOnly  bool // no values (and no leases unless sorted by value)
 	CountOnly bool // nothing but Result.Count
+	Uncounted bool // where the limit is reached the range ends, and Result.Count is less
 
 	// Inclusive bounds; 0: none.
 	MinModRevision, MaxModRevision, MinCreateRevision, MaxCreateRevision int64

@@ -109,7 +109,7 @@ func (v *View) collect(o *RangeOptions, revision int64) (items []item, count int
 			items = append(items, item{key, found})
 		}
 		count++
-		return true
+		return !o.Uncounted || !early || count <= o.Limit
 	})
 	return items, count
 }

@@ -1,14 +1,11 @@
 package rpc
 
 import (
-	"context"
-	"strings"
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"detcd/kv"
@@ -88,25 +85,5 @@ func TestHealthServiceSaysServing(t *testing.T) {
 		&grpc_health_v1.HealthCheckRequest{})
 	if err != nil || got.Status != grpc_health_v1.HealthCheckResponse_SERVING {
 		t.Errorf("got %v, %v", got, err)
-	}
-}
-
-// What is not served says so, with its name, and nothing else happens.
-func TestUnservedMethodsAreUnimplemented(t *testing.T) {
-	s := serve(t, Options{})
-	ctx := soon(t)
-	for name, do := range map[string]func(context.Context) error{
-		"RangeStream": func(ctx context.Context) error {
-			stream, err := pb.NewKVClient(s.conn).RangeStream(ctx, &pb.RangeRequest{})
-			if err == nil {
-				_, err = stream.Recv()
-			}
-			return err
-		},
-	} {
-		got := status.Convert(do(ctx))
-		if got.Code() != codes.Unimplemented || !strings.Contains(got.Message(), name) {
-			t.Errorf("%s: %v", name, got)
-		}
 	}
 }

@@ -116,5 +116,6 @@ func Register(server *grpc.Server, node Node, options Options) {
 	if options.Recipes != nil {
 		options.Recipes.register(server)
 	}
+	reflect(server, options.Recipes)
 	grpc_health_v1.RegisterHealthServer(server, health.NewServer())
 }

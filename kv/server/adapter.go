@@ -59,8 +59,17 @@ func outwardOfChange(err error) error {
 	return err
 }
 
+// behindMax is how many entries may be committed and not applied yet; etcd's.
+const behindMax = 5000
+
+// overloaded tells whether a member is so far behind that more would only make it worse.
+func overloaded(now replica.Status) bool { return now.Committed > now.Applied+behindMax }
+
 // Submit has a command executed.
 func (a *adapter) Submit(ctx context.Context, command []byte) (any, error) {
+	if overloaded(a.Node.Status().Status) {
+		return nil, rpctypes.ErrGRPCRequestTooManyRequests
+	}
 	answer, err := a.Node.Submit(ctx, command)
 	return answer, outward(err)
 }

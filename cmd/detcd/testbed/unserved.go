@@ -9,7 +9,6 @@ import (
 // requests. Tests want from it exactly what gRPC says of a method that is not there; so whoever
 // serves one removes it here.
 const unserved = `
-	KV.RangeStream
 	Maintenance.Downgrade(ENABLE)
 `
 
