@@ -1,6 +1,6 @@
 # Every target is one line that you could type yourself. `make` alone lists them.
 
-.PHONY: help build demo test check sim fleet diff fuzz bench torture torture-kill tools clean
+.PHONY: help build demo test check sim fleet diff fuzz bench torture torture-kill test-clients tools clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -38,6 +38,11 @@ torture: build ## a real cluster, everything going wrong for a minute, judged; r
 
 torture-kill: build ## kill -9, a thousand times, at any moment; nothing acknowledged may be lost
 	bin/detcdlab torture-kill
+
+test-clients: .cache/clients/fetched ## programs made for etcd (Debian, npm, Go), unchanged, with detcd under them
+	go test ./cmd/detcd/programtest -count=1 -v -programs $(CURDIR)/.cache/clients
+.cache/clients/fetched: .ci/clients/fetch .ci/clients/coredns/go.mod
+	.ci/clients/fetch .cache/clients
 
 tools: .cache/etcd/version ## etcd's own binaries, in .cache/etcd
 .cache/etcd/version: .ci/tools/go.mod .ci/tools/build
