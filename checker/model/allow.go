@@ -15,9 +15,8 @@ func (j *judge) allows(kv *KeyValue) (possible, free bool) {
 	}
 	i := sort.Search(len(s.seen), func(i int) bool { return s.seen[i].revision >= kv.Mod })
 	there := kv.Version > 0
-	for there && i < len(s.seen) && (s.seen[i].mod == somehow ||
-		s.seen[i].create == 0 && s.seen[i].mod >= kv.Mod) {
-		i++ // it says too little
+	for i < len(s.seen) && s.seen[i].saysNothing(kv) {
+		i++
 	}
 	if i == len(s.seen) {
 		return true, true
@@ -26,7 +25,7 @@ func (j *judge) allows(kv *KeyValue) (possible, free bool) {
 	switch {
 	case next.mod == 0 && there:
 		free = e.deletes(kv.Key, s, kv.Mod, next.revision+1)
-		return next.revision > kv.Mod && (free || j.mayEnd(s, kv.Key, next.revision)), free
+		return next.revision > kv.Mod && (free || j.mayEnd(s, kv, next.revision)), free
 	case next.mod == 0:
 		return true, true
 	case next.mod == somehow:
@@ -41,11 +40,19 @@ func (j *judge) allows(kv *KeyValue) (possible, free bool) {
 		return next.version == kv.Version && next.create == kv.Create, true
 	case next.create > kv.Mod:
 		free = !there || e.deletes(kv.Key, s, kv.Mod, next.create+1)
-		return free || j.mayEnd(s, kv.Key, next.create), free
+		return free || j.mayEnd(s, kv, next.create-1), free
 	case !there || next.create != kv.Create:
 		return false, false
 	}
 	return kv.Version+count(s.puts, kv.Mod, next.mod) <= next.version, true
+}
+
+// saysNothing tells that a sighting leaves open how a key became what it was.
+func (v *sighting) saysNothing(kv *KeyValue) bool {
+	if kv.Version == 0 {
+		return v.create == 0 && v.mod > kv.Mod
+	}
+	return v.mod == somehow || v.create == 0 && v.mod >= kv.Mod
 }
 
 // agrees tells whether a key may have become what it is at a revision with an owner: all that was
@@ -62,15 +69,21 @@ func (j *judge) agrees(kv *KeyValue) bool {
 	return s.seen[i].version == kv.Version && s.seen[i].create == kv.Create
 }
 
-// mayEnd tells whether something that nobody saw may have deleted a key up to a revision.
-func (j *judge) mayEnd(s *sightings, key Bytes, upTo int64) bool {
-	if s.ends {
+// mayEnd tells whether something that nobody saw may have deleted a key, as it became, up to a
+// revision: a deletion, or the end of the lease that it has or was given later. It is farfetched if
+// that was asked for by a client that had gone on long before.
+func (j *judge) mayEnd(s *sightings, kv *KeyValue, upTo int64) bool {
+	if kv.Lease != 0 || s.ends || s.leased && s.lastPut(kv.Mod, upTo) > kv.Mod {
 		return true
 	}
 	for _, i := range s.lost {
-		if o := &j.history[i]; o.Call > j.latest[upTo] {
+		o := &j.history[i]
+		if o.Call > j.latest[upTo] {
 			return false
-		} else if !j.used[i] && meets(o.Request.Ask, need{key: key, deletion: true}) {
+		}
+		ask := o.Request.Ask
+		if !j.used[i] && (meets(ask, need{key: kv.Key, deletion: true}) || attaches(ask)) {
+			j.farfetched = j.farfetched || j.evidence.gaveUp[i] < j.since[kv.Mod]
 			return true
 		}
 	}

@@ -2,7 +2,6 @@ package model
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"sort"
 )
@@ -10,6 +9,8 @@ import (
 // Bounds on the candidates for one revision. What is beyond them is not tried: a contradiction
 // leaves the history undecided then.
 const (
+	endsMax   = 64   // needs that are looked at to find whether there is time for anything else
+	underWay  = 512  // operations that are looked at to find those that were under way
 	neededMax = 8    // keys that need a change soonest
 	fillMax   = 24   // operations that nothing speaks for or against
 	lookMax   = 4096 // operations that are looked at to find those
@@ -17,8 +18,10 @@ const (
 
 // candidate is who may have made a revision without owner: an operation, or a lease that expired.
 type candidate struct {
-	op    int32
-	lease int64
+	op     int32
+	lease  int64
+	needed bool  // somebody has to do just that
+	until  int64 // before this revision
 }
 
 // choice is a revision without owner for which there are candidates left.
@@ -74,46 +77,59 @@ func (j *judge) changes(c candidate, keys []span) bool {
 func (j *judge) fill(r int64) *conflict {
 	facts := j.evidence.facts[r]
 	var candidates []candidate
-	truncated := false
+	likely, truncated := 0, false
 	if len(facts) > 0 {
 		candidates = j.suspects(r, facts)
 	} else {
-		candidates, truncated = j.anybody(r)
+		candidates, likely, truncated = j.anybody(r)
 	}
 	before := len(j.steps)
-	if c, rest, found := j.first(candidates, r); found {
-		if len(rest) > 0 || truncated {
-			made := choice{revision: r, steps: before, taken: c, candidates: rest,
-				truncated: truncated, keys: j.touches(c, nil)}
-			for _, c := range rest {
-				made.keys = j.touches(c, made.keys)
-			}
-			j.choices = append(j.choices, made)
-		}
-		return nil
+	c, rest, found := j.first(candidates, likely, r)
+	if !found {
+		return j.unmade(r, facts, truncated)
 	}
-	return j.unmade(r, facts, truncated)
+	if len(rest) > 0 || truncated {
+		made := choice{revision: r, steps: before, taken: c, candidates: rest,
+			truncated: truncated, keys: j.touches(c, nil)}
+		for _, c := range rest {
+			made.keys = j.touches(c, made.keys)
+		}
+		j.choices = append(j.choices, made)
+	}
+	return nil
 }
 
-// first lets the first candidate make a revision that can, and that needs no further change which
-// nobody saw, if there is one. It returns those that are left.
-func (j *judge) first(candidates []candidate, r int64) (candidate, []candidate, bool) {
+// first lets the first candidate make a revision that can: of the likely ones, and then of the
+// others, one that needs no further change which nobody saw, or else one that needs one for which
+// there is somebody; and if there are none, one that needs what is not to be expected. It returns
+// those that are left.
+func (j *judge) first(candidates []candidate, likely int, r int64) (
+	taken candidate, rest []candidate, found bool) {
 	before := len(j.steps)
-	var costly []candidate
-	for k, c := range candidates {
-		possible, free := j.try(c, r)
-		if possible && free {
-			return c, append(costly, candidates[k+1:]...), true
-		}
-		if possible {
+	var farfetched []candidate
+	for _, part := range [...][]candidate{candidates[:likely], candidates[likely:]} {
+		candidates = candidates[len(part):]
+		var costly []candidate
+		for k, c := range part {
+			possible, free := j.try(c, r)
+			switch {
+			case possible && (free || c.needed):
+				return c, slices.Concat(costly, part[k+1:], candidates, farfetched), true
+			case possible && j.farfetched:
+				farfetched = append(farfetched, c)
+			case possible:
+				costly = append(costly, c)
+			}
 			j.cut(before)
-			costly = append(costly, c)
+		}
+		if len(costly) > 0 {
+			j.try(costly[0], r)
+			return costly[0], slices.Concat(costly[1:], candidates, farfetched), true
 		}
 	}
-	for k, c := range costly {
-		if possible, _ := j.try(c, r); possible {
-			return c, costly[k+1:], true
-		}
+	if len(farfetched) > 0 {
+		j.try(farfetched[0], r)
+		return farfetched[0], slices.Clone(farfetched[1:]), true
 	}
 	return candidate{}, nil, false
 }
@@ -138,8 +154,10 @@ func (j *judge) unmade(r int64, facts []fact, truncated bool) *conflict {
 	}
 	if truncated && len(facts) == 0 {
 		found.free = true
-		for _, n := range j.agenda(r) {
-			found.keys = append(found.keys, span{key: n.key})
+		for _, n := range j.needed(r) {
+			if n.lease == 0 {
+				found.keys = append(found.keys, span{key: n.key})
+			}
 		}
 	}
 	return found
@@ -180,6 +198,11 @@ func (j *judge) suspects(r int64, facts []fact) []candidate {
 		}
 	}
 	if kv := j.state.get(key); kv != nil && kv.Lease != 0 {
+		if t := j.tenures[kv.Lease]; t != nil {
+			for _, i := range t.revokes {
+				candidates = append(candidates, candidate{op: i})
+			}
+		}
 		candidates = append(candidates, candidate{op: nobody, lease: kv.Lease})
 	}
 	return candidates
@@ -211,8 +234,6 @@ func deletesRange(ask any, key Bytes) bool {
 	switch ask := ask.(type) {
 	case *Delete:
 		return ask.End != "" && within(key, ask.Key, ask.End)
-	case *Revoke:
-		return true
 	case *Txn:
 		for _, branch := range [][]Request{ask.Success, ask.Failure} {
 			for _, part := range branch {
@@ -230,8 +251,6 @@ func deletesMany(ask any) bool {
 	switch ask := ask.(type) {
 	case *Delete:
 		return ask.End != ""
-	case *Revoke:
-		return true
 	case *Txn:
 		for _, branch := range [][]Request{ask.Success, ask.Failure} {
 			for _, part := range branch {
@@ -250,79 +269,53 @@ func (j *judge) revokes(r int64) []candidate {
 	for _, i := range j.slot(r) {
 		if revoke, ok := j.history[i].Request.Ask.(*Revoke); ok {
 			if l := j.state.leases[revoke.ID]; l != nil && len(l.keys) > 0 {
-				candidates = append(candidates, candidate{op: i})
+				candidates = append(candidates, candidate{op: i, needed: true})
 			}
 		}
 	}
 	return candidates
 }
 
-// anybody returns who may have made a revision of which nothing was seen: first those whose keys
-// need a change, or would not show one, those first that will not do any more soonest; then leases,
-// then those that nothing speaks for or against.
-func (j *judge) anybody(r int64) (candidates []candidate, truncated bool) {
-	candidates = j.revokes(r)
-	listed := map[int32]bool{}
-	add := func(i int32) {
-		if !listed[i] {
-			listed[i] = true
-			candidates = append(candidates, candidate{op: i})
-		}
-	}
-	for _, n := range j.agenda(r) {
-		taken := 0
-		for _, i := range j.evidence.keys[n.key].lost {
-			if j.history[i].Call > j.latest[r] || taken == 2 {
-				break
-			}
-			if !j.used[i] && j.evidence.reserved[i] == 0 && meets(j.history[i].Request.Ask, n) {
-				add(i)
-				taken++
-			}
-		}
-		if len(candidates) > fillMax {
-			break
-		}
-	}
-	for _, id := range slices.Sorted(maps.Keys(j.state.leases)) {
-		if l := j.state.leases[id]; len(l.keys) > 0 && j.expiry(id) <= j.latest[r] {
-			candidates = append(candidates, candidate{op: nobody, lease: id})
-		}
-	}
-	end := sort.Search(len(j.lost), func(k int) bool {
-		return j.history[j.lost[k]].Call > j.latest[r]
-	})
-	for k := end - 1; k >= 0; k-- { // who was called last is the likeliest
-		i := j.lost[k]
-		if j.used[i] || listed[i] || j.evidence.reserved[i] != 0 || !j.mayFill(i, r) {
-			continue
-		}
-		if len(candidates) > 2*fillMax || end-k > lookMax {
-			return candidates, true
-		}
-		add(i)
-	}
-	return candidates, false
+// agenda returns what a revision of which nothing was seen could be for: first needs, by their
+// ends, then rooms where a put is not noticed, by theirs; and whether there are only just enough
+// revisions left for the needs.
+func (j *judge) agenda(r int64) (agenda []need, needs int, tight bool) {
+	agenda = j.needed(r)
+	slices.SortStableFunc(agenda, func(a, b need) int { return cmp.Compare(a.closes(r), b.closes(r)) })
+	needs = len(agenda)
+	rooms := j.evidence.openRooms.until(r, j.evidence.rooms)
+	return append(agenda, rooms[:min(len(rooms), lookMax)]...), needs, j.tight(r)
 }
 
-// agenda returns what a revision of which nothing was seen could be for: needs, and rooms where a
-// put is not noticed, by their ends. If there are only just enough revisions left for the needs,
-// those come first.
-func (j *judge) agenda(r int64) []need {
+// closes returns before when a need can be met from a revision on without a break: what was seen of
+// the key may say that it then did not change for a while.
+func (n *need) closes(r int64) int64 {
+	for k := range n.vague {
+		if n.spare > 0 {
+			break
+		}
+		if mod := n.vague[k].mod; mod > r {
+			return min(mod, n.before)
+		}
+	}
+	return n.before
+}
+
+// tight tells whether every revision of which nothing was seen, from one on until some need ends,
+// has to meet a need: as far as the next ends of needs go.
+func (j *judge) tight(r int64) bool {
 	e := j.evidence
-	needs := j.needed(r)
-	rooms := e.openRooms.until(r, e.rooms)
-	rooms = rooms[:min(len(rooms), lookMax)]
-	total, tight := int64(0), false
-	for _, n := range needs {
-		total += max(n.puts, 1)
-		tight = tight || int64(e.blank[n.before]-e.blank[r]) <= total
+	from := sort.Search(len(e.byEnd), func(k int) bool { return e.byEnd[k].before > r })
+	total := int64(0)
+	for _, n := range e.byEnd[from:min(len(e.byEnd), from+endsMax)] {
+		if (n.tie || !n.deletion) && (n.after >= r || j.misses(&n)) { // one revision may delete many keys
+			total += max(n.puts, 1)
+		}
+		if int64(e.blank[n.before]-e.blank[r]) <= total {
+			return true
+		}
 	}
-	all := slices.Concat(needs, rooms)
-	if !tight {
-		slices.SortStableFunc(all, func(a, b need) int { return cmp.Compare(a.before, b.before) })
-	}
-	return all
+	return false
 }
 
 // needed returns what needs a change at a revision, soonest first, at most neededMax.
@@ -343,7 +336,7 @@ func (j *judge) needed(r int64) []need {
 func meets(ask any, n need) bool {
 	switch ask := ask.(type) {
 	case *Put:
-		return !n.deletion && ask.Key == n.key
+		return ask.Key == n.key && (!n.deletion || n.tie && ask.Lease != 0)
 	case *Delete:
 		return n.deletion && within(n.key, ask.Key, ask.End)
 	case *Txn:
@@ -360,9 +353,17 @@ func meets(ask any, n need) bool {
 
 // misses tells whether a need is not yet met, and takes off what is.
 func (j *judge) misses(n *need) bool {
+	if n.lease != 0 {
+		l := j.state.leases[n.lease]
+		return l != nil && len(l.keys) > 0
+	}
 	h := j.state.keys[n.key]
 	if h == nil {
 		return n.puts > 0
+	}
+	if n.tie {
+		kv := &h.versions[len(h.versions)-1]
+		return kv.Version > 0 && kv.Lease == 0
 	}
 	met := int64(0)
 	for k := len(h.versions) - 1; k >= 0 && h.versions[k].Mod > n.after; k-- {
@@ -398,9 +399,10 @@ func (j *judge) mayFill(i int32, r int64) bool {
 // tells whether that needs no further change that nobody saw.
 func (j *judge) try(c candidate, r int64) (possible, free bool) {
 	before := len(j.steps)
+	j.farfetched = false
 	j.replays++
 	if c.op == nobody {
-		if j.state.leases[c.lease] == nil || j.expiry(c.lease) > j.latest[r] {
+		if j.state.leases[c.lease] == nil || !j.mayExpire(c.lease, r) {
 			return false, false
 		}
 		call := j.expiry(c.lease)
@@ -412,11 +414,21 @@ func (j *judge) try(c candidate, r int64) (possible, free bool) {
 		if o.Unknown && (j.used[c.op] || o.Call > j.latest[r]) {
 			return false, false
 		}
-		if only := j.evidence.reserved[c.op]; only != 0 && only != r {
+		if only := j.evidence.reserved[c.op]; only != 0 && only != r ||
+			o.Unknown && !j.evidence.open(c.op, r) {
 			return false, false
 		}
+		call := o.Call
+		if revoke, ok := o.Request.Ask.(*Revoke); ok && o.Unknown {
+			if !j.mayRevoke(revoke.ID, r) {
+				return false, false
+			}
+			if t := j.single(revoke.ID); t != nil {
+				call = max(call, t.aliveAfter)
+			}
+		}
 		failure := j.apply(c.op)
-		j.push(c.op, o.Call)
+		j.push(c.op, call)
 		if failure != "" {
 			j.cut(before)
 			return false, false

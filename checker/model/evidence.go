@@ -1,7 +1,6 @@
 package model
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"sort"
@@ -18,6 +17,7 @@ type evidence struct {
 	keys  map[Bytes]*sightings
 	wide  []write // known deletions of more than one key, ascending
 	needs []need  // by where they begin
+	byEnd []need  // the same by where they end
 
 	sorted   []Bytes         // the keys
 	reserved map[int32]int64 // lost operations that alone explain what was seen of a revision
@@ -30,6 +30,11 @@ type evidence struct {
 	openNeeds, openRooms agenda
 
 	many []int32 // lost operations that may delete keys which they do not name
+
+	windows map[int32]window // of lost operations
+	gaveUp  map[int32]int64  // by lost operation: when its client did something else
+
+	dues map[int64][]int64 // by revision: leases that have ended before, if they had keys
 }
 
 // agenda is which of a list of needs are open at a revision.
@@ -82,13 +87,15 @@ const (
 	deleted                   // that the key was deleted
 )
 
-// sightings is what was seen of one key that an operation with an unknown outcome may have changed.
+// sightings is what was seen of one key that may have been changed without an answer: by an
+// operation with an unknown outcome, or by the end of a lease.
 type sightings struct {
 	seen    []sighting // by revision
 	puts    []int64    // revisions at which it was surely put, ascending
 	deletes []int64    // revisions at which it was surely deleted
 	lost    []int32    // operations with an unknown outcome that may change it, by call
-	ends    bool       // another operation, or the end of a lease, may delete it
+	leased  bool       // some request ties it to a lease
+	ends    bool       // an operation with an unknown outcome that does not name it may delete it
 	needed  int        // changes that are missing
 }
 
@@ -114,11 +121,18 @@ type need struct {
 	after, before int64
 	puts          int64
 	deletion      bool
+	lease         int64 // no key, but the end of a lease that may have keys
+	there         bool  // all the time the key is there
+	tie           bool  // to tie the key to a lease is the first step to a deletion
+
+	spare int        // so many more operations may meet it than have to
+	vague []sighting // what else was seen of the key meanwhile
 }
 
 // gather collects the evidence, if there is a revision without owner.
 func (j *judge) gather() *verdict {
-	j.evidence = &evidence{facts: map[int64][]fact{}, keys: map[Bytes]*sightings{}}
+	j.evidence = &evidence{facts: map[int64][]fact{}, keys: map[Bytes]*sightings{},
+		dues: map[int64][]int64{}}
 	gaps := false
 	for r := int64(2); r <= j.last; r++ {
 		gaps = gaps || j.owner[r] == nobody
@@ -128,13 +142,17 @@ func (j *judge) gather() *verdict {
 	}
 	for _, i := range j.lost {
 		for _, key := range keysOf(j.history[i].Request.Ask, nil) {
-			s := j.evidence.keys[key]
-			if s == nil {
-				s = &sightings{}
-				j.evidence.keys[key] = s
-			}
+			s := j.evidence.of(key)
 			s.lost = append(s.lost, i)
 		}
+	}
+	leased := map[Bytes]bool{}
+	for _, i := range j.leased {
+		leasedBy(j.history[i].Request.Ask, leased)
+	}
+	// order-free: each is noted by itself
+	for key := range leased {
+		j.evidence.of(key).leased = true
 	}
 	j.evidence.sorted = slices.Sorted(maps.Keys(j.evidence.keys))
 	j.findEnds()
@@ -144,8 +162,32 @@ func (j *judge) gather() *verdict {
 		}
 	}
 	j.evidence.views = j.views()
-	j.evidence.conclude(j.last)
 	j.reserve()
+	j.countBlank()
+	j.needEnds()
+	j.evidence.conclude(j.last)
+	j.findWindows()
+	j.findGaveUp()
+	j.hasten()
+	return nil
+}
+
+// needEnds notes by when leases must have ended, because somebody found them gone.
+func (j *judge) needEnds() {
+	for _, id := range slices.Sorted(maps.Keys(j.tenures)) {
+		t := j.single(id)
+		if t == nil || t.gone == nobody || t.revoked != nobody || !t.keyed {
+			continue
+		}
+		due := min(j.slotUpTo(t.goneBy), j.last) + 1
+		j.evidence.dues[due] = append(j.evidence.dues[due], id)
+		j.evidence.needs = append(j.evidence.needs, need{lease: id, deletion: true,
+			after: max(1, t.aliveAt), before: due})
+	}
+}
+
+// countBlank counts the revisions of which nothing was seen.
+func (j *judge) countBlank() {
 	j.evidence.blank = make([]int32, j.last+2)
 	for r := int64(1); r <= j.last; r++ {
 		j.evidence.blank[r+1] = j.evidence.blank[r]
@@ -153,24 +195,28 @@ func (j *judge) gather() *verdict {
 			j.evidence.blank[r+1]++
 		}
 	}
-	return nil
+}
+
+// of returns the sightings of a key.
+func (e *evidence) of(key Bytes) *sightings {
+	s := e.keys[key]
+	if s == nil {
+		s = &sightings{}
+		e.keys[key] = s
+	}
+	return s
 }
 
 // findEnds finds which keys may have been deleted without an answer by an operation that does not
-// name them: of a range, or by the end of a lease.
+// name them: of a range, or a lease.
 func (j *judge) findEnds() {
 	for _, i := range j.lost {
 		if deletesMany(j.history[i].Request.Ask) {
 			j.evidence.many = append(j.evidence.many, i)
 		}
 	}
-	leased := map[Bytes]bool{}
-	for i := range j.history {
-		leasedBy(j.history[i].Request.Ask, leased)
-	}
 	for _, key := range j.evidence.sorted {
 		s := j.evidence.keys[key]
-		s.ends = leased[key]
 		for _, i := range j.evidence.many {
 			s.ends = s.ends || deletesRange(j.history[i].Request.Ask, key)
 		}
@@ -193,36 +239,61 @@ func leasedBy(ask any, keys map[Bytes]bool) {
 	}
 }
 
-// reserve finds the lost operations without which nobody can have made a revision.
+// reserve finds the lost operations without which nobody can have made a revision, and what they
+// found when they did: that tells of more revisions.
 func (j *judge) reserve() {
 	e := j.evidence
 	e.reserved = map[int32]int64{}
-	for r := int64(2); r <= j.last; r++ {
-		for k := range e.facts[r] {
-			f := &e.facts[r][k]
-			s := e.keys[f.kv.Key]
-			if f.how != wholly || s == nil {
-				continue
-			}
-			only, several := nobody, false
-			for _, i := range s.lost {
-				if j.fits(j.history[i].Request.Ask, f) && j.history[i].Call <= j.latest[r] {
-					only, several = i, only != nobody
+	for found := true; found; {
+		found = false
+		for r := int64(2); r <= j.last; r++ {
+			for k := range e.facts[r] {
+				f := &e.facts[r][k]
+				if i := j.onlyAuthor(f, r); i != nobody && e.reserved[i] == 0 {
+					e.reserved[i], found = r, true
+					if t, ok := j.history[i].Request.Ask.(*Txn); ok && j.fitsNoFailure(t, f) {
+						j.lookAtCompares(t, r, true)
+					}
 				}
-			}
-			if only != nobody && !several {
-				e.reserved[only] = r
 			}
 		}
 	}
+}
+
+// onlyAuthor returns the one lost operation that can have written what was seen; nobody if there
+// are none or several, or it was no put.
+func (j *judge) onlyAuthor(f *fact, r int64) int32 {
+	s := j.evidence.keys[f.kv.Key]
+	if s == nil || f.how == deleted {
+		return nobody
+	}
+	only := nobody
+	for _, i := range s.lost {
+		at := j.evidence.reserved[i]
+		if at == r {
+			return i
+		}
+		if at == 0 && j.history[i].Call <= j.latest[r] && j.fits(j.history[i].Request.Ask, f) {
+			if only != nobody {
+				return nobody
+			}
+			only = i
+		}
+	}
+	return only
+}
+
+// fitsNoFailure tells that only if its compares hold a transaction can lead to a fact.
+func (j *judge) fitsNoFailure(t *Txn, f *fact) bool {
+	return !slices.ContainsFunc(t.Failure, func(part Request) bool { return j.fits(part.Ask, f) })
 }
 
 // views collects which revisions each watch has shown.
 func (j *judge) views() []view {
 	watches := map[int64]*view{}
 	var numbers []int64
-	for i := range j.history {
-		if w, ok := j.history[i].Request.Ask.(*Watch); ok && watches[w.Watch] == nil {
+	for _, i := range j.asked {
+		if w := j.history[i].Request.Ask.(*Watch); watches[w.Watch] == nil {
 			watches[w.Watch] = &view{watch: w, from: w.Start}
 			numbers = append(numbers, w.Watch)
 		}
@@ -426,6 +497,9 @@ func (j *judge) see(kv *KeyValue, revision int64, partial bool) {
 		return // a lie: the replay will tell
 	}
 	revision = max(revision, kv.Mod) // less than it only inside a transaction that wrote it
+	if t := j.single(kv.Lease); t != nil {
+		t.aliveAt = max(t.aliveAt, revision)
+	}
 	how := wholly
 	if partial {
 		how = withoutValue
@@ -471,116 +545,4 @@ func (j *judge) fact(revision int64, f fact) {
 	if !slices.Contains(j.evidence.facts[revision], f) {
 		j.evidence.facts[revision] = append(j.evidence.facts[revision], f)
 	}
-}
-
-// conclude sorts the evidence and counts what is missing.
-func (e *evidence) conclude(last int64) {
-	slices.SortFunc(e.wide, func(a, b write) int { return cmp.Compare(a.revision, b.revision) })
-	for _, key := range e.sorted {
-		s := e.keys[key]
-		slices.SortFunc(s.seen, func(a, b sighting) int {
-			return cmp.Or(cmp.Compare(a.revision, b.revision), cmp.Compare(a.mod, b.mod))
-		})
-		s.seen = slices.Compact(s.seen)
-		slices.Sort(s.puts)
-		s.puts = slices.Compact(s.puts)
-		slices.Sort(s.deletes)
-		before := sighting{revision: 1}
-		for _, after := range s.seen {
-			if after.mod == 0 || after.create > 0 {
-				e.between(key, s, before, after)
-				before = after
-			} else if after.mod == somehow && before.mod == 0 &&
-				s.lastPut(before.revision, after.revision) == before.revision {
-				e.need(need{key: key, after: before.revision, before: after.revision + 1, puts: 1})
-			}
-		}
-		e.rooms = append(e.rooms, need{key: key, after: before.revision, before: last + 1})
-	}
-	byBegin := func(a, b need) int { return cmp.Compare(a.after, b.after) }
-	slices.SortStableFunc(e.needs, byBegin)
-	slices.SortStableFunc(e.rooms, byBegin)
-}
-
-// between counts the changes of a key that are missing between two sightings.
-func (e *evidence) between(key Bytes, s *sightings, before, after sighting) {
-	switch {
-	case after.mod > 0 && after.mod <= before.revision:
-	case after.mod > 0 && before.mod > 0 && after.create == before.create:
-		missing := after.version - before.version - count(s.puts, before.revision, after.mod)
-		e.need(need{key: key, after: before.revision, before: after.mod, puts: missing})
-	case after.mod > 0:
-		e.room(key, s, before.revision, after.create)
-		last := s.lastPut(before.revision, after.create-1)
-		if (before.mod > 0 || last > before.revision) && !e.deletes(key, s, last, after.create+1) {
-			e.need(need{key: key, after: last, before: after.create, deletion: true})
-		}
-		missing := after.version - 1 - count(s.puts, after.create, after.mod)
-		e.need(need{key: key, after: after.create, before: after.mod, puts: missing})
-	default:
-		e.room(key, s, before.revision, after.revision)
-		last := s.lastPut(before.revision, after.revision)
-		if (before.mod > 0 || last > before.revision) && !e.deletes(key, s, last, after.revision+1) {
-			e.need(need{key: key, after: last, before: after.revision + 1, deletion: true})
-		}
-	}
-}
-
-// room notes that puts of a key would not be noticed, because it was deleted later.
-func (e *evidence) room(key Bytes, s *sightings, after, upTo int64) {
-	last := after
-	if n := sort.Search(len(s.deletes), func(i int) bool { return s.deletes[i] > upTo }); n > 0 {
-		last = max(last, s.deletes[n-1])
-	}
-	n := sort.Search(len(e.wide), func(i int) bool { return e.wide[i].revision > upTo })
-	for n--; n >= 0 && e.wide[n].revision > last; n-- {
-		if within(key, e.wide[n].key, e.wide[n].end) {
-			last = e.wide[n].revision
-		}
-	}
-	if last > after {
-		e.rooms = append(e.rooms, need{key: key, after: after, before: last})
-	}
-}
-
-// lastPut returns the last revision in (after, upTo] at which a key was surely put; after, if there
-// is none.
-func (s *sightings) lastPut(after, upTo int64) int64 {
-	n := sort.Search(len(s.puts), func(i int) bool { return s.puts[i] > upTo })
-	if n > 0 {
-		return max(after, s.puts[n-1])
-	}
-	return after
-}
-
-// need notes what is missing, if anything is.
-func (e *evidence) need(n need) {
-	if n.puts > 0 || n.deletion {
-		e.needs = append(e.needs, n)
-		e.keys[n.key].needed += int(max(n.puts, 1))
-	}
-}
-
-// count returns how many of the revisions are in (after, upTo].
-func count(revisions []int64, after, upTo int64) int64 {
-	from := sort.Search(len(revisions), func(i int) bool { return revisions[i] > after })
-	to := sort.Search(len(revisions), func(i int) bool { return revisions[i] > upTo })
-	return int64(max(0, to-from))
-}
-
-// deletes tells whether a known operation may have deleted a key in (after, before).
-func (e *evidence) deletes(key Bytes, s *sightings, after, before int64) bool {
-	if count(s.deletes, after, before-1) > 0 {
-		return true
-	}
-	from := sort.Search(len(e.wide), func(i int) bool { return e.wide[i].revision > after })
-	for _, w := range e.wide[from:] {
-		if w.revision >= before {
-			break
-		}
-		if within(key, w.key, w.end) {
-			return true
-		}
-	}
-	return false
 }

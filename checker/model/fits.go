@@ -60,8 +60,23 @@ func mayExplain(lost, o *Operation) bool {
 	case *Grant:
 		_, grant := lost.Request.Ask.(*Grant)
 		return o.Error == errLeaseExists && grant
-	case *Revoke, *KeepAlive, *TimeToLive:
-		return o.Error == "" || o.Error == errLeaseNotFound
+	case *Revoke:
+		return mayChange(lost, ask.ID)
+	case *KeepAlive:
+		return mayChange(lost, ask.ID)
+	case *TimeToLive:
+		return mayChange(lost, ask.ID)
+	}
+	return false
+}
+
+// mayChange tells whether a request may begin or end a lease.
+func mayChange(o *Operation, id int64) bool {
+	switch ask := o.Request.Ask.(type) {
+	case *Grant:
+		return ask.ID == id
+	case *Revoke:
+		return ask.ID == id
 	}
 	return false
 }

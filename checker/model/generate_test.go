@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// a generator makes histories that hold, by letting a specification run: every operation gets a
+// A generator makes histories that hold, by letting a specification run: every operation gets a
 // moment between its call and its return, and is applied in the order of moments.
 type generator struct {
 	random *rand.Rand
@@ -22,6 +22,11 @@ type generator struct {
 	values                    int
 	expiry                    map[int64]int64
 	history                   []Operation
+
+	client int64           // who calls
+	held   map[int64]int64 // by client: its lease, of a plain load
+	shared bool            // leases are given to keys that all write, not to the client's own
+	alive  []int64         // leases of a plain load that have not ended
 }
 
 // drawn is an operation with its moment.
@@ -35,7 +40,7 @@ func (g *generator) one(n int) bool { return g.random.IntN(n) == 0 }
 
 // run makes the history.
 func (g *generator) run() []Operation {
-	g.state, g.expiry = NewState(), map[int64]int64{}
+	g.state, g.expiry, g.held = NewState(), map[int64]int64{}, map[int64]int64{}
 	plan := make([]drawn, 0, g.operations)
 	next := make([]int64, g.clients)
 	for range g.operations {
@@ -61,6 +66,7 @@ func (g *generator) run() []Operation {
 func (g *generator) happen(d drawn) {
 	g.expire(d.moment)
 	o := d.op
+	g.client = o.Client
 	o.Request = Request{g.ask()}
 	if g.random.Float64() < g.lost {
 		if g.one(2) {
@@ -75,6 +81,13 @@ func (g *generator) happen(d drawn) {
 
 // expire ends leases whose time is over, when it pleases.
 func (g *generator) expire(now int64) {
+	if n := len(g.alive); n > 0 {
+		k := g.random.IntN(n)
+		if id := g.alive[k]; g.state.leases[id] == nil || g.expiry[id] <= now {
+			g.state.Apply(&Revoke{id}, &Response{})
+			g.alive = slices.Delete(g.alive, k, k+1)
+		}
+	}
 	for id := int64(1); id <= 3; id++ {
 		if at, ok := g.expiry[id]; ok && at <= now && g.state.leases[id] != nil && g.one(2) {
 			g.state.Apply(&Revoke{id}, &Response{})
@@ -104,6 +117,9 @@ func (g *generator) apply(o *Operation) {
 		out.Lease = &LeaseReply{ID: ask.ID, TTL: ask.TTL}
 		if o.Error = g.state.Apply(ask, out); o.Error == "" {
 			g.expiry[ask.ID] = o.Return + ask.TTL*second
+			if g.plain {
+				g.alive = append(g.alive, ask.ID)
+			}
 		}
 	default:
 		o.Error = g.state.Apply(ask, out)
@@ -182,15 +198,17 @@ func (g *generator) ask() any {
 func (g *generator) askPlain(n int) any {
 	key := g.key()
 	switch {
-	case n < 40:
+	case n < 38:
 		return &Put{Key: key, Value: g.value()}
-	case n < 75:
+	case n < 70:
 		return &Range{Key: key}
-	case n < 80:
+	case n < 73:
+		return &Range{Key: Bytes(fmt.Sprintf("own-%06d", g.random.IntN(g.clients)))}
+	case n < 78:
 		return &Range{Key: key[:9], End: key[:9] + "\xff"}
-	case n < 85:
+	case n < 82:
 		return &Delete{Key: key, PrevKV: true}
-	case n < 97:
+	case n < 94:
 		mod := int64(0)
 		if kv := g.state.get(key); kv != nil && !g.one(10) {
 			mod = kv.Mod
@@ -198,10 +216,31 @@ func (g *generator) askPlain(n int) any {
 		return &Txn{Compare: []Compare{{Key: key, Target: 2, Number: mod}},
 			Success: []Request{{&Put{Key: key, Value: g.value()}}},
 			Failure: []Request{{&Range{Key: key}}}}
-	case n < 98:
-		return &Grant{ID: 1000 + int64(len(g.history)), TTL: 100_000}
+	case n < 96:
+		return &Put{Key: key, Value: g.value(), PrevKV: true}
 	}
-	return &Put{Key: key, Value: g.value(), PrevKV: true}
+	return g.askLease(n, key)
+}
+
+// askLease draws what a client does with its lease: it ties keys to it, keeps it alive, and at last
+// revokes it or lets it expire.
+func (g *generator) askLease(n int, key Bytes) any {
+	id := g.held[g.client]
+	switch {
+	case id == 0 || g.one(50):
+		id = 1000 + int64(len(g.history))
+		g.held[g.client] = id
+		return &Grant{ID: id, TTL: 2 + g.random.Int64N(4)}
+	case n < 98:
+		return &KeepAlive{id}
+	case n == 98 && g.one(4):
+		g.held[g.client] = 0
+		return &Revoke{id}
+	}
+	if !g.shared {
+		key = Bytes(fmt.Sprintf("own-%06d", g.client))
+	}
+	return &Put{Key: key, Value: g.value(), Lease: id}
 }
 
 func (g *generator) put() *Put {

@@ -22,6 +22,11 @@ type judge struct {
 	options Options
 	state   *State
 
+	named  []int64 // by operation: the revision that its answer names
+	traits []trait // by operation
+	leased []int32 // operations about leases, or that attach keys to them
+	asked  []int32 // requests for watches
+
 	last     int64   // the highest revision that anybody saw
 	owner    []int32 // by revision: who made it
 	from     []int32 // by revision: where its slot begins in members
@@ -29,20 +34,24 @@ type judge struct {
 	loose    []int32 // operations that name no revision and must have a place
 	lost     []int32 // operations with an unknown outcome that may have changed something, by call
 	watched  []int32 // messages of watches, as they stand
-	latest   []int64 // by revision: the first return of what comes in its slot or later
+	latest   []int64 // by revision: by then it had been made, as somebody was told
+	since    []int64 // by revision: before this it cannot have been made
 	evidence *evidence
 
 	steps   []step
 	used    map[int32]bool // lost operations that happened
 	choices []choice
 	replays int
-	scratch Response
+	// farfetched says of the candidate tried last that it needs what is not to be expected.
+	farfetched bool
+	scratch    Response
 
-	compactions []int32         // that succeeded
-	guessed     bool            // a change of a lease whose answer was lost was put where it is needed
-	expiries    map[int64]int64 // by lease: before when it cannot have expired
-	log         []change        // changes of keys, in the order that was found
-	logFrom     []int32         // by revision: where it begins in log
+	compactions []int32           // that succeeded
+	guessed     bool              // a change of a lease was put where it is needed
+	tenures     map[int64]*tenure // by lease
+	scheduled   map[int64][]int32 // by slot: grants whose answers were lost
+	log         []change          // changes of keys, in the order that was found
+	logFrom     []int32           // by revision: where it begins in log
 }
 
 // Judge judges a history that began with an empty store. It reads it and keeps nothing of it. What
@@ -64,8 +73,8 @@ func Judge(history []Operation, options Options) *Report {
 			report.Happened++
 		}
 	}
-	for i := range history {
-		if history[i].Unknown {
+	for _, t := range j.traits {
+		if t&isUnknown != 0 {
 			report.Unknown++
 		}
 	}
@@ -74,17 +83,7 @@ func Judge(history []Operation, options Options) *Report {
 
 // sort finds the owners of revisions and puts all others into their slots.
 func (j *judge) sort() *verdict {
-	j.last = 1
-	makers := 0
-	for i := range j.history {
-		o := &j.history[i]
-		if o.Succeeded() && o.Response != nil {
-			j.last = max(j.last, o.Response.Revision)
-		}
-		if made(o) != 0 || o.Unknown || isRevoke(o) || isGrant(o) {
-			makers++
-		}
-	}
+	makers := j.survey()
 	if j.last-1 > int64(makers) {
 		return j.tooFew(makers)
 	}
@@ -102,8 +101,84 @@ func (j *judge) sort() *verdict {
 	slices.SortStableFunc(j.lost, func(a, b int32) int {
 		return cmp.Compare(j.history[a].Call, j.history[b].Call)
 	})
+	j.tenures = j.computeTenures()
+	j.schedule()
 	return nil
 }
+
+// survey looks at every operation once and notes what is asked for often: operations are far apart
+// in memory. It returns how many operations may have made a revision.
+func (j *judge) survey() (makers int) {
+	j.last = 1
+	j.named, j.traits = make([]int64, len(j.history)), make([]trait, len(j.history))
+	for i := range j.history {
+		o := &j.history[i]
+		answered := o.Succeeded() && o.Response != nil
+		if answered {
+			j.named[i] = o.Response.Revision
+			j.last = max(j.last, o.Response.Revision)
+		}
+		t := traitsOf(o)
+		j.traits[i] = t
+		if t&(isMaker|isUnknown) != 0 {
+			makers++
+		}
+		if t&ofLease != 0 {
+			j.leased = append(j.leased, int32(i))
+			if isRevoke(o) || isGrant(o) {
+				makers++
+			}
+		}
+	}
+	return makers
+}
+
+// A trait is something that is asked of an operation often.
+type trait uint8
+
+const (
+	isPast    trait = 1 << iota // it sees and changes nothing present
+	isUnknown                   // its outcome is unknown
+	isMaker                     // it says that it made a revision
+	isMember                    // it stands behind the revision that it names
+	ofLease                     // it is about leases, or attaches keys to them
+	ofHistory                   // it reads an old revision
+)
+
+// traitsOf returns the traits of an operation.
+func traitsOf(o *Operation) (t trait) {
+	if !isPresent(o) {
+		t |= isPast
+	}
+	if o.Unknown {
+		t |= isUnknown
+	}
+	switch o.Request.Ask.(type) {
+	case *Grant, *Revoke, *KeepAlive, *TimeToLive:
+		t |= ofLease
+	case *Put, *Txn:
+		if attaches(o.Request.Ask) {
+			t |= ofLease
+		}
+	}
+	if !o.Succeeded() || o.Response == nil {
+		return t
+	}
+	if made(o) != 0 {
+		return t | isMaker
+	}
+	switch o.Request.Ask.(type) {
+	case *KeepAlive, *TimeToLive, *Compact, *Leases, *Watch, *Watched:
+		return t
+	}
+	if oldestIn(o.Request.Ask, o.Response) > 0 {
+		t |= ofHistory
+	}
+	return t | isMember
+}
+
+// is tells whether an operation has one of some traits.
+func (j *judge) is(i int32, t trait) bool { return j.traits[i]&t != 0 }
 
 // tooFew says that a revision was named that so few operations cannot have led to.
 func (j *judge) tooFew(makers int) *verdict {
@@ -119,6 +194,10 @@ func (j *judge) tooFew(makers int) *verdict {
 
 // classify notes what an operation is to the judge. Slots are counted first and filled later.
 func (j *judge) classify(i int32) *verdict {
+	if j.is(i, isMember) && j.named[i] > 0 {
+		j.from[j.named[i]+1]++
+		return nil
+	}
 	o := &j.history[i]
 	if o.Unknown {
 		if changes(o.Request.Ask) {
@@ -136,7 +215,10 @@ func (j *judge) classify(i int32) *verdict {
 	case *Watched:
 		j.watched = append(j.watched, i)
 		return nil
-	case *Watch, *Leases:
+	case *Watch:
+		j.asked = append(j.asked, i)
+		return nil
+	case *Leases:
 		return nil
 	case *KeepAlive, *TimeToLive:
 		j.loose = append(j.loose, i)
@@ -148,11 +230,7 @@ func (j *judge) classify(i int32) *verdict {
 	if o.Response == nil || o.Response.Revision < 1 {
 		return violated(i, []int32{i}, "it names no revision")
 	}
-	r := made(o)
-	if r == 0 {
-		j.from[o.Response.Revision+1]++
-		return nil
-	}
+	r := o.Response.Revision
 	if r == 1 {
 		return violated(i, []int32{i}, "it says that it made revision 1, which is the empty store")
 	}
@@ -171,38 +249,56 @@ func (j *judge) fillSlots() {
 	j.members = make([]int32, j.from[len(j.from)-1])
 	at := slices.Clone(j.from)
 	for i := range j.history {
-		if o := &j.history[i]; j.hasSlot(o) {
-			j.members[at[o.Response.Revision]] = int32(i)
-			at[o.Response.Revision]++
+		if j.is(int32(i), isMember) {
+			r := j.named[i]
+			j.members[at[r]] = int32(i)
+			at[r]++
 		}
 	}
+	for r := int64(1); r <= j.last; r++ {
+		if slot := j.slot(r); len(slot) > 1 {
+			slices.SortFunc(slot, func(a, b int32) int {
+				return cmp.Or(cmp.Compare(j.history[a].Call, j.history[b].Call), cmp.Compare(a, b))
+			})
+		}
+	}
+	j.computeLatest()
+	j.computeSince()
+}
+
+// computeLatest finds by when each revision had been made: somebody was told of it, or of a later
+// one.
+func (j *judge) computeLatest() {
 	j.latest = make([]int64, j.last+2)
-	earliest := int64(never)
-	for r := j.last + 1; r >= 1; r-- {
-		slot := j.slot(r)
-		slices.SortFunc(slot, func(a, b int32) int {
-			return cmp.Or(cmp.Compare(j.history[a].Call, j.history[b].Call), cmp.Compare(a, b))
-		})
-		for _, i := range slot {
-			earliest = min(earliest, j.history[i].Return)
+	for r := range j.latest {
+		j.latest[r] = never
+	}
+	for i := range j.history {
+		if r := j.named[i]; r > 0 {
+			j.latest[r] = min(j.latest[r], j.history[i].Return)
 		}
-		if i := j.owner[r]; i != nobody {
-			earliest = min(earliest, j.history[i].Return)
-		}
-		j.latest[r] = earliest
+	}
+	for r := j.last; r >= 0; r-- {
+		j.latest[r] = min(j.latest[r], j.latest[r+1])
 	}
 }
 
-// hasSlot tells whether an operation stands behind the revision that it names.
-func (j *judge) hasSlot(o *Operation) bool {
-	if !o.Succeeded() || o.Response == nil || made(o) != 0 {
-		return false
+// computeSince finds before when each revision cannot have been made.
+func (j *judge) computeSince() {
+	j.since = make([]int64, j.last+2)
+	since := int64(-never)
+	j.since[0] = since
+	for r := int64(1); r <= j.last+1; r++ {
+		if i := j.owner[r]; i != nobody {
+			since = max(since, j.history[i].Call)
+		}
+		j.since[r] = since
+		for _, i := range j.slot(r) {
+			if !j.is(i, isPast) {
+				since = max(since, j.history[i].Call)
+			}
+		}
 	}
-	switch o.Request.Ask.(type) {
-	case *KeepAlive, *TimeToLive, *Compact, *Leases, *Watch, *Watched:
-		return false
-	}
-	return true
 }
 
 // slot returns the operations that belong behind a revision.

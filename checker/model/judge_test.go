@@ -57,6 +57,11 @@ func withPast() checker.Model[Request, *Response, *State] {
 // which nobody knows the outcome.
 func opinion(history []Operation) checker.Verdict {
 	j := &judge{history: history}
+	j.survey()
+	j.tenures = j.computeTenures()
+	for _, t := range j.tenures {
+		t.aliveAfter = -never // porcupine finds that out by itself
+	}
 	var told []Operation
 	for i := range history {
 		o := history[i]

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"maps"
 	"slices"
 
 	"detcd/checker"
@@ -117,6 +118,9 @@ func (j *judge) cut(steps int) {
 // makeRevision lets the owner of a revision make it, or finds one.
 func (j *judge) makeRevision(r int64) *conflict {
 	j.replays++
+	if found := j.overdue(r); found != nil {
+		return found
+	}
 	i := j.owner[r]
 	if i == nobody {
 		return j.fill(r)
@@ -151,6 +155,24 @@ func (j *judge) foresee(i int32) *conflict {
 	return nil
 }
 
+// overdue tells that a lease has keys still, and somebody found it gone who cannot come later.
+func (j *judge) overdue(r int64) *conflict {
+	for _, id := range j.evidence.dues[r] {
+		l := j.state.leases[id]
+		if l == nil || len(l.keys) == 0 {
+			continue
+		}
+		i := j.tenures[id].gone
+		found := &conflict{verdict: violated(i, []int32{i}, "it finds lease %x gone, whose keys are "+
+			"there until revision %d at least", id, r)}
+		for _, key := range slices.Sorted(maps.Keys(l.keys)) {
+			found.keys = append(found.keys, span{key: key})
+		}
+		return found
+	}
+	return nil
+}
+
 // apply lets an operation happen. If a lease is missing, a grant whose answer was lost may have
 // made it.
 func (j *judge) apply(i int32) string {
@@ -174,6 +196,10 @@ func (j *judge) grantLost(i int32) bool {
 		until = o.Return
 	}
 	for _, id := range leasesOf(j.history[i].Request.Ask, nil) {
+		if t := j.single(id); t != nil && t.begun == never && t.missing {
+			j.guessed = true // nobody found it, and some looked: it is not tried
+			continue
+		}
 		for _, g := range j.lost {
 			grant, ok := j.history[g].Request.Ask.(*Grant)
 			if ok && !j.used[g] && j.state.leases[id] == nil && grant.ID == id &&
@@ -211,6 +237,7 @@ func leasesOf(ask any, ids []int64) []int64 {
 // keys. Those are tried again as long as others make them possible.
 func (j *judge) answerSlot(r int64) *conflict {
 	var waiting []int32
+	j.begin(r)
 	for _, i := range j.slot(r) {
 		j.replays++
 		o := &j.history[i]

@@ -18,7 +18,8 @@ type State struct {
 	keys      map[Bytes]*history
 	sorted    btree.Map[Bytes, *history]
 	leases    map[int64]*lease
-	changes   []change // what happened, to be compared with watches, and to be undone
+	keyed     map[int64]bool // leases with keys
+	changes   []change       // what happened, to be compared with watches, and to be undone
 
 	// alive says, in a look at the past, which leases there were.
 	alive func(id int64) bool
@@ -48,7 +49,8 @@ type change struct {
 
 // NewState returns an empty store.
 func NewState() *State {
-	return &State{revision: 1, compacted: -1, keys: map[Bytes]*history{}, leases: map[int64]*lease{}}
+	return &State{revision: 1, compacted: -1, keys: map[Bytes]*history{}, leases: map[int64]*lease{},
+		keyed: map[int64]bool{}}
 }
 
 // Revision returns the revision of the last change.
@@ -179,12 +181,16 @@ func (s *State) add(kv KeyValue) {
 func (s *State) attach(kv *KeyValue) {
 	if l := s.leases[kv.Lease]; kv.Lease != 0 && l != nil {
 		l.keys[kv.Key] = true
+		s.keyed[l.id] = true
 	}
 }
 
 func (s *State) detach(kv *KeyValue) {
 	if l := s.leases[kv.Lease]; kv.Lease != 0 && l != nil {
 		delete(l.keys, kv.Key)
+		if len(l.keys) == 0 {
+			delete(s.keyed, l.id)
+		}
 	}
 }
 
@@ -212,10 +218,13 @@ func (s *State) undo(steps int) {
 	}
 }
 
+// withKeys returns the leases that have keys, ascending.
+func (s *State) withKeys() []int64 { return slices.Sorted(maps.Keys(s.keyed)) }
+
 // clone returns a copy that shares nothing that changes.
 func (s *State) clone() *State {
 	copied := NewState()
-	copied.revision, copied.compacted = s.revision, s.compacted
+	copied.revision, copied.compacted, copied.keyed = s.revision, s.compacted, maps.Clone(s.keyed)
 	for _, key := range slices.Sorted(maps.Keys(s.keys)) {
 		h := &history{key, slices.Clone(s.keys[key].versions)}
 		copied.keys[key] = h

@@ -28,12 +28,10 @@ func (j *judge) judgeWatches(c *clock, report *Report) (*verdict, bool) {
 	j.log, j.logFrom = j.state.log(j.last)
 	report.Watches, report.Events = 0, 0
 	viewers := map[int64]*viewer{}
-	for i := range j.history {
-		if w, ok := j.history[i].Request.Ask.(*Watch); ok && j.history[i].Error == "" {
-			viewers[w.Watch] = &viewer{judge: j, clock: c, ask: w, next: max(0, w.Start),
-				before: nobody}
-			report.Watches++
-		}
+	for _, i := range j.asked {
+		w := j.history[i].Request.Ask.(*Watch)
+		viewers[w.Watch] = &viewer{judge: j, clock: c, ask: w, next: max(0, w.Start), before: nobody}
+		report.Watches++
 	}
 	for _, i := range j.watched {
 		o := &j.history[i]
