@@ -25,6 +25,7 @@ type trialOptions struct {
 	seed       uint64
 	nemeses    []string
 	plan       string
+	network    string
 	clients    int
 	keys       int
 	rate       float64
@@ -63,8 +64,8 @@ Exit status: 0 it holds, 1 it is violated, 3 it could not be decided, 2 nothing 
 				return exitError{exitUnreadable, err.Error()}
 			}
 			plan, err := o.schedule()
-			if err == nil && fills(plan) {
-				err = nemesis.Enclose(false)
+			if spaced := o.network == "namespaces"; err == nil && (spaced || fills(plan)) {
+				err = nemesis.Enclose(spaced)
 			}
 			if err != nil {
 				return exitError{exitUnreadable, err.Error()}
@@ -75,6 +76,9 @@ Exit status: 0 it holds, 1 it is violated, 3 it could not be decided, 2 nothing 
 	o.define(command)
 	return command
 }
+
+// networkUsage says what the networks need.
+const networkUsage = "between members: relay; or namespaces, which needs root and iproute2"
 
 // define makes the flags.
 func (o *trialOptions) define(command *cobra.Command) {
@@ -87,6 +91,7 @@ func (o *trialOptions) define(command *cobra.Command) {
 	flags.Uint64Var(&o.seed, "seed", 1, "of what clients and nemeses draw")
 	flags.StringSliceVar(&o.nemeses, "nemesis", []string{"kill"}, `what breaks the cluster; "all", ""`)
 	flags.StringVar(&o.plan, "plan", "", "file that says what breaks the cluster, and when")
+	flags.StringVar(&o.network, "network", "relay", networkUsage)
 	flags.IntVar(&o.clients, "clients", 10, "clients that work at the same time")
 	flags.IntVar(&o.keys, "keys", 10, "keys that they share")
 	flags.Float64Var(&o.rate, "rate", 500, "requests a second of all clients together")
@@ -119,6 +124,9 @@ func (o *trialOptions) check() error {
 	} else if o.members < 1 {
 		return errors.New("a cluster has at least one member")
 	}
+	if o.network != "" && o.network != "relay" && o.network != "namespaces" {
+		return fmt.Errorf("--network is relay or namespaces, not %q", o.network)
+	}
 	if min(o.clients, o.keys) < 1 || min(o.duration, o.timeout) <= 0 || o.rate <= 0 {
 		return errors.New("clients, keys, duration, rate and timeout must be positive")
 	}
@@ -149,8 +157,10 @@ func (o *trialOptions) schedule() (faults.Plan, error) {
 // impossible tells whether "all" has to do without a nemesis.
 func (o *trialOptions) impossible(name string) bool {
 	switch name {
-	case "partition", "slow", "replace", "transfer":
+	case "partition", "replace", "transfer":
 		return o.members < 2
+	case "slow":
+		return o.members < 2 || o.network == "namespaces"
 	case "disk":
 		return os.Geteuid() != 0
 	}

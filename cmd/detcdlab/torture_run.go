@@ -145,6 +145,9 @@ func (t *trial) connect(ctx context.Context) (connections []*grpc.ClientConn, er
 		Binary: o.binary, Members: o.members, Dir: t.dir, Network: nemesis.Relayed,
 		Args: append(fastElections(), o.memberArgs...),
 	}
+	if o.network == "namespaces" {
+		options.Network = nemesis.Spaced
+	}
 	if fills(t.plan) {
 		options.DiskBytes = diskBytes
 	}

@@ -38,6 +38,7 @@ type Network int
 const (
 	Direct  Network = iota // they talk to each other without anything between
 	Relayed                // through a relay in this process, which needs Linux
+	Spaced                 // in network namespaces, which needs an enclosed process and iproute2
 )
 
 // Cluster is a set of members that know each other. Its methods may be called from any goroutine.
@@ -78,8 +79,14 @@ func New(options Options) (*Cluster, error) {
 			env:      options.Env,
 		}
 		m.advertised = m.peer
-		if options.Network != Direct {
+		switch options.Network {
+		case Relayed:
 			m.advertised = fmt.Sprintf("127.0.0.1:%d", ports[3*i+2])
+		case Spaced:
+			m.spaced = true
+			m.endpoint = fmt.Sprintf("%s:%d", address(i), clientPort)
+			m.peer = fmt.Sprintf("%s:%d", address(i), peerPort)
+			m.advertised = m.peer
 		}
 		m.dataDir = filepath.Join(options.Dir, m.name+".etcd")
 		if options.DiskBytes > 0 {
@@ -118,10 +125,14 @@ func (c *Cluster) connect(network Network) (err error) {
 	switch {
 	case network == Direct:
 		return nil
-	case !knowsOwners:
+	case network == Relayed && !knowsOwners:
 		return errors.New("nemesis: a relayed network needs Linux")
 	}
 	c.wires = newWires(len(c.members))
+	if network == Spaced {
+		c.wires.apply = func(from, to int, w wire) error { return direct(c.members, from, to, w) }
+		return makeSpaces(c.members)
+	}
 	c.relay, err = newRelay(c.members, c.wires)
 	return err
 }

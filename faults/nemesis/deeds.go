@@ -41,6 +41,8 @@ func (c *Cluster) can(kind faults.Kind) error {
 		faults.IsolateOutbound, faults.Bridge, faults.Ring, faults.SlowLink, faults.Delay,
 		faults.Loss:
 		switch {
+		case isSlow(kind) && c.relay == nil:
+			return errors.New("only a relay makes a network slow")
 		case c.wires == nil:
 			return errors.New("the network of this cluster cannot be broken")
 		case len(c.members) < 2:
@@ -59,6 +61,11 @@ func (c *Cluster) can(kind faults.Kind) error {
 		return nil
 	}
 	return errors.New("real processes cannot be made to do this")
+}
+
+// isSlow tells whether a fault makes a network slow, and does not cut it.
+func isSlow(kind faults.Kind) bool {
+	return kind == faults.SlowLink || kind == faults.Delay || kind == faults.Loss
 }
 
 // do begins a fault: what was done in words, and how to undo it if that is needed.

@@ -36,6 +36,9 @@
 // TCP would send them again; they wait. To the members that is the same as a network that loses
 // packets, but for time-outs of the kernel.
 //
+// A Spaced network does the same with network namespaces, where the packets of a cut direction go
+// to nobody; it can be cut, but not slow.
+//
 // # Example
 //
 //	cluster, err := nemesis.Launch(ctx, nemesis.Options{Binary: "bin/detcd", Members: 3, Dir: dir})

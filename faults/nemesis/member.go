@@ -25,6 +25,7 @@ type Member struct {
 	endpoint   string
 	peer       string // where it listens to its peers
 	advertised string // where they find it
+	spaced     bool   // it has a network namespace
 	disk       string // where it is mounted; empty: it has none of its own
 	dataDir    string
 	logPath    string
@@ -89,7 +90,11 @@ func (m *Member) start() error {
 	if m.process != nil && !m.process.ended() {
 		return fmt.Errorf("nemesis: %s runs already", m.name)
 	}
-	p, err := startProcess(m.binary, m.args, m.env, m.logPath)
+	binary, args := m.binary, m.args
+	if m.spaced {
+		binary, args = m.inSpace(binary, args)
+	}
+	p, err := startProcess(binary, args, m.env, m.logPath)
 	if err != nil {
 		return fmt.Errorf("nemesis: start %s: %w", m.name, err)
 	}

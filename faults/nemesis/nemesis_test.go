@@ -25,6 +25,12 @@ func TestMain(m *testing.M) {
 	if os.Getenv("NEMESIS_FAKE") != "" {
 		os.Exit(serve(os.Args[1:]))
 	}
+	if os.Getenv("NEMESIS_ENCLOSE") != "" {
+		if err := nemesis.Enclose(true); err != nil {
+			println(err.Error())
+			os.Exit(7)
+		}
+	}
 	os.Exit(m.Run())
 }
 
@@ -42,7 +48,7 @@ type fake struct {
 func (f *fake) HashKV(
 	_ context.Context, request *etcdserverpb.HashKVRequest,
 ) (*etcdserverpb.HashKVResponse, error) {
-	conn, err := net.Dial("tcp", f.peers[request.Revision])
+	conn, err := net.DialTimeout("tcp", f.peers[request.Revision], 500*time.Millisecond)
 	if err != nil {
 		return &etcdserverpb.HashKVResponse{}, nil
 	}
