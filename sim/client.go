@@ -15,6 +15,7 @@ import (
 type client struct {
 	world   *world
 	number  int
+	user    string     // by whose name it makes its requests; empty: nobody's
 	random  *rand.Rand // of what it does now
 	source  *rand.PCG
 	slot    uint64 // counts the moments at which it begins an operation
@@ -29,6 +30,7 @@ type client struct {
 // operation is what a client asked and what it was told.
 type operation struct {
 	client    int
+	user      string
 	call      int64 // virtual time
 	finished  int64
 	least     int64 // the highest revision that any client had been told when it began
@@ -57,7 +59,8 @@ const (
 )
 
 func (w *world) makeClient(number int) *client {
-	c := &client{world: w, number: number, source: rand.NewPCG(w.options.Seed, 0)}
+	c := &client{world: w, number: number, user: w.userOf(number)}
+	c.source = rand.NewPCG(w.options.Seed, 0)
 	c.random = rand.New(c.source)
 	c.reseed()
 	c.turn()
@@ -114,7 +117,8 @@ func (c *client) do(request proto.Message, done func(*operation)) {
 		return
 	}
 	w.begun = append(w.begun, name)
-	o := &operation{client: c.number, call: w.now, least: w.judge.highest, request: request}
+	o := &operation{client: c.number, user: c.user, call: w.now, least: w.judge.highest,
+		request: request}
 	w.operations++
 	w.countFields(request)
 	w.event(eventCall, c.target.number, uint64(c.number), w.operations, func() string {
@@ -134,7 +138,7 @@ func (c *client) do(request proto.Message, done func(*operation)) {
 		done(o)
 	}
 	w.carry(c.target, c.random, func() {
-		c.target.serve(request, func(response proto.Message, err error) {
+		c.target.serve(c.user, request, func(response proto.Message, err error) {
 			w.carryBack(c.target, c.random, func() {
 				if !ended {
 					o.response, o.err = response, err

@@ -29,7 +29,9 @@
 // their audits after each restart; a client never hears of less than any client had heard of when
 // it asked; what is read is what was written; a watch tells every change that it was asked for,
 // once, in order, with the changes of a revision together; a lease does not end before its time
-// on the clock of the leader that ends it.
+// on the clock of the leader that ends it. In runs with users, what was refused for want of a
+// right never comes to be; and in a time that two equal looks of an administrator frame, in which
+// no right was changed, each client is let do what it may, and nothing else.
 //
 // # How determinism is kept
 //

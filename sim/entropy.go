@@ -37,6 +37,7 @@ const (
 	streamFaults
 	streamMember  // plus the member's number
 	streamMembers = 999
+	streamUsers   = 997
 	streamClients = 1000
 )
 

@@ -30,10 +30,13 @@ type judge struct {
 	word    map[int]promise // what each member has told others that it will not forget
 	highest int64           // revision that some client was told
 
+	tried   []*operation    // of clients with rights, since rights were last judged
+	refused map[string]bool // values that may not come to be
+
 	window     []interval // for the second opinion
 	windowFrom int64      // the revision before the window
 
-	answeredOps, unknownOps, watchSeen uint64
+	answeredOps, unknownOps, watchSeen, judgedRights uint64
 }
 
 type place struct {
@@ -55,8 +58,8 @@ type history struct {
 func newJudge(w *world) judge {
 	return judge{world: w, windowFrom: int64(w.options.Seed % 1200), leaders: map[replica.Term]int{},
 		states: map[replica.Index][]uint64{}, at: map[*member]place{}, removed: map[int]bool{},
-		leases: map[int64]*leaseRecord{}, word: map[int]promise{}, history: history{first: 2,
-			gaps: map[int64]bool{}, latest: map[string]*mvccpb.Event{},
+		leases: map[int64]*leaseRecord{}, refused: map[string]bool{}, word: map[int]promise{},
+		history: history{first: 2, gaps: map[int64]bool{}, latest: map[string]*mvccpb.Event{},
 			before: map[*mvccpb.Event]*mvccpb.Event{}, written: map[string]int64{}}}
 }
 
@@ -227,6 +230,9 @@ func (j *judge) once(events []*mvccpb.Event) {
 				e.Kv.Value, first, e.Kv.ModRevision)
 		}
 		h.written[string(e.Kv.Value)] = e.Kv.ModRevision
+		if j.refused[string(e.Kv.Value)] {
+			j.fail("the put of %.20q was refused, and is revision %d", e.Kv.Value, e.Kv.ModRevision)
+		}
 	}
 }
 

@@ -40,6 +40,7 @@ type Result struct {
 	Answered   uint64 // of these, carried out
 	Unknown    uint64 // of these, without an answer
 	WatchSeen  uint64 // events that watchers received
+	Rights     uint64 // answers that were compared with what their clients might do
 	Virtual    time.Duration
 	Leader     time.Duration // after healing, until there was one
 	Hash       uint64        // of all events
@@ -53,7 +54,7 @@ func (w *world) result() Result {
 	j := &w.judge
 	return Result{Seed: w.options.Seed, Profile: w.options.Profile, Verdict: j.verdict,
 		Reason: j.reason, Events: w.trace.events, Operations: w.operations,
-		Answered: j.answeredOps, Unknown: j.unknownOps, WatchSeen: j.watchSeen,
+		Answered: j.answeredOps, Unknown: j.unknownOps, WatchSeen: j.watchSeen, Rights: j.judgedRights,
 		Virtual: time.Duration(w.now), Leader: j.leaderAfter, Hash: w.trace.hash,
 		Fields: w.fields, Fired: w.fired, begun: w.begun}
 }

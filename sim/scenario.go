@@ -48,6 +48,9 @@ func (s Scenario) String() string {
 	if o.Unbudgeted {
 		b.WriteString("unbudgeted\n")
 	}
+	if o.Users {
+		b.WriteString("users\n")
+	}
 	if o.Only != nil {
 		b.WriteString(strings.TrimRight("only "+opList(o.Only), " ") + "\n")
 	}
@@ -103,6 +106,8 @@ func (o *Options) set(line string) (err error) {
 		o.Bug, err = ParseBug(value)
 	case "unbudgeted":
 		o.Unbudgeted = true
+	case "users":
+		o.Users = true
 	case "only":
 		o.Only, err = parseOps(value)
 	default:

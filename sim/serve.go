@@ -17,9 +17,11 @@ const serverPatience = 7 * time.Second
 
 // serve works on a request of a client, as kv/rpc does: it does what the Call needs, until it is
 // done. Where the member crashes, reply is never called.
-func (m *member) serve(request proto.Message, reply func(proto.Message, error)) {
+func (m *member) serve(
+	user string, request proto.Message, reply func(proto.Message, error),
+) {
 	m.input(func() {
-		m.drive(kv.NewCall(request, limits, m.random.Uint64, nil), reply)
+		m.drive(kv.NewCall(request, limits, m.random.Uint64, credentials{m, user}), reply)
 	})
 }
 

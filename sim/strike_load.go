@@ -12,7 +12,7 @@ import (
 // compactNow forgets all history up to what clients know.
 func (w *world) compactNow() {
 	if leader := w.leader(); leader != nil {
-		leader.serve(&pb.CompactionRequest{Revision: w.judge.highest},
+		leader.serve(w.userOf(holderNumbers), &pb.CompactionRequest{Revision: w.judge.highest},
 			func(proto.Message, error) {})
 	}
 }
@@ -25,7 +25,8 @@ func (w *world) leaseStorm(count int) {
 	}
 	for range count {
 		readings := w.readings()
-		leader.serve(&pb.LeaseGrantRequest{TTL: 2}, func(response proto.Message, err error) {
+		request, user := &pb.LeaseGrantRequest{TTL: 2}, w.userOf(holderNumbers)
+		leader.serve(user, request, func(response proto.Message, err error) {
 			if granted, ok := response.(*pb.LeaseGrantResponse); ok && err == nil {
 				w.judge.leases[granted.ID] = &leaseRecord{ttl: granted.TTL, readings: readings}
 			}

@@ -10,6 +10,7 @@ import (
 // operation judges what a client was told, as far as that can be done at once. Responses carry the
 // revision of the store, so their place in history is known.
 func (j *judge) operation(o *operation) {
+	j.user(o)
 	switch {
 	case o.undecided:
 		j.unknownOps++

@@ -23,6 +23,7 @@ type Options struct {
 
 	Bug        Bug  // planted, to see it found; empty: none
 	Unbudgeted bool // faults may destroy more than can be survived
+	Users      bool // clients have names and rights, and somebody changes them
 	Only       []Op // the operations that clients begin; nil: all
 }
 
@@ -129,6 +130,9 @@ func (w *world) begin() {
 	}
 	for i := range w.options.Clients {
 		w.newClient(i + 1)
+	}
+	if w.options.Users {
+		newAdmin(w.makeClient(adminNumber))
 	}
 	for _, fault := range w.options.Plan {
 		w.after(fault.At, func() { w.fates.strike(fault) })

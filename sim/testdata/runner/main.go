@@ -26,7 +26,7 @@ func main() {
 	out := bufio.NewWriter(os.Stdout)
 	defer out.Flush()
 	for seed := *first; seed < *first+*count; seed++ {
-		o := sim.Options{Seed: seed, Members: sim.MembersOf(seed), Duration: *length,
+		o := sim.Options{Seed: seed, Members: sim.MembersOf(seed), Users: sim.UsersOf(seed), Duration: *length,
 			Profile: string(faults.Everything), Plan: faults.Draw(faults.Everything, seed, *length)}
 		if *disturb > 0 {
 			o.Plan = append(o.Plan, faults.Fault{At: *disturb, Kind: faults.CrashKeep})
