@@ -1,6 +1,7 @@
 # Every target is one line that you could type yourself. `make` alone lists them.
 
-.PHONY: help build demo test check sim fleet diff fuzz bench torture torture-kill test-clients tools clean
+.PHONY: help build demo test check sim fleet diff fuzz bench-compare bench-scale
+.PHONY: torture torture-kill test-clients tools clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -30,8 +31,11 @@ diff: tools ## ten minutes of random requests to etcd and to detcd: is every ans
 fuzz: ## every fuzz target for half a minute
 	.ci/fuzz 30s
 
-bench: build tools ## detcd and etcd side by side, in turn, as ratios
-	bin/detcdlab bench compare
+bench-compare: build tools ## detcd and etcd in turn, half an hour: table, and bin/bench.html to look at
+	bin/detcdlab bench compare --html bin/bench.html --json bin/bench.json --markdown bin/bench.md
+
+bench-scale: build tools ## how the cost of a put grows with clients, members, keys, bytes
+	bin/detcdlab bench scale --html bin/scale.html --json bin/scale.json --markdown bin/scale.md
 
 torture: build ## a real cluster, everything going wrong for a minute, judged; report in bin/torture.html
 	bin/detcdlab torture --nemesis all --duration 1m --html bin/torture.html

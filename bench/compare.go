@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -17,7 +16,17 @@ type System struct {
 type Running struct {
 	Endpoints []string
 	PIDs      []int
+	Members   []Member
 	Stop      func() error
+}
+
+// A Member is one process of a cluster, which a measurement may stop and start again.
+type Member interface {
+	Endpoint() string
+	PID() int
+	DataDir() string
+	Start() error                   // returns before the member serves
+	Stop(grace time.Duration) error // returns when the process is gone
 }
 
 // Comparing says how two systems are compared.
@@ -26,6 +35,7 @@ type Comparing struct {
 	Cases           []Case
 	Rounds          int           // 3
 	Duration        time.Duration // of every measurement; 5 s
+	Limit           time.Duration // a round that would probably end later is not begun; 0: no limit
 	Transport       Transport
 	// Begin is called before each run, Progress during it; both may be nil.
 	Begin    func(step, steps int, what string)
@@ -36,58 +46,119 @@ type Comparing struct {
 type Comparison struct {
 	Peer      string       `json:"peer"`
 	Candidate string       `json:"candidate"`
+	Machine   Machine      `json:"machine"`
+	Rounds    int          `json:"rounds"`
+	Seconds   float64      `json:"seconds"` // that all of it took
 	Cases     []CaseResult `json:"cases"`
 }
 
 // CaseResult holds the reports of both systems, one a round.
 type CaseResult struct {
 	Case      Case      `json:"-"`
+	Ratios    []Ratio   `json:"ratios"`
 	Name      string    `json:"name"`
 	What      string    `json:"what"`
 	Members   int       `json:"members"`
+	Axis      string    `json:"axis,omitempty"`
+	X         float64   `json:"x,omitempty"`
 	Peer      []*Report `json:"peer"`
 	Candidate []*Report `json:"candidate"`
 }
 
-// Compare measures both systems under every case, in turn, so many rounds; the one that comes first
-// changes with each round. On an error what was measured until then is returned too.
-func Compare(ctx context.Context, c Comparing) (*Comparison, error) {
+// normalize fills in the defaults.
+func (c *Comparing) normalize() {
 	if c.Rounds < 1 {
 		c.Rounds = 3
 	}
 	if c.Duration <= 0 {
 		c.Duration = 5 * time.Second
 	}
-	result := &Comparison{Peer: c.Peer.Name, Candidate: c.Candidate.Name}
+}
+
+// inRound returns the cases that are measured in a round, from 0.
+func (c *Comparing) inRound(round int) []int {
+	var all []int
+	for i := range c.Cases {
+		if round == 0 || !c.Cases[i].Once {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+// RoundTakes estimates the time of a round, from 0.
+func (c *Comparing) RoundTakes(round int) time.Duration {
+	var sum time.Duration
+	for _, i := range c.inRound(round) {
+		sum += 2 * c.Cases[i].takes(c.Duration)
+	}
+	return sum
+}
+
+// Takes estimates the time of the whole comparison.
+func (c *Comparing) Takes() time.Duration {
+	c.normalize()
+	var sum time.Duration
+	for round := range c.Rounds {
+		sum += c.RoundTakes(round)
+	}
+	return sum
+}
+
+// Compare measures both systems under every case, in turn, so many rounds; the one that comes first
+// changes with each round. On an error what was measured until then is returned too.
+func Compare(ctx context.Context, c Comparing) (*Comparison, error) {
+	c.normalize()
+	result := &Comparison{Peer: c.Peer.Name, Candidate: c.Candidate.Name, Machine: ThisMachine()}
 	for _, one := range c.Cases {
 		result.Cases = append(result.Cases, CaseResult{
 			Case: one, Name: one.Name, What: one.What, Members: one.Members,
+			Axis: one.Axis, X: one.X,
 		})
 	}
-	step, steps := 0, 2*c.Rounds*len(c.Cases)
+	begin, steps := time.Now(), 0
 	for round := range c.Rounds {
-		for i := range result.Cases {
+		steps += 2 * len(c.inRound(round))
+	}
+	step := 0
+	for round := range c.Rounds {
+		if c.Limit > 0 && round > 0 && time.Since(begin)+c.RoundTakes(round) > c.Limit {
+			break
+		}
+		for _, i := range c.inRound(round) {
 			for turn := range 2 {
-				into := &result.Cases[i]
-				system, reports := c.Peer, &into.Peer
-				if (round+turn)%2 == 1 {
-					system, reports = c.Candidate, &into.Candidate
-				}
 				step++
-				if c.Begin != nil {
-					c.Begin(step, steps, fmt.Sprintf("round %d, %s %s, %d members: %s",
-						round+1, into.Name, into.What, into.Members, system.Name))
+				if err := c.step(ctx, &result.Cases[i], round, turn, step, steps); err != nil {
+					return result, err
 				}
-				report, err := c.measure(ctx, system, &into.Case)
-				if err != nil {
-					return result, fmt.Errorf("%s, %s %s, %d members: %w",
-						system.Name, into.Name, into.What, into.Members, err)
-				}
-				*reports = append(*reports, report)
 			}
 		}
+		result.Rounds = round + 1
 	}
+	result.Seconds = time.Since(begin).Seconds()
 	return result, nil
+}
+
+// step measures one system under one case and works out the ratios so far.
+func (c *Comparing) step(
+	ctx context.Context, into *CaseResult, round, turn, step, steps int,
+) error {
+	system, reports := c.Peer, &into.Peer
+	if (round+turn)%2 == 1 {
+		system, reports = c.Candidate, &into.Candidate
+	}
+	if c.Begin != nil {
+		c.Begin(step, steps, fmt.Sprintf("round %d, %s %s, %d members: %s",
+			round+1, into.Name, into.What, into.Members, system.Name))
+	}
+	report, err := c.measure(ctx, system, &into.Case)
+	if err != nil {
+		return fmt.Errorf("%s, %s %s, %d members: %w",
+			system.Name, into.Name, into.What, into.Members, err)
+	}
+	*reports = append(*reports, report)
+	into.Ratios = into.ratios()
+	return nil
 }
 
 // measure runs one case against a new cluster.
@@ -103,8 +174,16 @@ func (c *Comparing) measure(ctx context.Context, s System, one *Case) (r *Report
 	}()
 	load := one.Load
 	load.Endpoints, load.PIDs = running.Endpoints, running.PIDs
-	load.Duration, load.Transport, load.Progress = c.Duration, c.Transport, c.Progress
-	report, err := Run(ctx, load)
+	load.Transport, load.Progress = c.Transport, c.Progress
+	if load.Total == 0 {
+		load.Duration = c.Duration
+	}
+	var report *Report
+	if one.Measure != nil {
+		report, err = one.Measure(ctx, running, load)
+	} else {
+		report, err = Run(ctx, load)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -112,73 +191,4 @@ func (c *Comparing) measure(ctx context.Context, s System, one *Case) (r *Report
 		return nil, fmt.Errorf("%d operations failed:\n%v", failed, report)
 	}
 	return report, nil
-}
-
-// A Ratio compares one measure of two systems.
-type Ratio struct {
-	Measure         Measure
-	Peer, Candidate float64 // medians over the rounds
-	Median          float64 // of the rounds' own ratios, candidate to peer
-	Low, High       float64 // the smallest and the largest of them
-	Claim           *Claim  // nil when nothing is claimed
-}
-
-// Met says whether the ratio keeps the claim.
-func (r *Ratio) Met() bool {
-	if r.Claim.AtLeast {
-		return r.Median >= r.Claim.Bound
-	}
-	return r.Median <= r.Claim.Bound
-}
-
-// Ratios returns a ratio for each measure of a case. The ratio is the median of those of the
-// rounds, not the ratio of the medians: the two runs of a round are neighbours, and the machine
-// drifts.
-func (c *CaseResult) Ratios() []Ratio {
-	rounds := min(len(c.Peer), len(c.Candidate))
-	if rounds == 0 {
-		return nil
-	}
-	var all []Ratio
-	for _, m := range measures() {
-		var peer, candidate, ratios []float64
-		for i := range rounds {
-			peer = append(peer, m.Of(c.Peer[i]))
-			candidate = append(candidate, m.Of(c.Candidate[i]))
-			ratios = append(ratios, candidate[i]/peer[i])
-		}
-		ratio := Ratio{
-			Measure: m, Peer: median(peer), Candidate: median(candidate), Median: median(ratios),
-			Low: slices.Min(ratios), High: slices.Max(ratios),
-		}
-		for i := range c.Case.Claims {
-			if c.Case.Claims[i].Measure == m {
-				ratio.Claim = &c.Case.Claims[i]
-			}
-		}
-		all = append(all, ratio)
-	}
-	return all
-}
-
-// Missed returns the number of claims that were measured and not kept.
-func (c *Comparison) Missed() int {
-	missed := 0
-	for i := range c.Cases {
-		for _, r := range c.Cases[i].Ratios() {
-			if r.Claim != nil && !r.Met() {
-				missed++
-			}
-		}
-	}
-	return missed
-}
-
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	middle := len(sorted) / 2
-	if len(sorted)%2 == 1 {
-		return sorted[middle]
-	}
-	return (sorted[middle-1] + sorted[middle]) / 2
 }

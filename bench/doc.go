@@ -13,13 +13,17 @@
 //
 //	Run ── connection 1 ── slots: each sends a request, waits for its answer, sends the next
 //	    ├─ connection 2 ── ...            (closed loop; with a rate: at fixed times)
-//	    └─ ...
-//	         │ latencies                      /proc/<pid>/stat: processor time of the servers
-//	         ▼                                         ▼
-//	    HDR histogram ───────────────► Report ◄────────┘
-//	                                     │ of many rounds
+//	    ├─ ...
+//	    └─ audience: streams of watchers, whose events are the operations
+//	         │ latencies                      /proc/<pid>: processor time, memory, bytes written
+//	         ▼                                /metrics: syncs    │
+//	    HDR histogram ───────────────► Report ◄──────────────────┘
+//	                                     │ of many rounds, cases and both systems
 //	                                     ▼
-//	                                 Comparison: medians, ratios, goals
+//	                                 Comparison ──► text, JSON, Markdown, a page with plots
+//
+// Some cases are more than a load: a Measurement stops and starts members, disturbs them, or runs
+// several loads, and reports figures of its own.
 //
 // There are two transports. The wire transport speaks HTTP/2 itself: one goroutine for a
 // connection and all of its clients, so that requests and answers travel in batches. It costs a
@@ -48,6 +52,6 @@
 //
 // # What it does not do
 //
-// It starts no servers and checks no history: a wrong answer is found only as far as a missing or a
-// short value. The wire transport has no TLS.
+// It starts no servers but that of empty calls, and checks no history: a wrong answer is found only
+// as far as a missing or a short value. The wire transport has no TLS.
 package bench

@@ -3,6 +3,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -13,9 +14,26 @@ type Workload string
 const (
 	// Put writes a value to a key.
 	Put Workload = "put"
-	// Range reads one key.
+	// Range reads one key, or as many as Span says.
 	Range Workload = "range"
+	// Txn reads a key in every second transaction and writes it in the others, if it exists.
+	Txn Workload = "txn"
+	// Grant makes leases.
+	Grant Workload = "grant"
+	// KeepAlive renews leases, on one stream a connection.
+	KeepAlive Workload = "keep-alive"
+	// Watch counts events: a put is one operation for each watcher that is told of it.
+	Watch Workload = "watch"
+	// STM moves an amount between two keys in software transactional memory, as clients do it.
+	STM Workload = "stm"
+	// Empty asks for the status with an empty request: on a floor server, what a call itself costs.
+	Empty Workload = "empty"
 )
+
+// workloads are all of them, in the order in which they are listed.
+func workloads() []Workload {
+	return []Workload{Put, Range, Txn, Grant, KeepAlive, Watch, STM, Empty}
+}
 
 // Transport names the client that carries the requests.
 type Transport string
@@ -44,6 +62,8 @@ type Options struct {
 	Sequential   bool // keys in order instead of at random
 	Serializable bool // reads from the member asked, without asking the others
 	SkipLoad     bool // Range: the keys are there already
+	Span         int  // Range: keys that one request reads; 1
+	Watchers     int  // Watch: of all connections, spread over the keys; 1
 
 	Total    int64         // operations; or
 	Duration time.Duration // how long to send; exactly one of both
@@ -51,8 +71,10 @@ type Options struct {
 	Rate     float64       // operations a second over all clients; 0 is as fast as answers come
 	Seed     uint64        // of keys and values
 
-	PIDs     []int          // processes whose use of processor and memory is read
+	PIDs     []int          // server processes whose use of the machine is read
 	Progress func(Progress) // called several times a second, from one goroutine; may be nil
+
+	epoch time.Time // of the times in values; set when a run begins
 }
 
 // Progress is how far a run is.
@@ -80,17 +102,36 @@ func (o *Options) normalize() error {
 	if o.Keys == 0 {
 		o.Keys = 100_000
 	}
+	o.Span = max(o.Span, 1)
+	if o.Workload == STM {
+		o.Transport = GRPC
+	}
+	o.epoch = time.Now()
+	o.Watchers = max(o.Watchers, 1)
+	return o.check()
+}
+
+// check returns what cannot be run.
+func (o *Options) check() error {
 	switch {
 	case len(o.Endpoints) == 0:
 		return fmt.Errorf("%w: no endpoint", ErrOptions)
-	case o.Workload != Put && o.Workload != Range:
-		return fmt.Errorf("%w: workload %q is none of put, range", ErrOptions, o.Workload)
+	case !slices.Contains(workloads(), o.Workload):
+		return fmt.Errorf("%w: workload %q is none of %v", ErrOptions, o.Workload, workloads())
 	case o.Transport != Wire && o.Transport != GRPC:
 		return fmt.Errorf("%w: transport %q is none of wire, grpc", ErrOptions, o.Transport)
 	case o.KeySize < 1 || o.ValueSize < 0 || o.Keys < 1 || o.Rate < 0:
 		return fmt.Errorf("%w: sizes, keys and rate must not be negative", ErrOptions)
-	case len(fmt.Sprint(o.Keys-1)) > o.KeySize:
+	case len(fmt.Sprint(o.Keys-1+min(o.Span-1, 1))) > o.KeySize:
 		return fmt.Errorf("%w: %d keys need more than %d bytes each", ErrOptions, o.Keys, o.KeySize)
+	case o.Span > o.Keys:
+		return fmt.Errorf("%w: a range of %d of %d keys", ErrOptions, o.Span, o.Keys)
+	case o.Workload == Watch && o.Watchers%o.Keys != 0:
+		return fmt.Errorf("%w: %d watchers cannot be shared by %d keys", ErrOptions, o.Watchers, o.Keys)
+	case o.Workload == KeepAlive && (o.Rate > 0 || o.Transport == GRPC):
+		return fmt.Errorf("%w: keep-alives have no rate and go by wire", ErrOptions)
+	case o.Workload == Watch && o.ValueSize < stampSize:
+		return fmt.Errorf("%w: events tell their time in %d bytes of value", ErrOptions, stampSize)
 	case (o.Total > 0) == (o.Duration > 0):
 		return fmt.Errorf("%w: give either a total or a duration", ErrOptions)
 	}

@@ -19,6 +19,8 @@ type ProcessUse struct {
 	ResidentBytes int64 `json:"resident_bytes"`
 	// PeakBytes is the most that it held since it began.
 	PeakBytes int64 `json:"peak_bytes"`
+	// WrittenBytes is what it has caused to be written to disks; 0 where the system does not tell.
+	WrittenBytes int64 `json:"written_bytes"`
 }
 
 // Linux counts processor time for user space in hundredths of a second, on every architecture.
@@ -42,6 +44,12 @@ func ReadProcess(pid int) (ProcessUse, error) {
 	}
 	use.ResidentBytes = statusBytes(string(status), "VmRSS:")
 	use.PeakBytes = statusBytes(string(status), "VmHWM:")
+	// Not every system counts it, and only the owner of a process may read it.
+	if io, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid)); err == nil {
+		_, rest, _ := strings.Cut("\n"+string(io), "\nwrite_bytes: ")
+		line, _, _ := strings.Cut(rest, "\n")
+		use.WrittenBytes, _ = strconv.ParseInt(line, 10, 64)
+	}
 	return use, nil
 }
 

@@ -55,5 +55,19 @@ func (r *recorder) merge(other *recorder) {
 	}
 }
 
+// latency sums up the operations that succeeded; all zero when there are none.
+func (r *recorder) latency() Latency {
+	h := r.latencies
+	if h.TotalCount() == 0 {
+		return Latency{}
+	}
+	at := func(q float64) float64 { return float64(h.ValueAtQuantile(q)) / 1e6 }
+	return Latency{
+		Min: float64(h.Min()) / 1e6, Mean: h.Mean() / 1e6,
+		P50: at(50), P90: at(90), P95: at(95), P99: at(99), P999: at(99.9),
+		Max: float64(h.Max()) / 1e6,
+	}
+}
+
 // errorsMax bounds the number of different messages that are kept.
 const errorsMax = 20

@@ -31,8 +31,30 @@ type Report struct {
 
 	ClientCPUMicros float64      `json:"client_cpu_micros_per_op"`
 	ServerCPUMicros float64      `json:"server_cpu_micros_per_op"` // of all processes together
-	Servers         []ProcessUse `json:"servers,omitempty"`        // CPUSeconds: during the run
+	WrittenPerOp    float64      `json:"written_bytes_per_op,omitempty"`
+	SyncsPerOp      float64      `json:"syncs_per_op,omitempty"` // 0: the servers do not tell
+	Servers         []ProcessUse `json:"servers,omitempty"`      // CPUSeconds: during the run
+
+	// Curve holds the latencies in ms at the fractions that Curve names.
+	Curve []float64 `json:"curve_ms,omitempty"`
+	// Figures are what only this kind of measurement has, by name.
+	Figures map[Measure]float64 `json:"figures,omitempty"`
 }
+
+// curveFractions are the points of a report's curve. They are denser where an operation is rarer:
+// 0, 50%, 90%, 99%, 99.9% and 99.99% are equally far apart.
+func curveFractions() []float64 {
+	var all []float64
+	rest := 1.0 // of the operations, which are slower
+	for range 41 {
+		all = append(all, 1-rest)
+		rest *= curveStep
+	}
+	return all
+}
+
+// curveStep is the tenth root of a tenth: ten points until nine tenths of the rest are faster.
+const curveStep = 0.7943282347242815
 
 // Latency holds milliseconds.
 type Latency struct {
@@ -47,7 +69,7 @@ type Latency struct {
 }
 
 func newReport(
-	o *Options, outcome *recorder, elapsed, own time.Duration, before, after []ProcessUse,
+	o *Options, outcome *recorder, elapsed, own time.Duration, before, after use,
 ) *Report {
 	h := outcome.latencies
 	at := func(q float64) float64 { return float64(h.ValueAtQuantile(q)) / 1e6 }
@@ -61,21 +83,29 @@ func newReport(
 		PerSecond:  float64(h.TotalCount()) / elapsed.Seconds(),
 	}
 	if r.Operations > 0 {
-		r.Latency = Latency{
-			Min: float64(h.Min()) / 1e6, Mean: h.Mean() / 1e6,
-			P50: at(50), P90: at(90), P95: at(95), P99: at(99), P999: at(99.9),
-			Max: float64(h.Max()) / 1e6,
-		}
+		r.Latency = outcome.latency()
 		r.ClientCPUMicros = own.Seconds() * 1e6 / float64(r.Operations)
-	}
-	for i, use := range after {
-		use.CPUSeconds -= before[i].CPUSeconds
-		r.Servers = append(r.Servers, use)
-		if r.Operations > 0 {
-			r.ServerCPUMicros += use.CPUSeconds * 1e6 / float64(r.Operations)
+		for _, fraction := range curveFractions() {
+			r.Curve = append(r.Curve, at(100*fraction))
 		}
 	}
+	r.charge(before, after)
 	return r
+}
+
+// charge adds what the servers used between two looks at them.
+func (r *Report) charge(before, after use) {
+	operations := float64(max(r.Operations, 1))
+	for i, one := range after.processes {
+		one.CPUSeconds -= before.processes[i].CPUSeconds
+		one.WrittenBytes -= before.processes[i].WrittenBytes
+		r.Servers = append(r.Servers, one)
+		r.ServerCPUMicros += one.CPUSeconds * 1e6 / operations
+		r.WrittenPerOp += float64(one.WrittenBytes) / operations
+	}
+	if before.syncs >= 0 && after.syncs >= 0 {
+		r.SyncsPerOp = (after.syncs - before.syncs) / operations
+	}
 }
 
 // Failed returns the number of operations that did not succeed.
@@ -106,6 +136,8 @@ func (r *Report) String() string {
 	fmt.Fprintf(table, "client\t%.1f µs of processor an operation\n", r.ClientCPUMicros)
 	if len(r.Servers) > 0 {
 		fmt.Fprintf(table, "servers\t%.1f µs of processor an operation\n", r.ServerCPUMicros)
+		fmt.Fprintf(table, "disks\t%.0f bytes written, %.4f syncs an operation\n",
+			r.WrittenPerOp, r.SyncsPerOp)
 	}
 	for _, s := range r.Servers {
 		fmt.Fprintf(table, "  process %d\t%.2f s of processor, %.1f MB resident, %.1f MB at most\n",

@@ -24,10 +24,8 @@ func Run(ctx context.Context, options Options) (*Report, error) {
 	if err := options.normalize(); err != nil {
 		return nil, err
 	}
-	if options.Workload == Range && !options.SkipLoad {
-		if err := load(ctx, &options); err != nil {
-			return nil, fmt.Errorf("bench: load of the keys: %w", err)
-		}
+	if err := prepare(ctx, &options); err != nil {
+		return nil, err
 	}
 	r, err := newRun(ctx, &options, options.Workload, options.Sequential)
 	if err != nil {
@@ -40,7 +38,7 @@ func Run(ctx context.Context, options Options) (*Report, error) {
 			return nil, err
 		}
 	}
-	before, err := readProcesses(options.PIDs)
+	before, err := readUse(ctx, &options)
 	if err != nil {
 		return nil, err
 	}
@@ -51,19 +49,35 @@ func Run(ctx context.Context, options Options) (*Report, error) {
 		return nil, err
 	}
 	elapsed, own := time.Since(st.begin), ownCPU()-ownBefore
-	after, err := readProcesses(options.PIDs)
+	after, err := readUse(ctx, &options)
 	if err != nil {
 		return nil, err
 	}
 	return newReport(&options, outcome, elapsed, own, before, after), nil
 }
 
-// load writes every key once, over the same connections as the run will use.
-func load(ctx context.Context, options *Options) error {
+// prepare makes the keys or the leases that a workload needs.
+func prepare(ctx context.Context, options *Options) error {
+	switch {
+	case options.SkipLoad:
+	case options.Workload == Range || options.Workload == Txn:
+		if err := load(ctx, options, Put); err != nil {
+			return fmt.Errorf("bench: load of the keys: %w", err)
+		}
+	case options.Workload == KeepAlive:
+		if err := load(ctx, options, Grant); err != nil {
+			return fmt.Errorf("bench: grant of the leases: %w", err)
+		}
+	}
+	return nil
+}
+
+// load writes every key, or grants every lease, once, over as many connections as the run will use.
+func load(ctx context.Context, options *Options, workload Workload) error {
 	fill := *options
 	fill.Clients = max(options.Clients, loadClients)
-	fill.Rate = 0
-	r, err := newRun(ctx, &fill, Put, true)
+	fill.Workload, fill.Rate = workload, 0
+	r, err := newRun(ctx, &fill, workload, true)
 	if err != nil {
 		return err
 	}
@@ -85,6 +99,7 @@ const loadClients = 200
 type run struct {
 	carriers []carrier
 	clients  [][]*client // by connection
+	audience *audience   // of the workload Watch; else nil
 	progress func(Progress)
 }
 
@@ -100,18 +115,32 @@ func newRun(ctx context.Context, o *Options, workload Workload, sequential bool)
 	}
 	for i := range o.Connections {
 		endpoint := o.Endpoints[i%len(o.Endpoints)]
-		c, err := dial(ctx, o.Transport, endpoint, r.clients[i][0].source.method())
+		c, err := dial(ctx, o.Transport, workload, endpoint, r.clients[i][0].source.method)
 		if err != nil {
 			r.close()
 			return nil, err
 		}
 		r.carriers = append(r.carriers, c)
 	}
+	if workload == Watch {
+		var err error
+		if r.audience, err = listen(ctx, o); err != nil {
+			r.close()
+			return nil, err
+		}
+	}
 	return r, nil
 }
 
-func dial(ctx context.Context, transport Transport, endpoint, method string) (carrier, error) {
-	if transport == GRPC {
+func dial(
+	ctx context.Context, transport Transport, workload Workload, endpoint, method string,
+) (carrier, error) {
+	switch {
+	case workload == KeepAlive:
+		return dialKeepAlive(ctx, endpoint)
+	case workload == STM:
+		return dialSTM(ctx, endpoint)
+	case transport == GRPC:
 		return dialGRPC(ctx, endpoint)
 	}
 	return dialWire(ctx, endpoint, method)
@@ -122,10 +151,16 @@ func (r *run) close() {
 	for _, c := range r.carriers {
 		_ = c.close()
 	}
+	if r.audience != nil {
+		r.audience.close()
+	}
 }
 
 // stage runs one stage on all connections and returns all outcomes together.
 func (r *run) stage(ctx context.Context, phase string, st *stage) (*recorder, error) {
+	if r.audience != nil {
+		r.audience.begin(st)
+	}
 	var recorders []*recorder
 	for range r.carriers {
 		recorders = append(recorders, newRecorder())
@@ -156,7 +191,10 @@ func (r *run) stage(ctx context.Context, phase string, st *stage) (*recorder, er
 	for _, one := range recorders {
 		all.merge(one)
 	}
-	return all, nil
+	if r.audience == nil || len(all.errors) > 0 {
+		return all, nil
+	}
+	return r.audience.finish(ctx, st)
 }
 
 var errStalled = errors.New("no answer came for 10 s")
@@ -211,16 +249,4 @@ func total(recorders []*recorder) int64 {
 		sum += one.done.Load()
 	}
 	return sum
-}
-
-func readProcesses(pids []int) ([]ProcessUse, error) {
-	var all []ProcessUse
-	for _, pid := range pids {
-		use, err := ReadProcess(pid)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, use)
-	}
-	return all, nil
 }

@@ -13,7 +13,16 @@ type stage struct {
 	begin   time.Time     // of the pace
 	period  time.Duration // between two operations of one client; 0 is no pace
 	clients int
+	sent    atomic.Int64                   // operations that were begun
+	gate    func(sent int64) (closed bool) // nil: always open
 }
+
+// gateInterval is the time between two looks at a gate that is closed.
+const gateInterval = 100 * time.Microsecond
+
+// closed says whether nothing more may be begun for now, because too much of what was done has not
+// arrived where it is counted.
+func (s *stage) closed() bool { return s.gate != nil && s.gate(s.sent.Load()) }
 
 // newStage begins now.
 func newStage(total int64, duration time.Duration, rate float64, clients int) *stage {
@@ -28,10 +37,13 @@ func newStage(total int64, duration time.Duration, rate float64, clients int) *s
 
 // take asks to send one more operation.
 func (s *stage) take(now time.Time) bool {
-	if s.total > 0 {
-		return s.tickets.Add(-1) >= 0
+	if s.total > 0 && s.tickets.Add(-1) < 0 || s.total == 0 && !now.Before(s.end) {
+		return false
 	}
-	return now.Before(s.end)
+	if s.gate != nil {
+		s.sent.Add(1)
+	}
+	return true
 }
 
 // due returns when a client sends its operation number turn: the clients are spread over a

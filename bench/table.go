@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 )
 
 // String returns the comparison as a table, one block for each case. A ratio is the candidate's
@@ -12,23 +13,71 @@ import (
 func (c *Comparison) String() string {
 	var text strings.Builder
 	row := func(cells ...any) {
-		line := fmt.Sprintf("  %-14s %10s %10s  %7s  %-12s %7s  %s", cells...)
+		line := fmt.Sprintf("  %-22s %10s %10s  %8s  %-14s %10s  %s", cells...)
 		text.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	for i := range c.Cases {
 		one := &c.Cases[i]
-		fmt.Fprintf(&text, "%s  %s, %d member", one.Name, one.What, one.Members)
-		if one.Members > 1 {
-			text.WriteByte('s')
-		}
-		text.WriteByte('\n')
+		fmt.Fprintf(&text, "%s  %s\n", one.Name, one.title())
 		row("", c.Peer, c.Candidate, "ratio", "rounds", "goal", "")
-		for _, r := range one.Ratios() {
-			row(r.Measure, number(r.Peer), number(r.Candidate), fmt.Sprintf("%.2f ×", r.Median),
+		for _, r := range one.Ratios {
+			row(r.Measure, number(r.Peer), number(r.Candidate), times(r.Median),
 				fmt.Sprintf("%.2f to %.2f", r.Low, r.High), r.goal(), r.verdict())
 		}
 	}
+	fmt.Fprintf(&text, "\n%s\n", c.summary())
 	return text.String()
+}
+
+// title says what is measured on what.
+func (c *CaseResult) title() string {
+	if c.Members == 1 {
+		return c.What
+	}
+	return fmt.Sprintf("%s, %d members", c.What, c.Members)
+}
+
+// summary is the end of a comparison.
+func (c *Comparison) summary() string {
+	kept, all := c.Claims()
+	took := time.Duration(c.Seconds) * time.Second
+	return fmt.Sprintf("%d of %d goals met; %d rounds in %v\n%s",
+		kept, all, c.Rounds, took, &c.Machine)
+}
+
+// times writes a ratio; one that nothing is known of is empty.
+func times(ratio float64) string {
+	if ratio == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.2f ×", ratio)
+}
+
+// Markdown returns the comparison as one table of what has a goal and one of all else.
+func (c *Comparison) Markdown() string {
+	var goals, rest strings.Builder
+	fmt.Fprintf(&goals, "| | workload | measure | %s | %s | ratio | rounds | goal | |\n",
+		c.Peer, c.Candidate)
+	goals.WriteString("|---|---|---|--:|--:|--:|---|--:|---|\n")
+	fmt.Fprintf(&rest, "| | workload | measure | %s | %s | ratio | rounds |\n",
+		c.Peer, c.Candidate)
+	rest.WriteString("|---|---|---|--:|--:|--:|---|\n")
+	for i := range c.Cases {
+		one := &c.Cases[i]
+		for _, r := range one.Ratios {
+			into := &rest
+			if r.Claim != nil {
+				into = &goals
+			}
+			fmt.Fprintf(into, "| %s | %s | %s | %s | %s | %s | %.2f to %.2f |", one.Name, one.title(),
+				r.Measure, number(r.Peer), number(r.Candidate), times(r.Median), r.Low, r.High)
+			if r.Claim != nil {
+				fmt.Fprintf(into, " %s | %s |", r.goal(), r.verdict())
+			}
+			into.WriteByte('\n')
+		}
+	}
+	return c.summary() + "\n\n" + goals.String() + "\n" + rest.String()
 }
 
 // number writes a figure with about three digits that count.
@@ -47,9 +96,17 @@ func (r *Ratio) goal() string {
 	case r.Claim == nil:
 		return ""
 	case r.Claim.AtLeast:
-		return fmt.Sprintf("≥ %.2f", r.Claim.Bound)
+		return fmt.Sprintf("≥ %.2f%s", r.Claim.Bound, r.unit())
 	}
-	return fmt.Sprintf("≤ %.2f", r.Claim.Bound)
+	return fmt.Sprintf("≤ %.2f%s", r.Claim.Bound, r.unit())
+}
+
+// unit tells a bound on a ratio from one on the figure itself.
+func (r *Ratio) unit() string {
+	if r.Claim.Own {
+		return " own"
+	}
+	return " ×"
 }
 
 func (r *Ratio) verdict() string {

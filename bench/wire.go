@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+	"google.golang.org/protobuf/proto"
 )
 
 // A wire is one HTTP/2 connection that carries the unary gRPC calls of several clients. One
@@ -33,8 +34,9 @@ type wire struct {
 	frameSize    int   // payload of the largest frame that it takes
 	received     int   // bytes of answers that were not yet given back to the peer's window
 	nextStream   uint32
-	slots        map[uint32]*slot // by the stream of the call that is under way
-	blocked      []*slot          // wait for a window, in order
+	slots        map[uint32]*slot         // by the stream of the call that is under way
+	blocked      []*slot                  // wait for a window, in order
+	taker        func(piece []byte) error // of the answers of a stream; nil for single calls
 
 	status  string // of the header block that is being decoded
 	message string
@@ -168,7 +170,17 @@ func (w *wire) data(f *http2.DataFrame) (*slot, error) {
 		if err := w.framer.WriteWindowUpdate(0, uint32(w.received)); err != nil {
 			return nil, err
 		}
+		if w.taker != nil { // nothing else is on this connection
+			if err := w.framer.WriteWindowUpdate(f.StreamID, uint32(w.received)); err != nil {
+				return nil, err
+			}
+		}
 		w.received = 0
+	}
+	if w.taker != nil {
+		if err := w.taker(f.Data()); err != nil {
+			return nil, err
+		}
 	}
 	if s := w.slots[f.StreamID]; s != nil {
 		s.answerBytes += len(f.Data())
@@ -227,7 +239,7 @@ func (w *wire) settings(f *http2.SettingsFrame) error {
 		case http2.SettingInitialWindowSize:
 			change := int64(setting.Val) - w.streamWindow
 			w.streamWindow += change
-			for _, s := range w.blocked {
+			for _, s := range w.slots {
 				s.window += change
 			}
 		case http2.SettingMaxFrameSize:
@@ -252,10 +264,16 @@ func (w *wire) opened(f *http2.WindowUpdateFrame) {
 	w.unblock()
 }
 
-// grpcPrefix is the header of a message of a gRPC stream: not compressed, and its length.
-func grpcPrefix(message []byte) {
-	message[0] = 0
-	binary.BigEndian.PutUint32(message[1:5], uint32(len(message)-5))
+// appendMessage appends a message as gRPC frames it: not compressed, its length, its bytes.
+func appendMessage(buffer []byte, message proto.Message) ([]byte, error) {
+	begin := len(buffer)
+	buffer = append(buffer, 0, 0, 0, 0, 0)
+	buffer, err := proto.MarshalOptions{}.MarshalAppend(buffer, message)
+	if err != nil {
+		return nil, fmt.Errorf("encode a request: %w", err)
+	}
+	binary.BigEndian.PutUint32(buffer[begin+1:], uint32(len(buffer)-begin-5))
+	return buffer, nil
 }
 
 // writeHeaders begins a stream.
@@ -279,7 +297,7 @@ func (w *wire) unblock() {
 			if size <= 0 {
 				break
 			}
-			last := int(size) == len(s.unsent)
+			last := int(size) == len(s.unsent) && !s.open
 			// Writing to the buffer cannot fail.
 			_ = w.framer.WriteData(s.stream, last, s.unsent[:size])
 			s.unsent = s.unsent[size:]

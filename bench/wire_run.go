@@ -2,11 +2,8 @@ package bench
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"time"
-
-	"google.golang.org/protobuf/proto"
 )
 
 // A slot is one client on a wire: at most one request under way.
@@ -18,6 +15,7 @@ type slot struct {
 	stream      uint32
 	request     []byte // gRPC message of the one under way
 	unsent      []byte // the part of it that waits for a window
+	open        bool   // more requests follow on the same stream
 	window      int64  // of its stream
 	answerBytes int
 	problem     string // of the one that just ended
@@ -48,7 +46,7 @@ func (w *wire) run(st *stage, clients []*client, into *recorder) error {
 		if err := w.flush(); err != nil {
 			return err
 		}
-		if ready, err := w.await(waiting); err != nil {
+		if ready, err := w.await(st, waiting); err != nil {
 			return err
 		} else if !ready {
 			continue
@@ -73,7 +71,7 @@ func (w *wire) readAll(st *stage, waiting []*slot, into *recorder) ([]*slot, err
 		now := time.Now()
 		s.finish(now, into)
 		s.due = st.due(s.number, s.turn)
-		if s.due.After(now) {
+		if s.due.After(now) || st.closed() {
 			waiting = append(waiting, s)
 		} else if st.take(now) {
 			if err := w.send(s, now); err != nil {
@@ -93,6 +91,8 @@ func (w *wire) sendDue(st *stage, waiting []*slot, now time.Time) ([]*slot, erro
 		case s.due.After(now) && (st.total > 0 || s.due.Before(st.end)):
 			rest = append(rest, s)
 		case s.due.After(now):
+		case st.closed():
+			rest = append(rest, s)
 		case st.take(now):
 			if err := w.send(s, now); err != nil {
 				return nil, err
@@ -102,14 +102,18 @@ func (w *wire) sendDue(st *stage, waiting []*slot, now time.Time) ([]*slot, erro
 	return rest, nil
 }
 
-// await waits until there is something to read, or the first of the waiting slots is due.
-func (w *wire) await(waiting []*slot) (ready bool, err error) {
+// await waits until there is something to read, or the first of the waiting slots is due, or it is
+// time to look whether the stage is open again.
+func (w *wire) await(st *stage, waiting []*slot) (ready bool, err error) {
 	if len(waiting) > 0 {
 		first := waiting[0].due
 		for _, s := range waiting {
 			if s.due.Before(first) {
 				first = s.due
 			}
+		}
+		if st.gate != nil {
+			first = time.Now().Add(gateInterval)
 		}
 		if err := w.conn.SetReadDeadline(first); err != nil {
 			return false, err
@@ -132,22 +136,20 @@ func (w *wire) send(s *slot, now time.Time) error {
 	if w.nextStream > wireStreamMax {
 		return errors.New("a connection carries no more than 2^30 calls")
 	}
-	message := s.source.next()
-	s.request = append(s.request[:0], 0, 0, 0, 0, 0)
-	request, err := proto.MarshalOptions{}.MarshalAppend(s.request, message)
-	if err != nil {
-		return fmt.Errorf("encode a request: %w", err)
-	}
-	grpcPrefix(request)
-	s.request, s.unsent = request, request
-	s.stream, s.window, s.answerBytes = w.nextStream, w.streamWindow, 0
-	w.nextStream += 2
-	w.slots[s.stream] = s
-	s.turn++
 	s.started = now
 	if !s.due.IsZero() {
 		s.started = s.due
 	}
+	message := s.source.next(s.started)
+	var err error
+	if s.request, err = appendMessage(s.request[:0], message); err != nil {
+		return err
+	}
+	s.unsent = s.request
+	s.stream, s.window, s.answerBytes = w.nextStream, w.streamWindow, 0
+	w.nextStream += 2
+	w.slots[s.stream] = s
+	s.turn++
 	w.writeHeaders(s)
 	w.blocked = append(w.blocked, s)
 	w.unblock()
@@ -160,7 +162,7 @@ func (s *slot) finish(now time.Time, into *recorder) {
 	case s.problem != "":
 		into.failed(s.problem)
 	case s.answerBytes < s.source.want:
-		into.failed("the answer lacks the value: is the key there?")
+		into.failed(errShort)
 	default:
 		into.ok(now.Sub(s.started))
 	}

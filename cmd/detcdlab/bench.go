@@ -16,31 +16,64 @@ func benchCommand() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure an endpoint, or detcd and etcd side by side",
 	}
-	command.AddCommand(
-		loadCommand(bench.Put, "Write keys",
-			`put writes values to keys, in a closed loop: every client waits for its answer before it
-sends the next request. With --rate, requests are sent at fixed times, and a latency is counted from
-the time at which its request was due.`),
-		loadCommand(bench.Range, "Read keys",
-			`range reads one key a request, linearizably or, with --serializable, from whatever the
-member that is asked has applied. The keys are written first, unless --skip-load says that an
-earlier run with the same sizes has done so.`),
-		compareCommand(),
-	)
+	for _, w := range loads() {
+		command.AddCommand(loadCommand(w))
+	}
+	command.AddCommand(compareCommand(), scaleCommand(), renderCommand())
+	command.AddCommand(diskCommand(), floorCommand())
 	return command
 }
 
+// A loadText describes a workload as a command.
+type loadText struct {
+	workload bench.Workload
+	keys     int // by default
+	short    string
+	long     string
+}
+
+// loads are the workloads that have a command.
+func loads() []loadText {
+	return []loadText{
+		{bench.Put, 100_000, "Write keys",
+			`put writes values to keys, in a closed loop: every client waits for its answer before it
+sends the next request. With --rate, requests are sent at fixed times, and a latency is counted from
+the time at which its request was due.`},
+		{bench.Range, 10_000, "Read keys",
+			`range reads one key a request, or --span of them, linearizably or, with --serializable, from
+whatever the member that is asked has applied. The keys are written first, unless --skip-load says
+that an earlier run with the same sizes has done so.`},
+		{bench.Txn, 10_000, "Read and write keys in transactions",
+			`txn asks in each transaction whether a key exists, and then reads it in every second one and
+writes it in the others. The keys are written first, unless --skip-load is given.`},
+		{bench.Grant, 100_000, "Grant leases",
+			`grant makes leases that nothing is attached to. They live for ten minutes.`},
+		{bench.KeepAlive, 10_000, "Renew leases",
+			`keep-alive grants --key-space-size leases and renews them at random, on one stream for each
+connection.`},
+		{bench.Watch, 1, "Write keys and count the events that watchers get",
+			`watch puts --watchers watchers on the keys, the same number on each, with one stream for each
+connection, and writes keys. An operation is an event that arrived; its latency begins when the put
+was due. Without --rate, at most as many puts as there are clients are unseen by some watcher.`},
+		{bench.STM, 1000, "Run software transactions of etcd's own client",
+			`stm reads two keys and writes both in each transaction, with etcd's client and its STM, which
+begins again when somebody else was faster.`},
+		{bench.Empty, 1, "Ask for the status",
+			`empty sends requests for the status of the member, which are empty.`},
+	}
+}
+
 // loadCommand is the command of one workload.
-func loadCommand(workload bench.Workload, short, long string) *cobra.Command {
-	o := bench.Options{Workload: workload}
+func loadCommand(text loadText) *cobra.Command {
+	o := bench.Options{Workload: text.workload}
 	var asJSON bool
 	var transport string
 	command := &cobra.Command{
-		Use:   string(workload),
-		Short: short,
-		Long:  long,
+		Use:   string(text.workload),
+		Short: text.short,
+		Long:  text.long,
 		Example: fmt.Sprintf(`  detcdlab bench %[1]s --clients 100 --conns 10 --duration 10s
-  detcdlab bench %[1]s --clients 1 --total 10000 --pid $(pidof detcd) --json`, workload),
+  detcdlab bench %[1]s --clients 1 --total 10000 --pid $(pidof detcd) --json`, text.workload),
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			o.Transport = bench.Transport(transport)
@@ -70,10 +103,16 @@ func loadCommand(workload bench.Workload, short, long string) *cobra.Command {
 			return nil
 		},
 	}
-	keys := 100_000
-	if workload == bench.Range {
-		keys = 10_000 // they are loaded first
-	}
+	addLoadFlags(command, &o, text)
+	flags := command.Flags()
+	flags.StringVar(&transport, "transport", string(bench.Wire),
+		"client: wire (own HTTP/2, cheap) or grpc (ordinary stubs)")
+	flags.BoolVar(&asJSON, "json", false, "print the report as JSON")
+	return command
+}
+
+// addLoadFlags adds the flags of a load. What only one workload has, only its command shows.
+func addLoadFlags(command *cobra.Command, o *bench.Options, text loadText) {
 	flags := command.Flags()
 	flags.StringSliceVar(&o.Endpoints, "endpoints", []string{"127.0.0.1:2379"},
 		"members to send to; connections are spread over them")
@@ -81,7 +120,7 @@ func loadCommand(workload bench.Workload, short, long string) *cobra.Command {
 	flags.IntVar(&o.Connections, "conns", 1, "connections that the clients share")
 	flags.IntVar(&o.KeySize, "key-size", 8, "bytes of a key")
 	flags.IntVar(&o.ValueSize, "val-size", 8, "bytes of a value")
-	flags.IntVar(&o.Keys, "key-space-size", keys, "number of different keys")
+	flags.IntVar(&o.Keys, "key-space-size", text.keys, "number of different keys")
 	flags.BoolVar(&o.Sequential, "sequential-keys", false, "keys in order instead of at random")
 	flags.Int64Var(&o.Total, "total", 0, "requests to send, instead of --duration")
 	flags.DurationVar(&o.Duration, "duration", 0, "how long to send (default 10s)")
@@ -90,15 +129,17 @@ func loadCommand(workload bench.Workload, short, long string) *cobra.Command {
 		"requests a second of all clients; 0: as fast as answers come")
 	flags.Uint64Var(&o.Seed, "seed", 1, "of keys and values")
 	flags.IntSliceVar(&o.PIDs, "pid", nil, "server processes whose processor time and memory to read")
-	flags.StringVar(&transport, "transport", string(bench.Wire),
-		"client: wire (own HTTP/2, cheap) or grpc (ordinary stubs)")
-	flags.BoolVar(&asJSON, "json", false, "print the report as JSON")
-	if workload == bench.Range {
-		flags.BoolVar(&o.Serializable, "serializable", false, "read what the member has applied")
-		flags.BoolVar(&o.SkipLoad, "skip-load", false, "the keys are there already")
-	}
 	command.MarkFlagsMutuallyExclusive("total", "duration")
-	return command
+	switch text.workload {
+	case bench.Range:
+		flags.BoolVar(&o.Serializable, "serializable", false, "read what the member has applied")
+		flags.IntVar(&o.Span, "span", 1, "keys that one request reads")
+		flags.BoolVar(&o.SkipLoad, "skip-load", false, "the keys are there already")
+	case bench.Txn, bench.KeepAlive:
+		flags.BoolVar(&o.SkipLoad, "skip-load", false, "the keys or leases are there already")
+	case bench.Watch:
+		flags.IntVar(&o.Watchers, "watchers", 1, "watchers of all keys together")
+	}
 }
 
 // hostPort takes an endpoint as etcdctl does, with or without a scheme.

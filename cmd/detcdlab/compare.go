@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"detcd/bench"
 	"detcd/faults/nemesis"
@@ -36,6 +37,7 @@ func system(name, binary, dir string, memberArgs []string) bench.System {
 		running := bench.Running{Endpoints: cluster.Endpoints()}
 		for _, m := range cluster.Members() {
 			running.PIDs = append(running.PIDs, m.PID())
+			running.Members = append(running.Members, m)
 		}
 		running.Stop = func() error {
 			return errors.Join(cluster.Exited(), cluster.Close(), os.RemoveAll(place))
@@ -45,71 +47,103 @@ func system(name, binary, dir string, memberArgs []string) bench.System {
 	return bench.System{Name: name, Start: start}
 }
 
+// A comparison is the command's flags.
+type comparison struct {
+	bench.Comparing
+	etcd, detcd, dir, transport string
+	only, memberArgs            []string
+	strict                      bool
+	output                      output
+}
+
 // compareCommand is `detcdlab bench compare`.
 func compareCommand() *cobra.Command {
-	var etcd, detcd, dir, transport string
-	var only, memberArgs []string
-	var strict, asJSON bool
-	c := bench.Comparing{}
+	c := &comparison{}
 	command := &cobra.Command{
 		Use:   "compare",
 		Short: "Measure etcd and detcd in turn and hold the ratios against the goals",
 		Long: `compare starts a new cluster of etcd and one of detcd, in turn, for every workload and
-round, puts the same load on both and prints medians and ratios next to the goals P1 to P5. A ratio
+round, puts the same load on both and prints medians and ratios next to the goals P1 to P10. A ratio
 is the median of those of the rounds: the two runs of a round are neighbours in time, and a machine
-drifts.`,
-		Example: `  detcdlab bench compare --etcd .cache/etcd/etcd --detcd bin/detcd
-  detcdlab bench compare --etcd .cache/etcd/etcd --detcd bin/detcd --only P1,P3 --rounds 5`,
+drifts. It says first how long it will take; --limit ends it earlier, after a whole round.`,
+		Example: `  detcdlab bench compare --html report.html
+  detcdlab bench compare --only P1,P3 --rounds 3
+  detcdlab bench compare --limit 15m --markdown table.md --json all.json`,
 		Args: cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
-			if c.Rounds < 1 || c.Duration <= 0 {
-				return errors.New("rounds and duration must be positive")
-			}
-			cases, err := chooseCases(only)
-			if err != nil {
-				return err
-			}
-			c.Cases, c.Transport = cases, bench.Transport(transport)
-			c.Peer = system("etcd", etcd, dir, memberArgs)
-			c.Candidate = system("detcd", detcd, dir, memberArgs)
-			say := newSpeaker(command.ErrOrStderr())
-			var head string
-			c.Begin = func(step, steps int, what string) {
-				head = fmt.Sprintf("[%d/%d] %s  ", step, steps, what)
-				say.line(head)
-			}
-			c.Progress = func(p bench.Progress) { say.line(benchLine(head, p)) }
-			result, err := bench.Compare(command.Context(), c)
-			say.clear()
-			if err == nil || result != nil && len(result.Cases[0].Candidate) > 0 {
-				err = errors.Join(err, print(command.OutOrStdout(), result, asJSON))
-			}
-			if err != nil {
-				return err
-			}
-			if missed := result.Missed(); strict && missed > 0 {
-				return fmt.Errorf("%d goals were missed", missed)
-			}
-			return nil
-		},
+		RunE: func(command *cobra.Command, _ []string) error { return c.run(command) },
 	}
 	flags := command.Flags()
-	flags.StringVar(&etcd, "etcd", ".cache/etcd/etcd", "the etcd server")
-	flags.StringVar(&detcd, "detcd", "bin/detcd", "the detcd server")
-	flags.StringSliceVar(&only, "only", nil, "goals to measure, such as P1,P3 (default all)")
-	flags.IntVar(&c.Rounds, "rounds", 3, "how often each is measured")
-	flags.DurationVar(&c.Duration, "duration", 5*time.Second, "of each measurement")
-	flags.StringVar(&dir, "dir", "", "where the clusters keep their data; it should be on a real disk")
-	flags.StringVar(&transport, "transport", string(bench.Wire), "client: wire or grpc")
-	flags.StringArrayVar(&memberArgs, "member-arg", nil, memberArgUsage)
-	flags.BoolVar(&strict, "strict", false, "end with status 1 when a goal is missed")
-	flags.BoolVar(&asJSON, "json", false, "print all reports as JSON")
+	c.addFlags(flags)
+	flags.StringSliceVar(&c.only, "only", nil,
+		"goals to measure, such as P1,P3; + is what has no goal (default all)")
+	flags.IntVar(&c.Rounds, "rounds", 5, "how often each is measured")
+	flags.DurationVar(&c.Duration, "duration", 3*time.Second, "of each measurement")
+	flags.BoolVar(&c.strict, "strict", false, "end with status 1 when a goal is missed")
 	return command
 }
 
+// addFlags adds the flags of every comparison.
+func (c *comparison) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&c.etcd, "etcd", ".cache/etcd/etcd", "the etcd server")
+	flags.StringVar(&c.detcd, "detcd", "bin/detcd", "the detcd server")
+	flags.StringVar(&c.dir, "dir", "",
+		"where the clusters keep their data; it should be on a real disk (default: temporary files)")
+	flags.StringArrayVar(&c.memberArgs, "member-arg", []string{"--quota-backend-bytes=17179869184"},
+		memberArgUsage)
+	flags.StringVar(&c.transport, "transport", string(bench.Wire), "client: wire or grpc")
+	flags.DurationVar(&c.Limit, "limit", 0, "begin no round that would end later than this")
+	c.output.addFlags(flags)
+}
+
+func (c *comparison) run(command *cobra.Command) error {
+	if c.Rounds < 1 || c.Duration <= 0 {
+		return errors.New("rounds and duration must be positive")
+	}
+	floor, stop, err := startFloor()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if c.Cases, err = chooseCases(bench.Goals(floor), c.only); err != nil {
+		return err
+	}
+	result, err := c.measure(command)
+	if err == nil || result != nil && len(result.Cases[0].Ratios) > 0 {
+		err = errors.Join(err, c.output.write(command.OutOrStdout(), result))
+	}
+	if err != nil {
+		return err
+	}
+	if kept, all := result.Claims(); c.strict && kept < all {
+		return fmt.Errorf("%d goals of %d were missed", all-kept, all)
+	}
+	return nil
+}
+
+// measure says how long it will take and measures the cases.
+func (c *comparison) measure(command *cobra.Command) (*bench.Comparison, error) {
+	c.Transport = bench.Transport(c.transport)
+	c.Peer = system("etcd", c.etcd, c.dir, c.memberArgs)
+	c.Candidate = system("detcd", c.detcd, c.dir, c.memberArgs)
+	say := newSpeaker(command.ErrOrStderr())
+	c.report(say)
+	command.PrintErrf("about %v in %d rounds\n", c.Takes().Round(time.Minute), c.Rounds)
+	defer say.clear()
+	return bench.Compare(command.Context(), c.Comparing)
+}
+
+// report makes the comparison say how far it is.
+func (c *comparison) report(say *speaker) {
+	var head string
+	c.Begin = func(step, steps int, what string) {
+		head = fmt.Sprintf("[%d/%d] %s  ", step, steps, what)
+		say.line(head)
+	}
+	c.Progress = func(p bench.Progress) { say.line(benchLine(head, p)) }
+}
+
 // chooseCases returns the cases of the named goals, all when none is named.
-func chooseCases(only []string) ([]bench.Case, error) {
-	all := bench.Goals()
+func chooseCases(all []bench.Case, only []string) ([]bench.Case, error) {
 	if len(only) == 0 {
 		return all, nil
 	}
@@ -126,6 +160,7 @@ func chooseCases(only []string) ([]bench.Case, error) {
 			for _, one := range all {
 				names = append(names, one.Name)
 			}
+			slices.Sort(names)
 			return nil, fmt.Errorf("no goal %q; there are %s", name,
 				strings.Join(slices.Compact(names), ", "))
 		}

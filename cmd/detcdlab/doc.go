@@ -1,8 +1,10 @@
 // Command detcdlab is the laboratory: it puts a cluster under load, breaks it, measures it and
 // judges what it did.
 //
-//	detcdlab bench put|range   load on any endpoint: throughput, latencies, use of the processor
+//	detcdlab bench put|range|… load on any endpoint: throughput, latencies, use of the processor
 //	detcdlab bench compare     etcd and detcd in turn, against the goals
+//	detcdlab bench scale       how the cost of a put grows, on both
+//	detcdlab bench disk|floor  what the machine allows
 //	detcdlab demo              a cluster that loses its leader to kill -9, to look at
 //	detcdlab torture           a real cluster, broken in many ways; its history is judged
 //	detcdlab torture-kill      kill -9 a thousand times, judged while it runs

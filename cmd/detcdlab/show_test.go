@@ -121,15 +121,17 @@ func TestEndpointsAreTakenWithAndWithoutAScheme(t *testing.T) {
 }
 
 func TestGoalsAreChosenByName(t *testing.T) {
-	all, err := chooseCases(nil)
-	if err != nil || len(all) != len(bench.Goals()) {
+	goals := bench.Goals("h:1")
+	all, err := chooseCases(goals, nil)
+	if err != nil || len(all) != len(goals) {
 		t.Errorf("%d cases, %v", len(all), err)
 	}
-	two, err := chooseCases([]string{"p2", "P5"})
+	two, err := chooseCases(goals, []string{"p2", "P5"})
 	if err != nil || len(two) != 3 || two[0].Name != "P2" || two[2].Name != "P5" {
 		t.Errorf("%v, %v", two, err)
 	}
-	if _, err := chooseCases([]string{"P99"}); err == nil || !strings.Contains(err.Error(), "P1, P2") {
+	_, err = chooseCases(goals, []string{"P99"})
+	if err == nil || !strings.Contains(err.Error(), "P1, P10, P2") {
 		t.Errorf("%v", err)
 	}
 }

@@ -1,0 +1,12 @@
+//go:build !linux
+
+package bench
+
+import (
+	"io/fs"
+	"os"
+)
+
+func occupied(info fs.FileInfo) int64 { return info.Size() }
+
+func syncData(file *os.File) error { return file.Sync() }

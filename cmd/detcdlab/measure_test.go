@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"detcd/bench"
+	"detcd/cmd/detcd/testbed"
+)
+
+// Every measurement of a goal can be made of a real member: nothing fails, and the figures that the
+// goal is about are there.
+func TestMeasurementsOfARealMemberHaveTheirFigures(t *testing.T) {
+	binary := testbed.Detcd(t)
+	for _, one := range []struct {
+		name    string
+		members int
+		measure bench.Measurement
+		load    bench.Options
+		figures []bench.Measure
+	}{
+		{"population", 1, bench.Population(10 * time.Millisecond), bench.Options{Keys: 2000},
+			[]bench.Measure{bench.Resident, bench.DiskUse, bench.FirstRead, bench.ResidentAgain}},
+		{"disturbed", 1, bench.Disturbed, bench.Options{Keys: 1000, Rate: 500, Clients: 5},
+			[]bench.Measure{bench.QuietP99, bench.CompactingRatio, bench.DefragmentRatio, bench.Syncs}},
+		{"beside", 1, bench.Beside(bench.Options{Workload: bench.Range, Keys: 100, Span: 100}),
+			bench.Options{Clients: 4}, []bench.Measure{bench.Ranges, bench.P99, bench.Written}},
+		{"catch-up", 3, bench.CatchUp, bench.Options{Total: 500, Clients: 20},
+			[]bench.Measure{bench.CatchUpSeconds}},
+		{"expire", 1, bench.Expire, bench.Options{Keys: 50, Clients: 10},
+			[]bench.Measure{bench.P99, bench.Throughput}},
+		{"company", 1, bench.Company(1, 20), bench.Options{},
+			[]bench.Measure{bench.PutsPerSync(1), bench.PutsPerSync(20), bench.LeastGrowth}},
+		{"stm", 1, justRun, bench.Options{Workload: bench.STM, Keys: 10, Clients: 4},
+			[]bench.Measure{bench.Throughput}},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			t.Parallel()
+			running, err := system("detcd", binary, t.TempDir(), nil).Start(t.Context(), one.members)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := running.Stop(); err != nil {
+					t.Error(err)
+				}
+			}()
+			load := one.load
+			load.Endpoints, load.PIDs, load.ValueSize = running.Endpoints, running.PIDs, 64
+			if load.Workload == "" {
+				load.Workload = bench.Put
+			}
+			if load.Total == 0 {
+				load.Duration = 200 * time.Millisecond
+			}
+			report, err := one.measure(t.Context(), running, load)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if failed := report.Failed(); failed > 0 {
+				t.Errorf("%d operations failed:\n%v", failed, report)
+			}
+			for _, figure := range one.figures {
+				if figure.Of(report) <= 0 {
+					t.Errorf("%s is %v\n%v", figure, figure.Of(report), report)
+				}
+			}
+		})
+	}
+}
+
+func justRun(ctx context.Context, _ bench.Running, o bench.Options) (*bench.Report, error) {
+	return bench.Run(ctx, o)
+}
