@@ -78,7 +78,7 @@ func (s *Recipes) Close() error { return s.client.Close() }
 func (s *Recipes) List() []Recipe { return s.all }
 
 // register adds the services to a server.
-func (s *Recipes) register(server *grpc.Server) {
+func (s *Recipes) register(server grpc.ServiceRegistrar) {
 	for _, file := range s.files {
 		service := file.Services().Get(0)
 		description := &grpc.ServiceDesc{

@@ -102,9 +102,9 @@ func ServerOptions(node Node, options Options) []grpc.ServerOption {
 	return all
 }
 
-// Register adds the services to a server that was made with ServerOptions of the same arguments.
+// Register adds the services to a server, which was made with ServerOptions of the same arguments.
 // A method that no file here serves answers codes.Unimplemented and its name.
-func Register(server *grpc.Server, node Node, options Options) {
+func Register(server grpc.ServiceRegistrar, node Node, options Options) {
 	options = options.withDefaults()
 	c := newCarrier(node, options)
 	pb.RegisterKVServer(server, &kvService{carrier: c})
