@@ -136,9 +136,3 @@ func launchFloor() (endpoint string, pid int, stop func(), err error) {
 	}
 	return strings.TrimSpace(line), child.Process.Pid, stop, nil
 }
-
-// startFloor is launchFloor for those who need no process.
-func startFloor() (endpoint string, stop func(), err error) {
-	endpoint, _, stop, err = launchFloor()
-	return endpoint, stop, err
-}

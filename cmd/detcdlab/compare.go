@@ -99,14 +99,11 @@ func (c *comparison) run(command *cobra.Command) error {
 	if c.Rounds < 1 || c.Duration <= 0 {
 		return errors.New("rounds and duration must be positive")
 	}
-	floor, stop, err := startFloor()
+	stop, err := c.choose()
 	if err != nil {
 		return err
 	}
 	defer stop()
-	if c.Cases, err = chooseCases(bench.Goals(floor), c.only); err != nil {
-		return err
-	}
 	result, err := c.measure(command)
 	if err == nil || result != nil && len(result.Cases[0].Ratios) > 0 {
 		err = errors.Join(err, c.output.write(command.OutOrStdout(), result))
@@ -119,6 +116,25 @@ func (c *comparison) run(command *cobra.Command) error {
 	}
 	return nil
 }
+
+// choose sets the cases, and starts the server of empty calls if one of them wants it.
+func (c *comparison) choose() (stop func(), err error) {
+	if c.Cases, err = chooseCases(bench.Goals(""), c.only); err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(c.Cases, func(one bench.Case) bool { return one.Name == floorGoal }) {
+		return func() {}, nil
+	}
+	floor, _, stop, err := launchFloor()
+	if err != nil {
+		return nil, err
+	}
+	c.Cases, err = chooseCases(bench.Goals(floor), c.only)
+	return stop, err
+}
+
+// floorGoal is the goal that is held against an empty call.
+const floorGoal = "P10"
 
 // measure says how long it will take and measures the cases.
 func (c *comparison) measure(command *cobra.Command) (*bench.Comparison, error) {

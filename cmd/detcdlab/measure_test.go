@@ -2,12 +2,40 @@ package main
 
 import (
 	"context"
+	"os"
 	"testing"
 	"time"
 
 	"detcd/bench"
 	"detcd/cmd/detcd/testbed"
 )
+
+// TestMain lets the test's program be the server of empty calls, which is started as a process of
+// this program. It must never run the tests instead.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "bench" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func TestTheFloorIsAProcessThatEndsWithItsInput(t *testing.T) {
+	endpoint, pid, stop, err := launchFloor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := bench.Run(t.Context(), bench.Options{
+		Endpoints: []string{endpoint}, Workload: bench.Empty, Total: 100, PIDs: []int{pid},
+	})
+	stop()
+	if err != nil || report.Operations != 100 {
+		t.Errorf("%v\n%v", err, report)
+	}
+	if _, err := bench.ReadProcess(pid); err == nil {
+		t.Error("it is still there")
+	}
+}
 
 // Every measurement of a goal can be made of a real member: nothing fails, and the figures that the
 // goal is about are there.
