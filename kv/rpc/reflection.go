@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
@@ -11,7 +10,7 @@ import (
 
 // reflect lets a server say which services and messages it has, so that tools like grpcurl need no
 // files. etcd does not.
-func reflect(server *grpc.Server, recipes *Recipes) {
+func reflect(server reflection.GRPCServer, recipes *Recipes) {
 	options := reflection.ServerOptions{Services: server, DescriptorResolver: resolver{recipes}}
 	grpc_reflection_v1.RegisterServerReflectionServer(server, reflection.NewServerV1(options))
 	grpc_reflection_v1alpha.RegisterServerReflectionServer(server, reflection.NewServer(options))

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
 
 	"detcd/kv"
 )
@@ -104,7 +105,7 @@ func ServerOptions(node Node, options Options) []grpc.ServerOption {
 
 // Register adds the services to a server, which was made with ServerOptions of the same arguments.
 // A method that no file here serves answers codes.Unimplemented and its name.
-func Register(server grpc.ServiceRegistrar, node Node, options Options) {
+func Register(server reflection.GRPCServer, node Node, options Options) {
 	options = options.withDefaults()
 	c := newCarrier(node, options)
 	pb.RegisterKVServer(server, &kvService{carrier: c})

@@ -63,6 +63,9 @@ func (m *member) RegisterService(description *grpc.ServiceDesc, server any) {
 	m.services[description.ServiceName] = service{description, server}
 }
 
+// GetServiceInfo is what reflection would ask for.
+func (m *member) GetServiceInfo() map[string]grpc.ServiceInfo { return nil }
+
 // turn does everything that the replica wants.
 func (m *member) turn() {
 	for {
