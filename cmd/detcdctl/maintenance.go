@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -117,13 +116,13 @@ func (p *program) moveLeaderCommand() *cobra.Command {
 			if err != nil {
 				return bad("%w", err)
 			}
-			ctx, done := s.brief()
-			defer done()
-			client, leader, err := s.leader(ctx)
+			client, leader, err := s.leader()
 			if err != nil {
 				return err
 			}
 			defer client.Close()
+			ctx, done := s.brief()
+			defer done()
 			r, err := client.MoveLeader(ctx, target)
 			if err != nil {
 				return err
@@ -136,14 +135,16 @@ func (p *program) moveLeaderCommand() *cobra.Command {
 }
 
 // leader finds the endpoint that leads. Those that do not answer are passed over.
-func (s *session) leader(ctx context.Context) (*clientv3.Client, uint64, error) {
+func (s *session) leader() (*clientv3.Client, uint64, error) {
 	var unanswered error
 	for _, endpoint := range s.spec.Endpoints {
 		client, err := s.at(endpoint)
 		if err != nil {
 			return nil, 0, err
 		}
+		ctx, done := s.brief()
 		r, err := client.Status(ctx, endpoint)
+		done()
 		if err == nil && r.Header.GetMemberId() == r.Leader {
 			return client, r.Leader, nil
 		}
