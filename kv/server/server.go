@@ -117,6 +117,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 // keepUp begins what the member does from time to time.
 func (s *Server) keepUp(serving *sync.WaitGroup) {
 	served, upkeep := s.front.served, &s.config.Upkeep
+	serving.Go(s.rest)
 	serving.Go(func() { s.compactor(served) })
 	serving.Go(func() { s.comparer(upkeep.CheckEvery, served.checkPresent) })
 	checked := int64(0)
