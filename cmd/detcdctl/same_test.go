@@ -245,7 +245,7 @@ func pair(t *testing.T) [2]*operator {
 	var operators [2]*operator
 	for i, binary := range []string{testbed.Tool(t, "etcdctl"), buildDetcdctl(t)} {
 		cluster := testbed.Launch(t, testbed.Options{
-			Binary: testbed.Tool(t, "etcd"), Args: testbed.Alike(),
+			Binary: testbed.Tool(t, "etcd"), Args: append(testbed.Alike(), "--bcrypt-cost=4"),
 		})
 		operators[i] = &operator{binary: binary, endpoint: cluster.Endpoints()[0], dir: t.TempDir()}
 	}
