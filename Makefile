@@ -1,6 +1,6 @@
 # Every target is one line that you could type yourself. `make` alone lists them.
 
-.PHONY: help build demo test check sim fleet diff fuzz bench-compare bench-scale
+.PHONY: help build demo test check sim fleet diff opinion fuzz bench-compare bench-scale
 .PHONY: torture torture-kill test-clients tools clean
 
 help: ## this list
@@ -27,6 +27,9 @@ fleet: build ## the same on all processors until Ctrl-C, or for SEEDS=n; failure
 
 diff: tools ## ten minutes of random requests to etcd and to detcd: is every answer equal?
 	go test ./cmd/detcd/difftest -run AndDetcd -count=1 -v -rapid.seed 0 -difftest.for 10m -timeout 20m
+
+opinion: ## porcupine and the judge on 50,000 small histories, legal and mutated: do they agree?
+	go test ./checker/model -run 'PorcupineAgrees|AreRefused' -count=1 -v -opinions 50000 -timeout 30m
 
 fuzz: ## every fuzz target for half a minute
 	.ci/fuzz 30s

@@ -54,6 +54,8 @@ func isTxn(o *Operation) bool {
 	return ok && !stale(t)
 }
 
+func hasParts(o *Operation) bool { return isTxn(o) && len(o.Response.Responses) > 0 }
+
 func isRange(o *Operation) bool {
 	_, ok := o.Request.Ask.(*Range)
 	return ok
@@ -89,6 +91,18 @@ func ofContents() []mutation {
 		})},
 		{"other count", on(isRange, func(_ *rand.Rand, o *Operation) {
 			o.Response.Count++
+		})},
+		{"other more", on(isRange, func(_ *rand.Rand, o *Operation) {
+			o.Response.More = !o.Response.More
+		})},
+		{"torn transaction", on(hasParts, func(_ *rand.Rand, o *Operation) {
+			o.Response.Responses = o.Response.Responses[:len(o.Response.Responses)-1]
+		})},
+		{"early expiry", on(isGrant, func(_ *rand.Rand, o *Operation) { // it was to live for longer
+			ask := *o.Request.Ask.(*Grant)
+			ask.TTL += 100
+			o.Request = Request{&ask}
+			o.Response.Lease = &LeaseReply{ID: ask.ID, TTL: ask.TTL}
 		})},
 		{"later revision", on(hasRevision, func(_ *rand.Rand, o *Operation) {
 			o.Response.Revision++

@@ -33,6 +33,9 @@ func falsehoods() []mutation {
 			list, i := *events(o), r.IntN(len(*events(o)))
 			*events(o) = append(list[:i], list[i+1:]...)
 		})},
+		{"torn transaction", on(oneRevision, func(_ *rand.Rand, o *Operation) {
+			*events(o) = append((*events(o))[:0], (*events(o))[1:]...)
+		})},
 		{"event twice", on(watching(1), func(_ *rand.Rand, o *Operation) {
 			*events(o) = append(*events(o), (*events(o))[len(*events(o))-1])
 		})},
