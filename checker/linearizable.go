@@ -3,6 +3,7 @@ package checker
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -30,6 +31,19 @@ func Linearizable[Q, R, S any](
 	model Model[Q, R, S], history []Operation[Q, R], limit time.Duration) Verdict {
 	result, _ := search(model, history, limit, false)
 	return result
+}
+
+// Draw writes porcupine's picture of a search as a page: the operations over time, and the longest
+// order that explains some of them. describe says in a few words what an operation was.
+func Draw[Q, R, S any](out io.Writer, model Model[Q, R, S], history []Operation[Q, R],
+	describe func(*Operation[Q, R]) string, limit time.Duration) (Verdict, error) {
+	result, info := search(model, history, limit, true)
+	adapted := adapt(model)
+	adapted.DescribeOperation = func(input, _ any) string {
+		return describe(input.(*Operation[Q, R]))
+	}
+	adapted.DescribeState = func(any) string { return "" }
+	return result, porcupine.Visualize(adapted, info, out)
 }
 
 // search runs porcupine, if wanted with the information that its picture needs.

@@ -314,10 +314,20 @@ func (c *clock) settle(item *placed) (v *verdict, sure, moved bool) {
 	return nil, false, moved
 }
 
-// returned returns when a step's operation had returned, if it did.
+// returned returns when a step had surely happened: its operation had returned, or somebody had
+// found the lease that it granted.
 func (c *clock) returned(p int32) int64 {
-	if s := &c.steps[p]; s.op != nobody && !s.lostOp {
+	s := &c.steps[p]
+	if s.op == nobody {
+		return never
+	}
+	if !s.lostOp {
 		return c.judge.history[s.op].Return
+	}
+	if grant, ok := c.judge.history[s.op].Request.Ask.(*Grant); ok {
+		if t := c.judge.single(grant.ID); t != nil {
+			return t.begun
+		}
 	}
 	return never
 }

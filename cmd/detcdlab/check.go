@@ -31,6 +31,7 @@ type checkOptions struct {
 	tolerance time.Duration
 	certify   bool
 	json      bool
+	html      string
 }
 
 func checkCommand() *cobra.Command {
@@ -44,10 +45,11 @@ serializable reads may see, the guarantees of watches, and that no lease expired
 must have been empty when the history began.
 
 If the history holds, there is an order of all operations that explains every answer; it is
-confirmed with the specification alone. If not, the operation is named, and those it contradicts.
+confirmed with the specification alone. If not, the operation is named, and those it contradicts;
+--html draws them and what happened around them.
 
 Exit status: 0 it holds, 1 it is violated, 3 it could not be decided, 2 the file cannot be read.`,
-		Example: "  detcdlab check history.jsonl\n  detcdlab check --tolerance 100ms history.jsonl",
+		Example: "  detcdlab check history.jsonl\n  detcdlab check --tolerance 100ms --html verdict.html history.jsonl",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd, args[0])
@@ -57,6 +59,7 @@ Exit status: 0 it holds, 1 it is violated, 3 it could not be decided, 2 the file
 	flags.DurationVar(&o.tolerance, "tolerance", 0, "how much too early a lease may expire")
 	flags.BoolVar(&o.certify, "certify", true, "confirm the order that was found")
 	flags.BoolVar(&o.json, "json", false, "the verdict as JSON")
+	flags.StringVar(&o.html, "html", "", "file for a page that draws what the verdict is about")
 	return cmd
 }
 
@@ -74,6 +77,11 @@ func (o *checkOptions) run(cmd *cobra.Command, name string) error {
 		if err := model.Certify(history, report); err != nil {
 			report.Verdict = checker.Undecided
 			report.Reason = fmt.Sprintf("the order that was found is not confirmed: %v", err)
+		}
+	}
+	if o.html != "" {
+		if err := writeCheckPage(o.html, name, history, report); err != nil {
+			return err
 		}
 	}
 	out := cmd.OutOrStdout()
@@ -211,7 +219,7 @@ func show(out io.Writer, history []model.Operation, r *model.Report) {
 		return
 	}
 	say("\n  line   client  call                 return               operation")
-	for _, i := range nearest(window, r) {
+	for _, i := range nearest(window, r, windowMax) {
 		say("%s", row(&history[i], i, slices.Contains(r.Core, i) || i == r.Operation))
 	}
 	if hidden := len(window) - windowMax; hidden > 0 {
@@ -220,15 +228,15 @@ func show(out io.Writer, history []model.Operation, r *model.Report) {
 }
 
 // nearest returns the part of a window that is shown: the core, and what stands next to it.
-func nearest(window []int32, r *model.Report) []int32 {
-	if len(window) <= windowMax {
+func nearest(window []int32, r *model.Report, most int) []int32 {
+	if len(window) <= most {
 		return window
 	}
 	shown := append([]int32{r.Operation}, r.Core...)
 	slices.Sort(shown)
 	shown = slices.Compact(shown)
 	at := slices.Index(window, r.Operation)
-	for distance := 0; len(shown) < windowMax && distance < len(window); distance++ {
+	for distance := 0; len(shown) < most && distance < len(window); distance++ {
 		for _, k := range []int{at - distance, at + distance} {
 			if k >= 0 && k < len(window) && !slices.Contains(shown, window[k]) {
 				shown = append(shown, window[k])

@@ -172,7 +172,12 @@ func windowRows(history []model.Operation, r *model.Report) (rows []windowRow) {
 	if err != nil {
 		return nil
 	}
-	for _, i := range nearest(window, r) {
+	return rowsOf(history, nearest(window, r, windowMax), r)
+}
+
+// rowsOf returns operations as lines of a table.
+func rowsOf(history []model.Operation, shown []int32, r *model.Report) (rows []windowRow) {
+	for _, i := range shown {
 		o := &history[i]
 		request, _ := json.Marshal(o.Request)
 		answer, returned := o.Error, milliseconds(o.Return)
