@@ -49,7 +49,8 @@ confirmed with the specification alone. If not, the operation is named, and thos
 --html draws them and what happened around them.
 
 Exit status: 0 it holds, 1 it is violated, 3 it could not be decided, 2 the file cannot be read.`,
-		Example: "  detcdlab check history.jsonl\n  detcdlab check --tolerance 100ms --html verdict.html history.jsonl",
+		Example: "  detcdlab check history.jsonl\n" +
+			"  detcdlab check --tolerance 100ms --html verdict.html history.jsonl",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd, args[0])
