@@ -51,7 +51,7 @@ confirmed with the specification alone. If not, the operation is named, and thos
 Exit status: 0 it holds, 1 it is violated, 3 it could not be decided, 2 the file cannot be read.`,
 		Example: "  detcdlab check history.jsonl\n" +
 			"  detcdlab check --tolerance 100ms --html verdict.html history.jsonl",
-		Args:    cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd, args[0])
 		},
