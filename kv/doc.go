@@ -27,6 +27,7 @@
 //	     ▼                     ▼                       ▼
 //	┌── Apply ────────────── View ─────────────────── Ask ─── Store, on each member ──┐
 //	│  mvcc: keys, revisions, values          lease: who owns them, until when        │
+//	│  auth: users, and what they may do                                              │
 //	└─────────────────────────────────────────────────────────────────────────────────┘
 //
 // Neither half does I/O or knows the other's driver. A gRPC service carries Calls in the real
@@ -63,6 +64,20 @@
 // of the proposing member (the ID of a new lease, the least time to live) is put into it by its
 // Call.
 //
+// # Who may do what
+//
+// The member that is asked knows who asks, by a password, a token or a certificate: that is what a
+// Call's Credentials are for, which its driver makes. Everything else is decided here, where it can
+// be decided alike by all. A command carries the caller, and the revision of users and roles at
+// which he was found out; it is checked when it is executed, before anything that depends on keys
+// and leases. A read is checked in the view that it reads from. A question to the leader carries
+// the caller too, since only the leader's state has the keys of a lease at that moment. What
+// needs no Call is checked by Permit.
+//
+// Passwords are hashed by the Call, with a salt that its driver draws; the log has only hashes.
+// Tokens are given out by the log, for every member is to know them, and forgotten by each member
+// in its own time: they are not part of the state.
+//
 // # Invariants
 //
 // Store.Check tests these, and those of the packages below.
@@ -80,8 +95,7 @@
 //
 // # What it does not do
 //
-// There are no users and roles here yet: a Call asks for no permission. A
-// compaction with physical set waits until its own member has forgotten what was compacted, not
+// A compaction with physical set waits until its own member has forgotten what was compacted, not
 // until the members' files have shrunk. Three things are not as in etcd 3.7.3 and are meant so:
 // the list of leases is linearizable, and sorted by ID; the remaining time of a lease that is
 // over but not yet revoked is 0, never less; and one kind of transaction is refused that ends

@@ -20,6 +20,9 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"detcd/kv/server"
 )
 
@@ -184,6 +187,52 @@ func TestWithoutACertificateThatIsTrustedNobodyComesIn(t *testing.T) {
 		if _, err := visit(c.config, url); (err == nil) != c.welcome {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// The name in a certificate is a user; but not by way of JSON, where it would be lost, and so is
+// refused.
+func TestTheNameInACertificateIsAUser(t *testing.T) {
+	i := newIssuer(t)
+	for _, name := range []string{"server", "root", "alice"} {
+		i.issue(name)
+	}
+	url := securely(t, i.flags("--client-cert-auth", "--trusted-ca-file="+i.path("ca.crt"))...)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	client := func(name string) *clientv3.Client {
+		c, err := clientv3.New(clientv3.Config{Endpoints: []string{url}, TLS: i.as(name), Context: ctx})
+		i.must(err)
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	root, alice := client("root"), client("alice")
+	none := &clientv3.UserAddOptions{NoPassword: true}
+	for _, name := range []string{"root", "alice"} {
+		_, err := root.UserAddWithOptions(ctx, name, "", none)
+		i.must(err)
+	}
+	_, err := root.UserGrantRole(ctx, "root", "root")
+	i.must(err)
+	if _, err := visit(i.as("alice"), url+"/v3"); err != nil {
+		t.Error(err)
+	}
+	_, err = root.AuthEnable(ctx)
+	i.must(err)
+	if _, err := alice.Put(ctx, "a", ""); err != rpctypes.ErrPermissionDenied {
+		t.Errorf("alice: %v", err)
+	}
+	if _, err := root.Put(ctx, "a", ""); err != nil {
+		t.Errorf("root: %v", err)
+	}
+	web := http.Client{Transport: &http.Transport{TLSClientConfig: i.as("root")}}
+	response, err := web.Post(url+"/v3/kv/range", "application/json", strings.NewReader("{}"))
+	i.must(err)
+	defer response.Body.Close()
+	said, err := io.ReadAll(response.Body)
+	i.must(err)
+	if response.StatusCode != http.StatusBadRequest || !strings.HasPrefix(string(said), "CommonName") {
+		t.Errorf("%d %s", response.StatusCode, said)
 	}
 }
 

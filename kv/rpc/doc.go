@@ -37,13 +37,21 @@
 //
 // Whether the put happens is open, and the client must not simply send it again.
 //
+// # Who asks
+//
+// A request comes with a token, or by a connection whose certificate has a name; a guest is the
+// request's side of kv.Credentials and finds out who that is, as late as it is needed. Simple
+// tokens are kept by every member in memory (keeper): the log gives them out, and each member
+// forgets those that are not used there. Signed ones say for themselves who they are of (signer).
+// Passwords are hashed in the request's own goroutine, few at a time. What the user may do, kv
+// decides; requests that are not carried ask it by permit.
+//
 // # The place of what is missing
 //
 // Every service embeds gRPC's Unimplemented server, so a method that is not served answers
 // codes.Unimplemented and its name. To serve one, write it in the file of its service; a request
-// that belongs in the log needs a case in kv.NewCall and nothing else here. Auth begins in auth.go,
-// and what it has to ask of every request in gate.go and, for watches, where watch.go takes in a
-// request. Lock and Election are clients of the other services ([Recipes]).
+// that belongs in the log needs a case in kv.NewCall and nothing else here. Lock and Election are
+// clients of the other services ([Recipes]).
 //
 // # What it does not do
 //

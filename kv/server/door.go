@@ -188,6 +188,21 @@ func sniff(conn net.Conn) (first []byte, isGRPC bool, err error) {
 	return first[:n], string(first[:n]) == preface, nil
 }
 
+// secured is where the context of an HTTP connection has its TLS, if HTTP does not see by itself
+// that the connection is secure: because it was looked at before.
+type secured struct{}
+
+// secure notes the TLS of a connection.
+func (d *door) secure(ctx context.Context, conn net.Conn) context.Context {
+	if seen, ok := conn.(*resumed); ok {
+		if secure, ok := seen.Conn.(*tls.Conn); ok {
+			state := secure.ConnectionState()
+			return context.WithValue(ctx, secured{}, &state)
+		}
+	}
+	return ctx
+}
+
 // A resumed connection begins again with what was read of it.
 type resumed struct {
 	net.Conn

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"math"
@@ -134,6 +135,7 @@ func (f *front) register(c *Config, served *adapter, auth *rpc.Auth) error {
 	errors := slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug)
 	f.http = &http.Server{
 		Handler: f.lend(f.gateway), ReadHeaderTimeout: headerTime, ErrorLog: errors,
+		ConnContext: f.door.secure,
 	}
 	f.watch = &http.Server{
 		Handler: f.gateway.Observation(), ReadHeaderTimeout: headerTime, ErrorLog: errors,
@@ -166,6 +168,9 @@ func (f *front) dialInside() (*grpc.ClientConn, error) {
 // lend passes requests of gRPC on that came to HTTP: the client left open what it would speak.
 func (f *front) lend(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if state, ok := r.Context().Value(secured{}).(*tls.ConnectionState); ok {
+			r.TLS = state
+		}
 		if r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
 			f.lent.Add(1)
 			defer f.lent.Done()

@@ -156,7 +156,9 @@ func transcripts(t *testing.T, binaryA, binaryB string) {
 	t.Parallel()
 	var operators []*operator
 	for _, binary := range []string{binaryA, binaryB} {
-		cluster := testbed.Launch(t, testbed.Options{Binary: binary, Args: testbed.Alike()})
+		cluster := testbed.Launch(t, testbed.Options{
+			Binary: binary, Args: append(testbed.Alike(), "--bcrypt-cost=4"),
+		})
 		operators = append(operators, &operator{
 			etcdctl: testbed.Tool(t, "etcdctl"), endpoint: cluster.Endpoints()[0],
 			dir: t.TempDir(),

@@ -3,6 +3,7 @@ package clienttest
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -135,5 +136,42 @@ func TestATokenIsGoodOnEveryMember(t *testing.T) {
 		u.must(m.Kill())
 		u.must(m.Start())
 		u.must(m.WaitReady(ctx))
+	}
+}
+
+// A signed token of one server is good for the other: etcd and detcd that have the same key know
+// the same users.
+func TestSignedTokensAreOfBoth(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("a secret of both"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var endpoints, tokens []string
+	for _, binary := range []string{testbed.Tool(t, "etcd"), testbed.Detcd(t)} {
+		cluster := testbed.Launch(t, testbed.Options{Binary: binary, Args: []string{
+			"--auth-token=jwt,sign-method=HS256,ttl=1h,priv-key=" + secret, "--bcrypt-cost=4"}})
+		u := &user{t: t, ctx: ctx, cluster: cluster}
+		u.people()
+		said, err := u.client().Authenticate(ctx, "ann", "secret")
+		u.must(err)
+		endpoints, tokens = append(endpoints, cluster.Endpoints()[0]), append(tokens, said.Token)
+	}
+	for _, endpoint := range endpoints {
+		for i, token := range tokens {
+			c, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Token: token})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if _, err := c.Put(ctx, "x", ""); err != nil {
+				t.Errorf("%s, token %d: %v", endpoint, i, err)
+			}
+			if _, err := c.Put(ctx, "a", ""); err != rpctypes.ErrPermissionDenied {
+				t.Errorf("%s, token %d: %v", endpoint, i, err)
+			}
+		}
 	}
 }

@@ -86,6 +86,10 @@ func (g *guarded) step(t *rapid.T) {
 	switch kind := pick(t, "step", authKinds()...); kind {
 	case "login":
 		g.login(drawLogin(t))
+	case "range stream":
+		r := drawRangeRequest(t, g.moment())
+		forward(r.ProtoReflect())
+		g.rangeStream(r)
 	case "keep alive":
 		id := drawLease(t)
 		g.stream("keep alive", func(ctx context.Context, s *side) (proto.Message, error) {

@@ -15,7 +15,7 @@ func authKinds() []string {
 	return []string{
 		"auth", "auth", "auth", "auth", "login", "login", "range", "range", "put", "put", "delete",
 		"txn", "txn", "grant", "revoke", "time to live", "leases", "maintenance", "compact",
-		"keep alive", "watch", "snapshot",
+		"keep alive", "watch", "snapshot", "range stream",
 	}
 }
 

@@ -146,7 +146,7 @@ func (s *session) rangeStream(request *pb.RangeRequest) {
 
 // rangeStream returns the sum of the chunks.
 func (s *side) rangeStream(request *pb.RangeRequest) answer {
-	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	ctx, cancel := context.WithTimeout(s.context(), callTimeout)
 	defer cancel()
 	stream, err := pb.NewKVClient(s.conn).RangeStream(ctx, request)
 	if err != nil {

@@ -138,7 +138,12 @@ func tidied(value any) any {
 // same compares what both say to a line.
 func same(t *testing.T, etcd, detcd, line string, headers ...string) {
 	t.Helper()
-	want, got := ask(t, etcd, line, headers...), ask(t, detcd, line, headers...)
+	compare(t, line, headers, ask(t, etcd, line, headers...), ask(t, detcd, line, headers...))
+}
+
+// compare compares two answers to a line.
+func compare(t *testing.T, line string, headers []string, want, got answer) {
+	t.Helper()
 	for _, name := range []string{
 		"Content-Type", "Allow", "X-Content-Type-Options", "Access-Control-Allow-Origin",
 		"Access-Control-Allow-Methods", "Access-Control-Allow-Headers", "Grpc-Metadata-Content-Type",
