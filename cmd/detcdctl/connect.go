@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,9 +24,7 @@ type session struct {
 
 // open completes the settings. Nothing is sent yet.
 func (p *program) open(command *cobra.Command) (*session, error) {
-	if err := p.quiet(command); err != nil {
-		return nil, err
-	}
+	p.trace(command)
 	spec, err := p.specify(command)
 	if err != nil {
 		return nil, err
@@ -35,17 +32,16 @@ func (p *program) open(command *cobra.Command) (*session, error) {
 	return &session{program: p, command: command, context: command.Context(), spec: spec}, nil
 }
 
-// quiet turns off what gRPC says of each connection, or with --debug all of it on.
-func (p *program) quiet(command *cobra.Command) error {
+// trace tells with --debug which settings are in force, and lets gRPC tell all that it does.
+// Otherwise gRPC tells of errors only.
+func (p *program) trace(command *cobra.Command) {
 	if !p.settings.debug {
-		grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, p.errors))
-		return nil
+		return
 	}
 	for _, line := range variables(command.InheritedFlags()) {
 		p.warn("%s", line)
 	}
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2WithVerbosity(p.errors, p.errors, p.errors, 4))
-	return nil
 }
 
 // specify completes the settings: who asks, and where.
