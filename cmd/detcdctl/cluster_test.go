@@ -25,7 +25,8 @@ func TestAClusterOfThreeIsSeenWhole(t *testing.T) {
 	for _, command := range []string{
 		"put a 1", "member list", "member list -w json", "member list -w json --hex",
 		"member list -w fields", "member list -w table",
-		"endpoint hashkv" + others, "endpoint hashkv --cluster -w json", "endpoint hashkv --cluster -w fields",
+		"endpoint hashkv" + others, "endpoint hashkv --cluster -w json",
+		"endpoint hashkv --cluster -w fields",
 		"endpoint health --cluster", "endpoint status -w json" + others, "defrag --cluster",
 		"endpoint status --cluster -w table", "snapshot save x.db" + others, "alarm list",
 	} {
