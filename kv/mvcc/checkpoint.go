@@ -89,7 +89,7 @@ func (s *Store) Restore(fs vfs.FS, dir string, state []byte, segments []archive.
 	if i := fresh.unhashed(); i >= 0 {
 		fresh.trimmed = fresh.compactions[i].previous
 	}
-	l := loader{store: fresh, places: map[string]int{}}
+	l := newLoader(fresh, segments)
 	var err error
 	fresh.archive, err = archive.Open(fs, dir, segments, s.options.Archive,
 		func(id archive.ID, head []byte, _ int) error { return l.add(id, head) })
@@ -117,6 +117,23 @@ type loader struct {
 	items  []item         // in the order in which the keys were first met
 	places map[string]int // of the keys in items
 	dead   []archive.ID
+}
+
+// How many keys there may be is guessed from the bytes of the archive: a table that grows to its
+// size hashes every key again and again, which was a fifth of the time of a start. The guess is
+// bounded, so that a long history of few keys costs some megabytes for a moment and no more.
+const (
+	keyBytes    = 256
+	keysGuessed = 1 << 20
+)
+
+func newLoader(store *Store, segments []archive.Segment) *loader {
+	var bytes int64
+	for i := range segments {
+		bytes += segments[i].Length
+	}
+	guess := min(bytes/keyBytes, keysGuessed)
+	return &loader{store: store, items: make([]item, 0, guess), places: make(map[string]int, guess)}
 }
 
 // add takes the next record. What is before the revision that was trimmed is cut off on the way, so
