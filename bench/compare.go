@@ -148,8 +148,8 @@ func (c *Comparing) step(
 		system, reports = c.Candidate, &into.Candidate
 	}
 	if c.Begin != nil {
-		c.Begin(step, steps, fmt.Sprintf("round %d, %s %s, %d members: %s",
-			round+1, into.Name, into.What, into.Members, system.Name))
+		c.Begin(step, steps, fmt.Sprintf("round %d, %s %s: %s",
+			round+1, into.Name, into.title(), system.Name))
 	}
 	report, err := c.measure(ctx, system, &into.Case)
 	if err != nil {

@@ -116,11 +116,11 @@ func (c *Comparison) ratioBar(d *drawing, axis scale, row goalRow, y float64) {
 // Sizes of the plots of a case.
 const (
 	plotWidth  = 440.0
-	plotHeight = 230.0
+	plotHeight = 236.0
 	plotLeft   = 52.0
 	plotRight  = 424.0
-	plotTop    = 18.0
-	plotBottom = 196.0
+	plotTop    = 24.0
+	plotBottom = 198.0
 )
 
 // frame draws the axes of a plot.
@@ -133,7 +133,7 @@ func (d *drawing) frame(x, y scale, xTicks map[float64]string, unit string) {
 		d.line("grid", x.at(tick), plotTop, x.at(tick), plotBottom)
 		d.word("tick middle", x.at(tick), plotBottom+16, name)
 	}
-	d.word("tick", 0, plotTop-6, unit)
+	d.word("tick", 0, plotTop-13, unit)
 	d.line("axis", plotLeft, plotBottom, plotRight, plotBottom)
 }
 

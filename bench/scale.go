@@ -18,7 +18,7 @@ func ScaleCases(keysMax int) []Case {
 	for _, members := range []int{1, 3, 5} {
 		for _, clients := range []int{1, 10, 100, 1000} {
 			all = append(all, Case{
-				Name: fmt.Sprintf("clients, %d members", members), Axis: "clients",
+				Name: "clients, on " + membersText(members), Axis: "clients",
 				What: fmt.Sprint(clients), X: float64(clients), Members: members,
 				Load: standard(Put, clients),
 			})
@@ -45,6 +45,13 @@ func ScaleCases(keysMax int) []Case {
 		})
 	}
 	return all
+}
+
+func membersText(count int) string {
+	if count == 1 {
+		return "1 member"
+	}
+	return fmt.Sprintf("%d members", count)
 }
 
 // fillPerSecond is about what both systems take together on two processors, for the estimate.

@@ -34,7 +34,7 @@ func (c *CaseResult) title() string {
 	if c.Members == 1 {
 		return c.What
 	}
-	return fmt.Sprintf("%s, %d members", c.What, c.Members)
+	return c.What + ", " + membersText(c.Members)
 }
 
 // summary is the end of a comparison.
