@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -50,6 +51,7 @@ type Comparison struct {
 	Rounds    int          `json:"rounds"`
 	Seconds   float64      `json:"seconds"` // that all of it took
 	Cases     []CaseResult `json:"cases"`
+	Failures  []string     `json:"failures,omitempty"` // measurements that ended with an error
 }
 
 // CaseResult holds the reports of both systems, one a round.
@@ -106,7 +108,9 @@ func (c *Comparing) Takes() time.Duration {
 }
 
 // Compare measures both systems under every case, in turn, so many rounds; the one that comes first
-// changes with each round. On an error what was measured until then is returned too.
+// changes with each round. A measurement that fails is among the Failures, and its pair does not
+// count. It ends with an error when a cluster does not start or ctx is over; what was measured
+// until then is returned too.
 func Compare(ctx context.Context, c Comparing) (*Comparison, error) {
 	c.normalize()
 	result := &Comparison{Peer: c.Peer.Name, Candidate: c.Candidate.Name, Machine: ThisMachine()}
@@ -126,12 +130,10 @@ func Compare(ctx context.Context, c Comparing) (*Comparison, error) {
 			break
 		}
 		for _, i := range c.inRound(round) {
-			for turn := range 2 {
-				step++
-				if err := c.step(ctx, &result.Cases[i], round, turn, step, steps); err != nil {
-					return result, err
-				}
+			if err := c.pair(ctx, result, i, round, step, steps); err != nil {
+				return result, err
 			}
+			step += 2
 		}
 		result.Rounds = round + 1
 	}
@@ -139,33 +141,44 @@ func Compare(ctx context.Context, c Comparing) (*Comparison, error) {
 	return result, nil
 }
 
-// step measures one system under one case and works out the ratios so far.
-func (c *Comparing) step(
-	ctx context.Context, into *CaseResult, round, turn, step, steps int,
+// pair measures both systems under one case and works out the ratios so far.
+func (c *Comparing) pair(
+	ctx context.Context, result *Comparison, number, round, step, steps int,
 ) error {
-	system, reports := c.Peer, &into.Peer
-	if (round+turn)%2 == 1 {
-		system, reports = c.Candidate, &into.Candidate
+	into := &result.Cases[number]
+	var reports [2]*Report // of peer and candidate
+	for turn := range reports {
+		which := (round + turn) % 2
+		system := []System{c.Peer, c.Candidate}[which]
+		if c.Begin != nil {
+			c.Begin(step+turn+1, steps, fmt.Sprintf("round %d, %s %s: %s",
+				round+1, into.Name, into.title(), system.Name))
+		}
+		var err error
+		if reports[which], err = c.measure(ctx, system, &into.Case); err == nil {
+			continue
+		}
+		err = fmt.Errorf("%s, %s %s: %w", system.Name, into.Name, into.title(), err)
+		if ctx.Err() != nil || errors.Is(err, errStart) {
+			return err
+		}
+		result.Failures = append(result.Failures, fmt.Sprintf("round %d: %v", round+1, err))
 	}
-	if c.Begin != nil {
-		c.Begin(step, steps, fmt.Sprintf("round %d, %s %s: %s",
-			round+1, into.Name, into.title(), system.Name))
+	if reports[0] != nil && reports[1] != nil {
+		into.Peer, into.Candidate = append(into.Peer, reports[0]), append(into.Candidate, reports[1])
+		into.Ratios = into.ratios()
 	}
-	report, err := c.measure(ctx, system, &into.Case)
-	if err != nil {
-		return fmt.Errorf("%s, %s %s, %d members: %w",
-			system.Name, into.Name, into.What, into.Members, err)
-	}
-	*reports = append(*reports, report)
-	into.Ratios = into.ratios()
 	return nil
 }
+
+// errStart says that a cluster did not start.
+var errStart = errors.New("bench: no cluster")
 
 // measure runs one case against a new cluster.
 func (c *Comparing) measure(ctx context.Context, s System, one *Case) (r *Report, err error) {
 	running, err := s.Start(ctx, one.Members)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errStart, err)
 	}
 	defer func() {
 		if stopErr := running.Stop(); err == nil && stopErr != nil {

@@ -49,7 +49,7 @@ func TestAComparisonTakesTheSystemsInTurnAndStopsEachCluster(t *testing.T) {
 	}
 }
 
-func TestAComparisonEndsAtTheFirstErrorAndNamesTheRun(t *testing.T) {
+func TestAComparisonEndsWhenAClusterDoesNotStart(t *testing.T) {
 	var order []string
 	var running int
 	bad := errors.New("no such binary")
@@ -66,6 +66,34 @@ func TestAComparisonEndsAtTheFirstErrorAndNamesTheRun(t *testing.T) {
 	}
 	if running != 0 {
 		t.Errorf("%d clusters were left running", running)
+	}
+}
+
+func TestAMeasurementThatFailsIsSaidAndItsPairDoesNotCount(t *testing.T) {
+	var order []string
+	var running, count int
+	flaky := func(ctx context.Context, _ Running, o Options) (*Report, error) {
+		if count++; count == 3 { // of the second round, whose first is the candidate's
+			return nil, errors.New("out of luck")
+		}
+		return Run(ctx, o)
+	}
+	result, err := Compare(t.Context(), Comparing{
+		Peer:      fakeSystem(t, "etcd", &order, &running),
+		Candidate: fakeSystem(t, "detcd", &order, &running),
+		Cases: []Case{{Name: "A", What: "put", Members: 1, Measure: flaky,
+			Load: Options{Workload: Put}}},
+		Rounds: 3, Duration: 10 * time.Millisecond,
+	})
+	if err != nil || running != 0 {
+		t.Fatalf("%v; %d clusters were left running", err, running)
+	}
+	if one := result.Cases[0]; len(one.Peer) != 2 || len(one.Candidate) != 2 {
+		t.Errorf("%d and %d reports", len(one.Peer), len(one.Candidate))
+	}
+	want := "FAILED round 2: detcd, A put: out of luck"
+	if !strings.Contains(result.String(), want) {
+		t.Errorf("it is not said:\n%v", result)
 	}
 }
 

@@ -41,8 +41,12 @@ func (c *CaseResult) title() string {
 func (c *Comparison) summary() string {
 	kept, all := c.Claims()
 	took := time.Duration(c.Seconds) * time.Second
-	return fmt.Sprintf("%d of %d goals met; %d rounds in %v\n%s",
+	text := fmt.Sprintf("%d of %d goals met; %d rounds in %v\n%s",
 		kept, all, c.Rounds, took, &c.Machine)
+	for _, failure := range c.Failures {
+		text += "\nFAILED " + failure
+	}
+	return text
 }
 
 // times writes a ratio; one that nothing is known of is empty.

@@ -111,6 +111,9 @@ func (c *comparison) run(command *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if len(result.Failures) > 0 {
+		return fmt.Errorf("%d measurements failed", len(result.Failures))
+	}
 	if kept, all := result.Claims(); c.strict && kept < all {
 		return fmt.Errorf("%d goals of %d were missed", all-kept, all)
 	}
