@@ -213,7 +213,8 @@ func TestAMemberThatDoesNotLeadDecidesNothing(t *testing.T) {
 func BenchmarkKeepAlive(b *testing.B) {
 	var m member
 	m.t = b
-	m.store = &Store{leases: &lease.Book{}}
+	m.store = New(Options{})
+	m.store.leases = &lease.Book{}
 	for id := range int64(10_000) {
 		if _, err := m.store.leases.Grant(lease.ID(id+1), 60); err != nil {
 			b.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"detcd/cmd/detcd/testbed"
+	"detcd/faults/nemesis"
 )
 
 // quietTime is after how long a stream has said what it had to say.
@@ -166,9 +167,24 @@ func both(t *testing.T, args ...string) (etcd, detcd string) {
 	var urls []string
 	for _, binary := range []string{testbed.Tool(t, "etcd"), testbed.Detcd(t)} {
 		cluster := testbed.Launch(t, testbed.Options{Binary: binary, Args: args})
+		awaitVersion(t, cluster.Members()[0])
 		urls = append(urls, cluster.Members()[0].ClientURL())
 	}
 	return urls[0], urls[1]
+}
+
+// awaitVersion waits until a server knows the version of its storage. etcd takes a moment for it,
+// and says that of an older one until then.
+func awaitVersion(t *testing.T, m *nemesis.Member) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		now, err := m.Status(t.Context())
+		if err == nil && now.StorageVersion == "3.7.0" {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatal("the version of the storage is not 3.7.0")
 }
 
 // script reads the lines of a file.
