@@ -1,7 +1,15 @@
 package model
 
+// extension returns how many seconds more than granted a lease may have left.
+func (j *judge) extension() int64 {
+	if j.options.ElectionTimeout > 0 {
+		return (j.options.ElectionTimeout + second - 1) / second
+	}
+	return 1
+}
+
 // judgeLeases checks what the answers about leases promise each other: a time to live is never more
-// than was granted, and is what was asked for or more.
+// than was granted and one election time-out, and is what was asked for or more.
 func (j *judge) judgeLeases() *verdict {
 	granted := map[int64]int64{}
 	for _, i := range j.leased {
@@ -21,7 +29,7 @@ func (j *judge) judgeLeases() *verdict {
 		if !ok || !o.Succeeded() || o.Response.Lease == nil || granted[ask.ID] == 0 {
 			continue
 		}
-		if l := o.Response.Lease; l.TTL > granted[ask.ID] {
+		if l := o.Response.Lease; l.TTL > granted[ask.ID]+j.extension() {
 			return violated(i, []int32{i}, "lease %x has %d seconds left, of %d", ask.ID, l.TTL,
 				granted[ask.ID])
 		}

@@ -1,6 +1,6 @@
 package model
 
-import "slices"
+import "sort"
 
 // inRange answers a range at a revision. The order is: find, filter, sort, limit, strip; but
 // without an order and bounds, etcd 3.7 applies the limit before it sorts by something else than
@@ -18,10 +18,10 @@ func (s *State) inRange(r *Range, out *Response) {
 		}
 		return true
 	})
-	if less := byTarget(r.Target); r.Order == 2 {
-		slices.SortStableFunc(out.KVs, func(a, b KeyValue) int { return less(b, a) })
+	if sorted := (arranged{out.KVs, byTarget(r.Target)}); r.Order == 2 {
+		sort.Sort(sort.Reverse(sorted))
 	} else if r.Target != 0 {
-		slices.SortStableFunc(out.KVs, less)
+		sort.Sort(sorted)
 	}
 	if r.Limit > 0 && int64(len(out.KVs)) > r.Limit {
 		out.KVs, out.More = out.KVs[:r.Limit], true
@@ -35,6 +35,18 @@ func (s *State) inRange(r *Range, out *Response) {
 		}
 	}
 }
+
+// arranged sorts as etcd does: not stably, so that nobody but sort.Sort can tell in which order
+// more than twelve keys come of which some are equal in what they are sorted by.
+type arranged struct {
+	kvs     []KeyValue
+	compare func(a, b KeyValue) int
+}
+
+// Len, Less and Swap are sort.Interface.
+func (a arranged) Len() int           { return len(a.kvs) }
+func (a arranged) Less(i, k int) bool { return a.compare(a.kvs[i], a.kvs[k]) < 0 }
+func (a arranged) Swap(i, k int)      { a.kvs[i], a.kvs[k] = a.kvs[k], a.kvs[i] }
 
 // bounded tells whether there are bounds on revisions.
 func (r *Range) bounded() bool {

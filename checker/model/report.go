@@ -36,6 +36,9 @@ type Report struct {
 type Options struct {
 	// LeaseTolerance is how much too early a lease may expire, in nanoseconds: clocks drift.
 	LeaseTolerance int64
+	// ElectionTimeout is how much longer than granted a lease may live under a new leader, which does
+	// not know when it was renewed last; in nanoseconds. 0: a second, as etcd has it.
+	ElectionTimeout int64
 	// StepsMax bounds how many operations are replayed, choices that were wrong included. 0: ten
 	// for each operation and a million. At the bound a history is undecided.
 	StepsMax int
