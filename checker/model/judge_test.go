@@ -137,9 +137,10 @@ func TestALeaseThatIsSeenDidNotEndBefore(t *testing.T) {
 // twelve. Found by judging a simulated run.
 func TestEqualsComeInTheOrderOfSortSort(t *testing.T) {
 	s, out := NewState(), &Response{}
-	for _, keys := range []string{"agqz", "bhkt", "cmuw", "dinv", "ejpx", "flosy", "r"} { // a revision for each
+	// Letters are keys; those of a word are put in one revision.
+	for _, keys := range []string{"agqz", "bhkt", "cmuw", "dinv", "ejpx", "flosy", "r"} {
 		puts := &Txn{}
-		for _, key := range keys { // a letter
+		for _, key := range keys {
 			puts.Success = append(puts.Success, Request{&Put{Key: Bytes(key)}})
 		}
 		if failure := s.Apply(puts, out); failure != "" {
