@@ -1,7 +1,7 @@
 # Every target is one line that you could type yourself. `make` alone lists them.
 
 .PHONY: help build demo test check sim fleet diff opinion fuzz bench-compare bench-scale
-.PHONY: torture torture-kill test-clients tools clean
+.PHONY: torture torture-kill old-bugs test-clients tools clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -50,6 +50,9 @@ test-clients: .cache/clients/fetched ## programs made for etcd (Debian, npm, Go)
 	go test ./cmd/detcd/programtest -count=1 -v -programs $(CURDIR)/.cache/clients
 .cache/clients/fetched: .ci/clients/fetch .ci/clients/coredns/go.mod
 	.ci/clients/fetch .cache/clients
+
+old-bugs: build ## does torture find a known bug of an old etcd? builds that etcd
+	.ci/oldetcd/find
 
 tools: .cache/etcd/version ## etcd's own binaries, in .cache/etcd
 .cache/etcd/version: .ci/tools/go.mod .ci/tools/build
