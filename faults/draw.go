@@ -64,8 +64,12 @@ func (p Profile) kinds() []Kind {
 		return append(between(ClockFast, ClockStall), LeaseStorm, CrashLeader, PauseLeader, Pause,
 			Isolate, IsolateInbound, IsolateOutbound, Transfer, Upgrade, Loss, SyncSlow)
 	}
-	return Kinds()
+	return slices.DeleteFunc(Kinds(), func(k Kind) bool { return slices.Contains(alarming(), k) })
 }
+
+// alarming are the kinds that raise alarms. They are drawn apart, into a third of the plans: while
+// an alarm is raised little else happens, and what was drawn before there were any stays as it was.
+func alarming() []Kind { return []Kind{Quota, Accuse} }
 
 func between(low, high Kind) (list []Kind) {
 	for k := low; k <= high; k++ {
@@ -90,7 +94,22 @@ func Draw(profile Profile, seed uint64, length time.Duration) Plan {
 	for range faults {
 		plan = append(plan, draw(random, kinds[random.IntN(len(kinds))], length))
 	}
+	if profile == Everything || profile == Unbudgeted || profile == Lease {
+		plan = append(plan, drawAlarms(seed, length)...)
+	}
 	plan.Sort()
+	return plan
+}
+
+func drawAlarms(seed uint64, length time.Duration) (plan Plan) {
+	const oneIn, most = 3, 3
+	random, kinds := rand.New(rand.NewPCG(seed, 78)), alarming()
+	if random.IntN(oneIn) != 0 {
+		return nil
+	}
+	for range 1 + random.IntN(most) {
+		plan = append(plan, draw(random, kinds[random.IntN(len(kinds))], length))
+	}
 	return plan
 }
 

@@ -105,6 +105,8 @@ const (
 	ClientBurst
 	WatchChurn
 	LargeValues
+	Quota
+	Accuse
 
 	FailBeforeSync
 	FailAfterSync

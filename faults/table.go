@@ -74,6 +74,8 @@ var infos = [kindEnd]Info{
 	ClientBurst:   {"client-burst", ClassLoad, true, "times", 2, 10, "clients hurry"},
 	WatchChurn:    {"watch-churn", ClassLoad, true, "", 0, 0, "watches come and go"},
 	LargeValues:   {"large-values", ClassLoad, true, "bytes", 1000, 60_000, "values are large"},
+	Quota:         {"quota", ClassLoad, true, "percent", 90, 120, "members become full"},
+	Accuse:        {"accuse", ClassLoad, true, "", 0, 0, "the alarm of corruption"},
 
 	FailBeforeSync:       {"fail-before-sync", ClassFailpoint, true, "", 0, 0, "log written"},
 	FailAfterSync:        {"fail-after-sync", ClassFailpoint, true, "", 0, 0, "log synced"},

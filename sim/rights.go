@@ -134,22 +134,27 @@ func absent(o *operation) bool {
 	return o.err == rpctypes.ErrGRPCUserNotFound || o.err == rpctypes.ErrGRPCRoleNotFound
 }
 
-// user takes what a client with a name was told. What was refused is not carried out, now or later.
+// user takes what a client with a name was told.
 func (j *judge) user(o *operation) {
 	if o.user == "" || o.undecided {
 		return
 	}
 	if slices.Contains(refusals(), o.err) {
-		for _, value := range valuesOf(o.request) {
-			if revision, done := j.history.written[value]; done {
-				j.fail("client %d was refused %s, which is revision %d",
-					o.client, requestText(o.request), revision)
-			}
-			j.refused[value] = true
-		}
+		j.forbid(o)
 	}
 	if o.client < holderNumbers {
 		j.tried = append(j.tried, o)
+	}
+}
+
+// forbid: what was refused is not carried out, now or later.
+func (j *judge) forbid(o *operation) {
+	for _, value := range valuesOf(o.request) {
+		if revision, done := j.history.written[value]; done {
+			j.fail("client %d was refused %s, which is revision %d",
+				o.client, requestText(o.request), revision)
+		}
+		j.refused[value] = true
 	}
 }
 

@@ -21,6 +21,8 @@ func (m *member) serve(
 	user string, request proto.Message, reply func(proto.Message, error),
 ) {
 	m.input(func() {
+		limits := limits
+		limits.Space = m.space()
 		m.drive(kv.NewCall(request, limits, m.random.Uint64, credentials{m, user}), reply)
 	})
 }

@@ -19,6 +19,7 @@ type fates struct {
 	clientMute        map[int]int
 	valueSize         int // the largest value that clients write; 0: small ones
 	hurried           int
+	quota             int64 // bytes that a member may store; 0: any number
 	membershipTouched bool
 	undo              []func() // of faults that last, until they are taken back
 	active            int
@@ -189,6 +190,10 @@ func (f *fates) load(fault faults.Fault) bool {
 		return f.lasting(fault, func() { f.hurried = 0 })
 	case faults.WatchChurn:
 		return w.churn(fault)
+	case faults.Quota:
+		return f.fill(fault)
+	case faults.Accuse:
+		return f.accuse(fault)
 	case faults.LargeValues:
 		f.valueSize = int(fault.Amount)
 		return f.lasting(fault, func() { f.valueSize = 0 })

@@ -5,6 +5,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 )
 
 // operation judges what a client was told, as far as that can be done at once. Responses carry the
@@ -16,6 +17,9 @@ func (j *judge) operation(o *operation) {
 		j.unknownOps++
 		return
 	case o.err != nil || o.response == nil:
+		if o.err == rpctypes.ErrGRPCNoSpace || o.err == rpctypes.ErrGRPCCorrupt {
+			j.forbid(o) // by an alarm
+		}
 		return
 	}
 	j.answeredOps++
