@@ -113,10 +113,10 @@ func TestSystemdIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer socket.Close()
-	if err := socket.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	member := exec.Command(testbed.Detcd(t), append(ports(), "--data-dir="+t.TempDir())...)
+	if err := socket.SetReadDeadline(time.Now().Add(time.Minute)); err != nil { // after the build
 		t.Fatal(err)
 	}
-	member := exec.Command(testbed.Detcd(t), append(ports(), "--data-dir="+t.TempDir())...)
 	member.Env = append(os.Environ(), "NOTIFY_SOCKET="+path)
 	if err := member.Start(); err != nil {
 		t.Fatal(err)
