@@ -364,7 +364,7 @@ func ExampleReport_String() {
 		Operations: 50_000, Seconds: 2, PerSecond: 25_000,
 		Latency:         Latency{Min: 0.1, Mean: 2, P50: 1.9, P90: 3, P95: 4, P99: 5, P999: 6, Max: 7},
 		ClientCPUMicros: 5, ServerCPUMicros: 41,
-		WrittenPerOp: 610, SyncsPerOp: 0.025,
+		DevicePerOp: 610, SyncsPerOp: 0.025,
 		Servers: []ProcessUse{{PID: 12, CPUSeconds: 2.05, ResidentBytes: 5e7, PeakBytes: 6e7}},
 		Errors:  map[string]int64{"status 14: etcdserver: no leader": 3},
 	}).String())

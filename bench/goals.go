@@ -39,8 +39,8 @@ const (
 	P50        Measure = "p50 ms"
 	P99        Measure = "p99 ms"
 	Resident   Measure = "resident MB" // of all members together, after the load
-	Written    Measure = "written B/op"
-	Syncs      Measure = "syncs/op" // of all members together
+	Device     Measure = "device B/op" // of the machine's disks, whoever wrote
+	Syncs      Measure = "syncs/op"    // of all members together
 )
 
 // Of returns the measure of a report; 0 when it has none of that name.
@@ -54,8 +54,8 @@ func (m Measure) Of(r *Report) float64 {
 		return r.Latency.P50
 	case P99:
 		return r.Latency.P99
-	case Written:
-		return r.WrittenPerOp
+	case Device:
+		return r.DevicePerOp
 	case Syncs:
 		return r.SyncsPerOp
 	case Resident:
@@ -71,7 +71,7 @@ func (m Measure) Of(r *Report) float64 {
 // measures are the rows of a case, in order: those that the reports have, then their own.
 func measures(r *Report) []Measure {
 	var all []Measure
-	for _, m := range []Measure{Throughput, ServerCPU, P50, P99, Resident, Written, Syncs} {
+	for _, m := range []Measure{Throughput, ServerCPU, P50, P99, Resident, Device, Syncs} {
 		if m.Of(r) != 0 {
 			all = append(all, m)
 		}

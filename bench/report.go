@@ -30,10 +30,11 @@ type Report struct {
 	Latency    Latency          `json:"latency_ms"`
 
 	ClientCPUMicros float64      `json:"client_cpu_micros_per_op"`
-	ServerCPUMicros float64      `json:"server_cpu_micros_per_op"` // of all processes together
-	WrittenPerOp    float64      `json:"written_bytes_per_op,omitempty"`
-	SyncsPerOp      float64      `json:"syncs_per_op,omitempty"` // 0: the servers do not tell
-	Servers         []ProcessUse `json:"servers,omitempty"`      // CPUSeconds: during the run
+	ServerCPUMicros float64      `json:"server_cpu_micros_per_op"`       // of all processes together
+	WrittenPerOp    float64      `json:"written_bytes_per_op,omitempty"` // by the servers, in folios
+	DevicePerOp     float64      `json:"device_bytes_per_op,omitempty"`  // by all disks, for anybody
+	SyncsPerOp      float64      `json:"syncs_per_op,omitempty"`         // 0: the servers do not tell
+	Servers         []ProcessUse `json:"servers,omitempty"`              // CPUSeconds: during the run
 
 	// Curve holds the latencies in ms at the fractions that Curve names.
 	Curve []float64 `json:"curve_ms,omitempty"`
@@ -103,6 +104,7 @@ func (r *Report) charge(before, after use) {
 		r.ServerCPUMicros += one.CPUSeconds * 1e6 / operations
 		r.WrittenPerOp += float64(one.WrittenBytes) / operations
 	}
+	r.DevicePerOp = float64(after.device-before.device) / operations
 	if before.syncs >= 0 && after.syncs >= 0 {
 		r.SyncsPerOp = (after.syncs - before.syncs) / operations
 	}
@@ -137,7 +139,7 @@ func (r *Report) String() string {
 	if len(r.Servers) > 0 {
 		fmt.Fprintf(table, "servers\t%.1f µs of processor an operation\n", r.ServerCPUMicros)
 		fmt.Fprintf(table, "disks\t%.0f bytes written, %.4f syncs an operation\n",
-			r.WrittenPerOp, r.SyncsPerOp)
+			r.DevicePerOp, r.SyncsPerOp)
 	}
 	for _, s := range r.Servers {
 		fmt.Fprintf(table, "  process %d\t%.2f s of processor, %.1f MB resident, %.1f MB at most\n",
