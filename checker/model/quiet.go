@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 )
@@ -23,14 +24,17 @@ func (j *judge) newQuietClock() (c *clock, hidden bool) {
 		if v, _ := c.tick(); v != nil {
 			return c, hidden
 		}
-		p, s, needed := c.needsStep()
-		if !needed {
+		needed := c.needsSteps()
+		if len(needed) == 0 {
 			break
 		}
-		steps := slices.Insert(slices.Clone(c.steps), p, s)
-		// Where a lease ended is no guess if it had keys to the end and there is nobody else to blame.
-		guess := s.revision == steps[p-1].revision || len(j.lost) > 0
-		c, hidden = newClock(j, steps), hidden || guess
+		steps := slices.Clone(c.steps)
+		for _, n := range slices.Backward(needed) {
+			steps = slices.Insert(steps, n.at, n.step)
+			// Where a lease ended is no guess if it had keys to the end and nobody else is to blame.
+			hidden = hidden || n.step.revision == c.steps[n.at-1].revision || len(j.lost) > 0
+		}
+		c = newClock(j, steps)
 	}
 	compacted, guess := c.compactAll()
 	return compacted, hidden || guess
@@ -97,8 +101,21 @@ func (c *clock) lastAlive(id int64, seen []int32, p int) int64 {
 	return last
 }
 
-// needsStep returns a step that an operation without a revision needs, and where to add it.
-func (c *clock) needsStep() (int, step, bool) {
+// A hiddenStep is to be added before the step that stands at a place now.
+type hiddenStep struct {
+	at    int
+	lease int64
+	step  step
+}
+
+// needsSteps returns steps that operations without a revision need, in the order of their places:
+// one for each lease at most, since the next one depends on it, and one that makes a revision at
+// most.
+func (c *clock) needsSteps() []hiddenStep {
+	var needed []hiddenStep
+	last := c.steps[len(c.steps)-1].revision
+	taken := map[int64]bool{}
+	makes := false
 	for k := range c.items {
 		item := c.items[k]
 		if !item.loose {
@@ -107,15 +124,19 @@ func (c *clock) needsStep() (int, step, bool) {
 		if v, _, _ := c.settle(&item); v == nil {
 			continue
 		}
-		if p, s, found := c.hidden(&c.judge.history[item.op]); found {
-			return p, s, true
+		s, found := c.hidden(&c.judge.history[item.op])
+		if !found || taken[s.lease] || makes && s.step.revision > last {
+			continue
 		}
+		needed, taken[s.lease] = append(needed, s), true
+		makes = makes || s.step.revision > last
 	}
-	return 0, step{}, false
+	slices.SortStableFunc(needed, func(a, b hiddenStep) int { return cmp.Compare(a.at, b.at) })
+	return needed
 }
 
 // hidden returns a step that explains an operation.
-func (c *clock) hidden(o *Operation) (int, step, bool) {
+func (c *clock) hidden(o *Operation) (hiddenStep, bool) {
 	switch ask := o.Request.Ask.(type) {
 	case *KeepAlive, *TimeToLive, *Revoke, *Grant:
 		id := leaseIn(ask)
@@ -129,11 +150,11 @@ func (c *clock) hidden(o *Operation) (int, step, bool) {
 		if o.Error == errLeaseNotFound {
 			hidden = c.hiddenEnd
 		}
-		if p, s, found := hidden(id, o); found {
-			return p, s, true
+		if s, found := hidden(id, o); found {
+			return s, true
 		}
 	}
-	return 0, step{}, false
+	return hiddenStep{}, false
 }
 
 // leaseIn returns the lease that a request about a lease is about.
@@ -163,11 +184,11 @@ func gone(o *Operation) bool {
 
 // hiddenEnd ends a lease: by itself when its time is over, or by a request
 // whose answer was lost.
-func (c *clock) hiddenEnd(id int64, o *Operation) (int, step, bool) {
+func (c *clock) hiddenEnd(id int64, o *Operation) (hiddenStep, bool) {
 	lives := c.lives[id]
 	l := c.judge.state.leases[id]
 	if len(lives) == 0 || int(lives[len(lives)-1].to) != len(c.steps) || l == nil {
-		return 0, step{}, false
+		return hiddenStep{}, false
 	}
 	s := step{op: nobody, lease: id, call: c.judge.expiry(id)}
 	for _, i := range c.judge.lost {
@@ -177,7 +198,7 @@ func (c *clock) hiddenEnd(id int64, o *Operation) (int, step, bool) {
 		}
 	}
 	if s.call > o.Return {
-		return 0, step{}, false
+		return hiddenStep{}, false
 	}
 	p := c.from(s.call)
 	for k := len(c.steps) - 1; k >= p; k-- { // not while it has keys
@@ -193,7 +214,7 @@ func (c *clock) hiddenEnd(id int64, o *Operation) (int, step, bool) {
 	}
 	s.revision, s.compacted = c.steps[p-1].revision+made, c.steps[p-1].compacted
 	s.changes = c.steps[p-1].changes
-	return p, s, true
+	return hiddenStep{p, id, s}, true
 }
 
 // uses tells whether a step attached a key to a lease or detached one.
@@ -223,7 +244,7 @@ func (c *clock) from(time int64) int {
 }
 
 // hiddenGrant makes a lease by a request whose answer was lost.
-func (c *clock) hiddenGrant(id int64, o *Operation) (int, step, bool) {
+func (c *clock) hiddenGrant(id int64, o *Operation) (hiddenStep, bool) {
 	for _, i := range c.judge.lost {
 		grant, ok := c.judge.history[i].Request.Ask.(*Grant)
 		call := c.judge.history[i].Call
@@ -231,10 +252,11 @@ func (c *clock) hiddenGrant(id int64, o *Operation) (int, step, bool) {
 			continue
 		}
 		p := c.from(call)
-		return p, step{op: i, call: call, lostOp: true, revision: c.steps[p-1].revision,
-			compacted: c.steps[p-1].compacted, changes: c.steps[p-1].changes}, true
+		before := &c.steps[p-1]
+		return hiddenStep{p, id, step{op: i, call: call, lostOp: true, revision: before.revision,
+			compacted: before.compacted, changes: before.changes}}, true
 	}
-	return 0, step{}, false
+	return hiddenStep{}, false
 }
 
 // has tells whether an operation is a step already.
