@@ -274,9 +274,13 @@ func (v *viewer) due(r int64) []change {
 }
 
 // versions returns the version that a change made, and what the key was before that revision, if
-// it was there. A transaction can change a key twice; etcd shows the same previous value for both.
+// it was there. A transaction can change a key twice; etcd shows the same previous value for both,
+// but none if the second makes the key anew.
 func (c *change) versions() (kv, before *KeyValue) {
 	versions := c.key.versions
+	if kv = &versions[c.version]; kv.Version == 1 {
+		return kv, nil
+	}
 	n := c.version - 1
 	for n >= 0 && versions[n].Mod == c.revision {
 		n--
@@ -284,7 +288,7 @@ func (c *change) versions() (kv, before *KeyValue) {
 	if n >= 0 && versions[n].Version > 0 {
 		before = &versions[n]
 	}
-	return &versions[c.version], before
+	return kv, before
 }
 
 // sure tells whether what a revision did depends on no choice.
