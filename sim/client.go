@@ -131,6 +131,7 @@ func (c *client) do(request proto.Message, done func(*operation)) {
 		}
 		ended = true
 		o.finished = w.now
+		w.judge.record.operation(o)
 		w.judge.operation(o)
 		w.event(eventReturn, 0, uint64(c.number), outcomeHash(o), func() string {
 			return fmt.Sprintf("client %d: %s", c.number, outcomeText(o))

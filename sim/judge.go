@@ -15,6 +15,8 @@ import (
 // judge watches a run and says when a promise is broken. While the run goes on it compares the
 // members with each other; what clients and watchers are told it compares with the history that
 // the members agree on.
+//
+// Many fields: it is what all judges of a run have in common.
 type judge struct {
 	world       *world
 	verdict     Verdict
@@ -33,6 +35,8 @@ type judge struct {
 	tried   []*operation    // of clients with rights, since rights were last judged
 	refused map[string]bool // values that may not come to be
 
+	record     record     // what clients saw
+	undecided  bool       // the checker could not decide
 	window     []interval // for the second opinion
 	windowFrom int64      // the revision before the window
 
@@ -271,6 +275,7 @@ func (j *judge) audit(m *member) {
 // finish judges the whole: everything that was acknowledged can be read from every member.
 func (j *judge) finish() {
 	j.secondOpinion()
+	j.checked()
 	var first *member
 	for _, m := range j.world.living() {
 		if m.fate != "" || m.disk.damaged {

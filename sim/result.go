@@ -43,6 +43,7 @@ type Result struct {
 	Rights     uint64 // answers that were compared with what their clients might do
 	Virtual    time.Duration
 	Leader     time.Duration // after healing, until there was one
+	Undecided  bool          // the checker found too many ways to explain what clients saw
 	Hash       uint64        // of all events
 	Fields     map[string]int
 	Fired      map[faults.Kind]int
@@ -56,5 +57,5 @@ func (w *world) result() Result {
 		Reason: j.reason, Events: w.trace.events, Operations: w.operations,
 		Answered: j.answeredOps, Unknown: j.unknownOps, WatchSeen: j.watchSeen, Rights: j.judgedRights,
 		Virtual: time.Duration(w.now), Leader: j.leaderAfter, Hash: w.trace.hash,
-		Fields: w.fields, Fired: w.fired, begun: w.begun}
+		Undecided: j.undecided, Fields: w.fields, Fired: w.fired, begun: w.begun}
 }

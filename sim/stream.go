@@ -17,6 +17,7 @@ type stream struct {
 	watch  *watch.Stream
 	last   int64 // when the latest response arrives
 	over   bool
+	number int64 // in what is recorded for the checker
 }
 
 var watchOptions = watch.Options{
@@ -28,6 +29,7 @@ func (m *member) openStream(client *watcher, create *pb.WatchCreateRequest) {
 	s := &stream{member: m, client: client, watch: watch.NewStream(watchOptions)}
 	client.stream = s
 	m.streams = append(m.streams, s)
+	s.number = m.world.judge.record.watch(client.client, m.world.now, create)
 	s.request(&pb.WatchRequest{
 		RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: create}})
 	s.tick(m.life)
@@ -84,6 +86,7 @@ func (s *stream) send(response *pb.WatchResponse) {
 	s.last = max(s.last+1, w.now+int64(delay))
 	w.after(time.Duration(s.last-w.now), func() {
 		if s.client.stream == s {
+			w.judge.record.watched(s.client.client, w.now, s.number, response)
 			s.client.receive(response)
 		}
 	})

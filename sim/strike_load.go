@@ -12,12 +12,14 @@ import (
 // compactNow forgets all history up to what clients know.
 func (w *world) compactNow() {
 	if leader := w.leader(); leader != nil {
+		w.judge.record.compaction(w.now, w.judge.highest)
 		leader.serve(w.userOf(holderNumbers), &pb.CompactionRequest{Revision: w.judge.highest},
 			func(proto.Message, error) {})
 	}
 }
 
-// leaseStorm grants many leases that nobody keeps alive, so that they expire together.
+// leaseStorm grants many leases that nobody keeps alive, so that they expire together. The checker
+// is not told: no client ever hears of them.
 func (w *world) leaseStorm(count int) {
 	leader := w.leader()
 	if leader == nil {

@@ -155,6 +155,7 @@ type simLine struct {
 	Virtual    float64        `json:"virtual_seconds"`
 	Wall       float64        `json:"wall_seconds"`
 	Leader     float64        `json:"leader_seconds"`
+	Undecided  bool           `json:"undecided,omitempty"` // by the checker
 	Hash       string         `json:"hash"`
 	Fired      map[string]int `json:"fired,omitempty"`
 	Fields     map[string]int `json:"fields,omitempty"`
@@ -172,7 +173,8 @@ func (l *simLine) String() string {
 func lineOf(r sim.Result, wall time.Duration, details bool) *simLine {
 	l := &simLine{Seed: r.Seed, Profile: r.Profile, Verdict: r.Verdict.String(), Reason: r.Reason,
 		Stack: r.Stack, Events: r.Events, Operations: r.Operations, Virtual: r.Virtual.Seconds(),
-		Wall: wall.Seconds(), Leader: r.Leader.Seconds(), Hash: fmt.Sprintf("%016x", r.Hash)}
+		Wall: wall.Seconds(), Leader: r.Leader.Seconds(), Undecided: r.Undecided,
+		Hash: fmt.Sprintf("%016x", r.Hash)}
 	if details {
 		l.Fields, l.Fired = r.Fields, map[string]int{}
 		for kind, n := range r.Fired {

@@ -30,6 +30,7 @@ type simSum struct {
 	virtual  float64
 	wall     float64
 	late     uint64 // leaders after more than three election time-outs
+	open     uint64 // runs that the checker could not decide
 	verdicts map[string]uint64
 	fired    map[string]int
 	fields   map[string]int
@@ -53,6 +54,9 @@ func (s *simSum) add(l *simLine) {
 	s.verdicts[l.Verdict]++
 	if l.Leader > leaderSoon {
 		s.late++
+	}
+	if l.Undecided {
+		s.open++
 	}
 	for name, n := range l.Fired {
 		s.fired[name] += n
@@ -168,6 +172,9 @@ func (s *simSum) end() {
 		100*float64(s.seeds-s.late)/float64(max(s.seeds, 1)))
 	for _, verdict := range sorted(s.verdicts) {
 		fmt.Fprintf(s.out, "%-9s %d\n", verdict, s.verdicts[verdict])
+	}
+	if s.open > 0 {
+		fmt.Fprintf(s.out, "in %d of them the checker could not decide; the other judges did\n", s.open)
 	}
 	if s.options.coverage {
 		s.matrix()

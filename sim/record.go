@@ -1,0 +1,100 @@
+package sim
+
+import (
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"detcd/checker"
+	"detcd/checker/model"
+)
+
+// stepsPerOperation bounds how long the checker looks for what happened without an answer: a run
+// with too many choices stays undecided, and the other judges have to be enough.
+const stepsPerOperation = 4
+
+// record keeps what clients saw, as the checker of package checker/model wants it: the same that is
+// recorded of real clusters.
+type record struct {
+	operations []model.Operation
+	watches    int64
+}
+
+// operation takes what a client was told.
+func (r *record) operation(o *operation) {
+	ask := model.FromRequest(o.request)
+	if ask == nil {
+		return
+	}
+	told := model.Operation{Client: int64(o.client), Call: o.call, Return: o.finished,
+		Request: model.Request{Ask: ask}}
+	switch {
+	case o.undecided || o.err != nil && !refused(o.err):
+		told.Unknown, told.Return = true, 0
+	case o.err != nil:
+		told.Error = status.Convert(o.err).Message()
+	default:
+		if told.Response = model.FromResponse(o.response); told.Response == nil {
+			return
+		}
+	}
+	r.operations = append(r.operations, told)
+}
+
+// refused tells whether an error promises that nothing was done.
+func refused(err error) bool {
+	if err == errRefused {
+		return true
+	}
+	switch status.Code(err) {
+	case codes.InvalidArgument, codes.NotFound, codes.OutOfRange, codes.FailedPrecondition,
+		codes.PermissionDenied, codes.Unauthenticated:
+		return true
+	}
+	return false
+}
+
+// watch takes that a watch was opened, and returns its number.
+func (r *record) watch(c *client, now int64, create *pb.WatchCreateRequest) int64 {
+	r.watches++
+	ask := &model.Watch{Watch: r.watches, Key: model.Bytes(create.Key),
+		End: model.Bytes(create.RangeEnd), Start: create.StartRevision, PrevKV: create.PrevKv}
+	for _, filter := range create.Filters {
+		ask.NoPut = ask.NoPut || filter == pb.WatchCreateRequest_NOPUT
+		ask.NoDelete = ask.NoDelete || filter == pb.WatchCreateRequest_NODELETE
+	}
+	r.operations = append(r.operations, model.Operation{Client: int64(c.number), Call: now,
+		Return: now, Request: model.Request{Ask: ask}, Response: &model.Response{}})
+	return r.watches
+}
+
+// compaction takes that the plan compacted, which no client asked for.
+func (r *record) compaction(now, revision int64) {
+	r.operations = append(r.operations, model.Operation{Client: planNumber, Call: now, Unknown: true,
+		Request: model.Request{Ask: &model.Compact{Revision: revision}}})
+}
+
+// planNumber is the client that does what the plan does.
+const planNumber = 1000
+
+// watched takes what a watch was told.
+func (r *record) watched(c *client, now, number int64, response *pb.WatchResponse) {
+	r.operations = append(r.operations, model.Operation{Client: int64(c.number), Call: now,
+		Return: now, Request: model.Request{Ask: &model.Watched{Watch: number}},
+		Response: model.FromWatch(response)})
+}
+
+// checked asks the checker about everything that clients saw. When leases may end is not its
+// business here: the judge knows all clocks.
+func (j *judge) checked() {
+	report := model.Judge(j.record.operations, model.Options{
+		LeaseTolerance:  (24 * time.Hour).Nanoseconds(),
+		ElectionTimeout: electionTimeout.Nanoseconds(),
+		StepsMax:        stepsPerOperation * len(j.record.operations)})
+	j.undecided = report.Verdict == checker.Undecided
+	if report.Verdict == checker.Violated {
+		j.fail("the checker: %s", report.Reason)
+	}
+}
