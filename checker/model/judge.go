@@ -49,6 +49,7 @@ type judge struct {
 	compactions []int32           // that succeeded
 	guessed     bool              // a change of a lease was put where it is needed
 	tenures     map[int64]*tenure // by lease
+	alive       map[int64][]int32 // by lease: answers that say that it is there, of seenAlive
 	scheduled   map[int64][]int32 // by slot: grants whose answers were lost
 	log         []change          // changes of keys, in the order that was found
 	logFrom     []int32           // by revision: where it begins in log
@@ -101,7 +102,7 @@ func (j *judge) sort() *verdict {
 	slices.SortStableFunc(j.lost, func(a, b int32) int {
 		return cmp.Compare(j.history[a].Call, j.history[b].Call)
 	})
-	j.tenures = j.computeTenures()
+	j.tenures, j.alive = j.computeTenures(), j.seenAlive()
 	j.schedule()
 	return nil
 }

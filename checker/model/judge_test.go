@@ -157,3 +157,29 @@ func TestEqualsComeInTheOrderOfSortSort(t *testing.T) {
 		t.Errorf("the keys of seven revisions come as %s, want %s", got, want)
 	}
 }
+
+// The expiry of a lease that was granted twice is that of the first time; somebody saw it later.
+func TestALeaseThatWasGrantedAgainEndsAfterItWasSeen(t *testing.T) {
+	at := func(seconds int64, ask any, lease *LeaseReply) Operation {
+		return Operation{Call: seconds * second, Return: seconds*second + 1, Request: Request{ask},
+			Response: &Response{Revision: 1, Lease: lease}}
+	}
+	granted := &LeaseReply{ID: 7, TTL: 5}
+	gone := Operation{Call: 200 * second, Return: 200*second + 1, Request: Request{&Revoke{7}},
+		Error: errLeaseNotFound}
+	history := []Operation{
+		at(0, &Grant{ID: 7, TTL: 5}, granted), at(2, &Revoke{7}, nil),
+		at(100, &Grant{ID: 7, TTL: 5}, granted), at(101, &Put{Key: "a"}, nil),
+		at(104, &KeepAlive{7}, granted), gone,
+	}
+	for i := 3; i < len(history)-1; i++ {
+		history[i].Response.Revision = 2
+	}
+	if report := Judge(history, Options{}); report.Verdict != checker.Holds {
+		t.Errorf("%v: %s", report.Verdict, report.Reason)
+	}
+	history[4].Call, history[4].Return = 201*second, 201*second+1
+	if report := Judge(history, Options{}); report.Verdict == checker.Holds {
+		t.Errorf("it was gone, and is kept alive: %v: %s", report.Verdict, report.Reason)
+	}
+}

@@ -44,13 +44,12 @@ func (j *judge) newQuietClock() (c *clock, hidden bool) {
 // have been: failures in between may need it. It returns nothing if there are none.
 func (c *clock) expireEarly() []step {
 	var steps []step
-	seen := c.judge.seenAlive()
 	for p := 1; p < len(c.steps); p++ {
 		s := c.steps[p]
 		if s.op != nobody || s.revision != c.steps[p-1].revision {
 			continue
 		}
-		s.call = max(s.call, c.lastAlive(s.lease, seen[s.lease], p))
+		s.call = max(s.call, c.lastAlive(s.lease, p))
 		to := max(c.from(s.call), 1)
 		for k := p - 1; k >= to; k-- {
 			used := c.judge.uses(&c.steps[k-1], &c.steps[k], s.lease)
@@ -84,16 +83,28 @@ func (j *judge) seenAlive() map[int64][]int32 {
 	return seen
 }
 
+// aliveBefore returns the last call of answers that say that a lease is there and that were given
+// before an operation began.
+func (j *judge) aliveBefore(id int64, o *Operation) int64 {
+	last := int64(-never)
+	for _, i := range j.alive[id] {
+		if alive := &j.history[i]; alive.Return < o.Call {
+			last = max(last, alive.Call)
+		}
+	}
+	return last
+}
+
 // lastAlive returns the last call of answers that say that a lease is there and that came before
 // it was granted again, after a step that ends it.
-func (c *clock) lastAlive(id int64, seen []int32, p int) int64 {
+func (c *clock) lastAlive(id int64, p int) int64 {
 	last, again := int64(-never), int64(never)
 	for _, l := range c.lives[id] {
 		if int(l.from) > p && c.steps[l.from].op != nobody {
 			again = min(again, c.judge.history[c.steps[l.from].op].Call)
 		}
 	}
-	for _, i := range seen {
+	for _, i := range c.judge.alive[id] {
 		if o := &c.judge.history[i]; o.Return < again {
 			last = max(last, o.Call)
 		}
@@ -190,7 +201,7 @@ func (c *clock) hiddenEnd(id int64, o *Operation) (hiddenStep, bool) {
 	if len(lives) == 0 || int(lives[len(lives)-1].to) != len(c.steps) || l == nil {
 		return hiddenStep{}, false
 	}
-	s := step{op: nobody, lease: id, call: c.judge.expiry(id)}
+	s := step{op: nobody, lease: id, call: max(c.judge.expiry(id), c.judge.aliveBefore(id, o))}
 	for _, i := range c.judge.lost {
 		revoke, ok := c.judge.history[i].Request.Ask.(*Revoke)
 		if ok && revoke.ID == id && c.judge.history[i].Call < s.call && !c.judge.used[i] {
