@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -68,17 +69,21 @@ Exit status: 0 it holds, 1 it is violated, 3 it could not be decided, 2 the file
 func (o *checkOptions) run(cmd *cobra.Command, name string) error {
 	start := time.Now()
 	history, err := readHistory(cmd, name)
+	if cmd.Context().Err() != nil {
+		return cmd.Context().Err()
+	}
 	if err != nil {
 		return exitError{exitUnreadable, fmt.Sprintf("%s: %v", name, err)}
 	}
 	read := time.Now()
-	report := model.Judge(history, model.Options{LeaseTolerance: o.tolerance.Nanoseconds()})
+	options := model.Options{LeaseTolerance: o.tolerance.Nanoseconds()}
+	report, err := judge(cmd.Context(), history, options)
+	if err != nil {
+		return err
+	}
 	judged := time.Now()
-	if o.certify && report.Verdict == checker.Holds {
-		if err := model.Certify(history, report); err != nil {
-			report.Verdict = checker.Undecided
-			report.Reason = fmt.Sprintf("the order that was found is not confirmed: %v", err)
-		}
+	if o.certify {
+		confirm(history, report)
 	}
 	if o.html != "" {
 		if err := writeCheckPage(o.html, name, history, report); err != nil {
@@ -126,7 +131,7 @@ func readHistory(cmd *cobra.Command, name string) ([]model.Operation, error) {
 		}
 		in = file
 	}
-	meter := &meter{in: in, size: size, quiet: !isTerminal(os.Stderr)}
+	meter := &meter{ctx: cmd.Context(), in: in, size: size, quiet: !isTerminal(os.Stderr)}
 	reader, err := checker.NewReader[model.Request, *model.Response](meter)
 	if err != nil {
 		return nil, err
@@ -144,6 +149,7 @@ func readHistory(cmd *cobra.Command, name string) ([]model.Operation, error) {
 
 // meter shows how much of a file was read.
 type meter struct {
+	ctx        context.Context // of the command: nothing is read any more when it ends
 	in         io.Reader
 	size, read int64
 	shown      time.Time
@@ -152,6 +158,9 @@ type meter struct {
 
 // Read reads, and shows progress twice a second.
 func (m *meter) Read(into []byte) (int, error) {
+	if err := m.ctx.Err(); err != nil {
+		return 0, err
+	}
 	n, err := m.in.Read(into)
 	m.read += int64(n)
 	if !m.quiet && m.size > 0 && time.Since(m.shown) > time.Second/2 {

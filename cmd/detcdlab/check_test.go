@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -71,5 +72,20 @@ func TestCheckShowsWhatContradicts(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not shown:\n%s", want, out)
 		}
+	}
+}
+
+// Who presses Ctrl-C waits no longer, whatever is being judged.
+func TestAJudgeIsNotWaitedFor(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	out := &bytes.Buffer{}
+	cmd := checkCommand()
+	cmd.SetOut(out)
+	cmd.SetIn(strings.NewReader(checkHeading + checkPut + checkStale))
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	cmd.SetArgs([]string{"-"})
+	if err := cmd.ExecuteContext(ctx); !errors.Is(err, context.Canceled) || out.Len() > 0 {
+		t.Errorf("%v:\n%s", err, out)
 	}
 }

@@ -64,7 +64,10 @@ func (o *trialOptions) run(command *cobra.Command) error {
 		}
 		return exitError{exitUnreadable, err.Error()}
 	}
-	t.judge(operations)
+	if err := t.judge(command.Context(), operations); err != nil {
+		fmt.Fprintf(command.ErrOrStderr(), "history, not judged: %s\n", t.history)
+		return err
+	}
 	t.tell(command.OutOrStdout(), operations)
 	if o.page != "" {
 		if err := t.writePage(o.page, operations); err != nil {
@@ -268,15 +271,13 @@ func (t *trial) progress() string {
 }
 
 // judge finds the verdict.
-func (t *trial) judge(history []model.Operation) {
-	t.report = model.Judge(history,
+func (t *trial) judge(ctx context.Context, history []model.Operation) (err error) {
+	t.report, err = judge(ctx, history,
 		model.Options{LeaseTolerance: t.options.tolerance.Nanoseconds()})
-	if t.report.Verdict == checker.Holds {
-		if err := model.Certify(history, t.report); err != nil {
-			t.report.Verdict = checker.Undecided
-			t.report.Reason = fmt.Sprintf("the order that was found is not confirmed: %v", err)
-		}
+	if err == nil {
+		confirm(history, t.report)
 	}
+	return err
 }
 
 // tell prints what happened and the verdict.

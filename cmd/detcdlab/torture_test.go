@@ -34,7 +34,9 @@ func tryOut(t *testing.T, o *trialOptions) *trial {
 	if err != nil {
 		t.Fatal(err)
 	}
-	torture.judge(history)
+	if err := torture.judge(t.Context(), history); err != nil {
+		t.Fatal(err)
+	}
 	if err := torture.writePage(filepath.Join(o.dir, "report.html"), history); err != nil {
 		t.Error(err)
 	}
@@ -104,7 +106,9 @@ func findAmnesia(t *testing.T, binary string) {
 	if err := errors.Join(err, <-wiped); err != nil {
 		t.Fatal(err)
 	}
-	torture.judge(history)
+	if err := torture.judge(t.Context(), history); err != nil {
+		t.Fatal(err)
+	}
 	if torture.report.Verdict != checker.Violated || torture.finding == "" {
 		t.Errorf("a cluster that lost everything: %v; %s", torture.report.Verdict, torture.finding)
 	}
