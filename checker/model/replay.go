@@ -394,5 +394,6 @@ func (j *judge) retreat(found *conflict) (int64, *verdict) {
 		return 0, undecided(found.op, "%s; unless requests about leases whose answers were lost "+
 			"happened at other times", found.reason)
 	}
+	found.verdict.sure = found.sure
 	return 0, found.verdict
 }
