@@ -120,6 +120,7 @@ func (c *client) do(request proto.Message, done func(*operation)) {
 	o := &operation{client: c.number, user: c.user, call: w.now, least: w.judge.highest,
 		request: request}
 	w.operations++
+	w.judge.record.calls = append(w.judge.record.calls, o)
 	w.countFields(request)
 	w.event(eventCall, c.target.number, uint64(c.number), w.operations, func() string {
 		return fmt.Sprintf("client %d: %s", c.number, requestText(request))
@@ -131,7 +132,6 @@ func (c *client) do(request proto.Message, done func(*operation)) {
 		}
 		ended = true
 		o.finished = w.now
-		w.judge.record.operation(o)
 		w.judge.operation(o)
 		w.event(eventReturn, 0, uint64(c.number), outcomeHash(o), func() string {
 			return fmt.Sprintf("client %d: %s", c.number, outcomeText(o))

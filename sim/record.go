@@ -18,11 +18,12 @@ const stepsPerOperation = 4
 // record keeps what clients saw, as the checker of package checker/model wants it: the same that is
 // recorded of real clusters.
 type record struct {
+	calls      []*operation // of clients, some of which are not over when the run is
 	operations []model.Operation
 	watches    int64
 }
 
-// operation takes what a client was told.
+// operation adds what a client was told.
 func (r *record) operation(o *operation) {
 	ask := model.FromRequest(o.request)
 	if ask == nil {
@@ -31,7 +32,7 @@ func (r *record) operation(o *operation) {
 	told := model.Operation{Client: int64(o.client), Call: o.call, Return: o.finished,
 		Request: model.Request{Ask: ask}}
 	switch {
-	case o.undecided || o.err != nil && !refused(o.err):
+	case o.undecided || o.finished == 0 || o.err != nil && !refused(o.err):
 		told.Unknown, told.Return = true, 0
 	case o.err != nil:
 		told.Error = status.Convert(o.err).Message()
@@ -87,15 +88,17 @@ func (r *record) watched(c *client, now, number int64, response *pb.WatchRespons
 }
 
 // checked asks the checker about everything that clients saw. When leases may end is not its
-// business here: the judge knows all clocks. A violation that is what a search left counts as
-// undecided.
+// business here: the judge knows all clocks.
 func (j *judge) checked() {
+	for _, o := range j.record.calls {
+		j.record.operation(o)
+	}
 	report := model.Judge(j.record.operations, model.Options{
 		LeaseTolerance:  (24 * time.Hour).Nanoseconds(),
 		ElectionTimeout: electionTimeout.Nanoseconds(),
 		StepsMax:        stepsPerOperation * len(j.record.operations)})
-	j.undecided = report.Verdict != checker.Holds && !report.Sure
-	if report.Sure {
+	j.undecided = report.Verdict == checker.Undecided
+	if report.Verdict == checker.Violated {
 		j.fail("the checker: %s", report.Reason)
 	}
 }

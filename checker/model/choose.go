@@ -75,7 +75,6 @@ func (j *judge) changes(c candidate, keys []span) bool {
 
 // fill finds who made a revision without owner.
 func (j *judge) fill(r int64) *conflict {
-	j.filled++
 	facts := j.evidence.facts[r]
 	var candidates []candidate
 	likely, truncated := 0, false

@@ -41,7 +41,7 @@ type judge struct {
 	steps   []step
 	used    map[int32]bool // lost operations that happened
 	choices []choice
-	filled  int // revisions for which a maker was chosen, wrong ones included
+	open    bool // some choices ended in what could not be decided
 	replays int
 	// farfetched says of the candidate tried last that it needs what is not to be expected.
 	farfetched bool
@@ -61,11 +61,10 @@ type judge struct {
 func Judge(history []Operation, options Options) *Report {
 	j := &judge{history: history, options: options, state: NewState(), used: map[int32]bool{}}
 	report := &Report{Verdict: checker.Holds, Operation: -1, Operations: len(history)}
-	for k, part := range []func() *verdict{j.sort, j.gather, j.judgeLeases,
+	for _, part := range []func() *verdict{j.sort, j.gather, j.judgeLeases,
 		func() *verdict { return j.solve(report) }} {
 		if v := part(); v != nil {
 			report.Verdict, report.Operation, report.Reason = v.verdict, v.op, v.reason
-			report.Sure = v.verdict == checker.Violated && (v.sure || k < 3 || j.filled == 0)
 			report.Core, report.Order = v.core, nil
 			break
 		}

@@ -359,7 +359,8 @@ func (j *judge) answerRead(i int32) *conflict {
 // retreat goes back to the last choice that a conflict may be about and takes the next candidate
 // there. It returns the revision that was made then, or, if there is no such choice, the verdict.
 func (j *judge) retreat(found *conflict) (int64, *verdict) {
-	keys, truncated := found.keys, false
+	j.open = j.open || found.verdict.verdict == checker.Undecided
+	keys, truncated := found.keys, j.open
 	all := len(keys) == 0
 	for !found.sure && len(j.choices) > 0 {
 		c := &j.choices[len(j.choices)-1]
@@ -386,7 +387,7 @@ func (j *judge) retreat(found *conflict) (int64, *verdict) {
 		keys = append(keys[:len(keys):len(keys)], c.keys...)
 		j.choices = j.choices[:len(j.choices)-1]
 	}
-	if truncated {
+	if truncated && !found.sure {
 		return 0, undecided(found.op, "not all choices of what happened without an answer were "+
 			"tried: the last one failed because %s", found.reason)
 	}
@@ -394,6 +395,5 @@ func (j *judge) retreat(found *conflict) (int64, *verdict) {
 		return 0, undecided(found.op, "%s; unless requests about leases whose answers were lost "+
 			"happened at other times", found.reason)
 	}
-	found.verdict.sure = found.sure
 	return 0, found.verdict
 }

@@ -11,9 +11,6 @@ type Report struct {
 	Verdict checker.Verdict
 	// Operation is the index of the operation that breaks the promise; -1 if there is none to name.
 	Operation int32
-	// Sure says of a violation that no choice had to be made to show it. Else it is what was left when
-	// no choice of what happened without an answer had explained the history.
-	Sure bool
 	// Reason is one sentence: what is wrong, or why it could not be decided.
 	Reason string
 	// Core are the operations that contradict each other, Operation among them: no matter what else
@@ -53,18 +50,16 @@ type verdict struct {
 	op      int32
 	core    []int32
 	reason  string
-	sure    bool // it rests on no choice
 }
 
 // violated is a verdict.
 func violated(op int32, core []int32, format string, arguments ...any) *verdict {
-	return &verdict{verdict: checker.Violated, op: op, core: core,
-		reason: fmt.Sprintf(format, arguments...)}
+	return &verdict{checker.Violated, op, core, fmt.Sprintf(format, arguments...)}
 }
 
 // undecided is a verdict.
 func undecided(op int32, format string, arguments ...any) *verdict {
-	return &verdict{verdict: checker.Undecided, op: op, reason: fmt.Sprintf(format, arguments...)}
+	return &verdict{checker.Undecided, op, nil, fmt.Sprintf(format, arguments...)}
 }
 
 // Certify confirms with the specification alone that a report's order explains a history, as

@@ -224,9 +224,6 @@ func show(out io.Writer, history []model.Operation, r *model.Report) {
 		return
 	}
 	say("VIOLATED by line %d: %s", lineNumber(r.Operation), r.Reason)
-	if !r.Sure {
-		say("this is what is left of a search for what may have happened without an answer")
-	}
 	window, err := checker.Window(history, append([]int32{r.Operation}, r.Core...))
 	if err != nil {
 		return
