@@ -2,10 +2,7 @@ package main
 
 import (
 	"bytes"
-	_ "embed"
 	"fmt"
-	"html/template"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -13,9 +10,6 @@ import (
 	"detcd/checker"
 	"detcd/checker/model"
 )
-
-//go:embed check.html
-var checkPageText string
 
 // The measures of the picture, in its units, and bounds on what is drawn.
 const (
@@ -63,15 +57,7 @@ func writeCheckPage(name, source string, history []model.Operation, r *model.Rep
 	if err != nil {
 		return err
 	}
-	t, err := template.New("check").Parse(checkPageText)
-	if err != nil {
-		return err
-	}
-	out := &bytes.Buffer{}
-	if err := t.Execute(out, page); err != nil {
-		return err
-	}
-	return os.WriteFile(name, out.Bytes(), 0o600)
+	return writePage(name, "check.html", page)
 }
 
 // newCheckPage collects what is shown.

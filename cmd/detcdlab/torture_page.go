@@ -1,12 +1,9 @@
 package main
 
 import (
-	_ "embed"
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -14,9 +11,6 @@ import (
 	"detcd/checker"
 	"detcd/checker/model"
 )
-
-//go:embed torture.html
-var torturePage string
 
 // The measures of charts, in units of the picture.
 const (
@@ -73,23 +67,6 @@ type (
 		Marked                        bool
 	}
 )
-
-// writePage writes the report as a page that needs nothing else.
-func (t *trial) writePage(name string, history []model.Operation) error {
-	parsed, err := template.New("torture").Parse(torturePage)
-	if err != nil {
-		return err
-	}
-	file, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	if err := parsed.Execute(file, t.page(history)); err != nil {
-		_ = file.Close()
-		return err
-	}
-	return file.Close()
-}
 
 // page collects everything.
 func (t *trial) page(history []model.Operation) *page {

@@ -70,7 +70,7 @@ func (o *trialOptions) run(command *cobra.Command) error {
 	}
 	t.tell(command.OutOrStdout(), operations)
 	if o.page != "" {
-		if err := t.writePage(o.page, operations); err != nil {
+		if err := writePage(o.page, "torture.html", t.page(operations)); err != nil {
 			return err
 		}
 		fmt.Fprintf(command.OutOrStdout(), "report: %s\n", o.page)

@@ -37,7 +37,8 @@ func tryOut(t *testing.T, o *trialOptions) *trial {
 	if err := torture.judge(t.Context(), history); err != nil {
 		t.Fatal(err)
 	}
-	if err := torture.writePage(filepath.Join(o.dir, "report.html"), history); err != nil {
+	if err := writePage(filepath.Join(o.dir, "report.html"), "torture.html",
+		torture.page(history)); err != nil {
 		t.Error(err)
 	}
 	var out bytes.Buffer
