@@ -9,7 +9,7 @@ import (
 )
 
 var (
-	seeds     = flag.Uint64("seeds", 60, "how many seeds of each profile to run")
+	seeds     = flag.Uint64("seeds", 300, "how many seeds of each profile to run")
 	firstSeed = flag.Uint64("first-seed", 1, "the first of them")
 )
 
