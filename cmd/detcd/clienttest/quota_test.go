@@ -49,7 +49,11 @@ func fill(t *testing.T, binary string) {
 	if len(alarms.Alarms) == 0 || alarms.Alarms[0].Alarm != pb.AlarmType_NOSPACE {
 		t.Fatalf("the alarms are %v", alarms.Alarms)
 	}
-	status, err := client.Status(ctx, cluster.Endpoints()[1])
+	// Status tells what one member knows. After a linearizable read it knows of the alarm.
+	second := cluster.Endpoints()[1]
+	_, err = testbed.Client(t, second).Get(ctx, "k0")
+	u.must(err)
+	status, err := client.Status(ctx, second)
 	u.must(err)
 	if status.DbSizeQuota != quota || len(status.Errors) == 0 {
 		t.Errorf("status is %v", status)
