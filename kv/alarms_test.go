@@ -151,29 +151,31 @@ func TestAlarmsSurviveACheckpoint(t *testing.T) {
 
 func TestTheQuota(t *testing.T) {
 	m := newMember(t)
-	limits := testLimits
-	limits.Space = Space{Quota: 1000, Used: 700, Member: 7}
+	m.want(put("x", string(make([]byte, 600))), nil)
+	limits, used := testLimits, m.store.Used()
+	limits.Space = Space{Quota: used + 300, Used: used, Member: 7}
 	next := func(request proto.Message) Need { return NewCall(request, limits, nil, nil).Next() }
 	for _, request := range []proto.Message{
 		put("a", string(make([]byte, 42))), grant(1, 60), then(put("a", ""), del("b", "")),
 		either(list(put("a", "")), list(put("b", string(make([]byte, 42))))),
 		then(put("a", ""), get("a", "")),
 	} {
-		if next(request) != NeedCommand || NewCall(request, limits, nil, nil).refusal != nil {
+		if next(request) != NeedCommand {
 			t.Errorf("%T{%v} is refused", request, request)
 		}
 	}
 	big := put("a", string(make([]byte, 43)))
 	for _, request := range []proto.Message{big, then(then(big)), then(put("a", ""), put("b", ""))} {
 		c := NewCall(request, limits, nil, nil)
-		if c.Next() != NeedCommand {
+		if c.Next() != NeedBarrier {
 			t.Fatalf("%T{%v} is taken", request, request)
 		}
+		c.Give(m.store.View())
 		c.Give(m.apply(c.Command()))
 		if _, err := c.Response(); c.Next() != Done || err != rpctypes.ErrGRPCNoSpace {
 			t.Errorf("got %v", err)
 		}
-		m.want(&pb.AlarmRequest{}, &pb.AlarmResponse{Header: header(1),
+		m.want(&pb.AlarmRequest{}, &pb.AlarmResponse{Header: header(2),
 			Alarms: []*pb.AlarmMember{{MemberID: 7, Alarm: pb.AlarmType_NOSPACE}}})
 	}
 	limits.Space.Used, limits.Space.Alarmed = 5000, true
@@ -184,6 +186,35 @@ func TestTheQuota(t *testing.T) {
 		if next(request) != NeedCommand {
 			t.Errorf("%T{%v} is refused", request, request)
 		}
+	}
+}
+
+// A member that is about to say that it is full waits for the room that a compaction makes.
+func TestRoomIsOnItsWay(t *testing.T) {
+	m := newMember(t)
+	for range 5000 {
+		m.want(put("a", "1"), nil)
+	}
+	limits, used := testLimits, m.store.Used()
+	limits.Space = Space{Quota: used, Used: used, Member: 7}
+	m.want(compact(m.store.Revision()), nil)
+	c := NewCall(put("b", "2"), limits, nil, nil)
+	if c.Next() != NeedBarrier {
+		t.Fatalf("it needs %v", c.Next())
+	}
+	c.Give(m.store.View())
+	pauses := 0
+	for ; c.Next() == NeedPause; pauses++ {
+		if pauses == 10_000 {
+			t.Fatal("it waits for ever")
+		}
+		m.bulk()
+		c.Give(m.store.View())
+	}
+	c.Give(m.apply(c.Command()))
+	if _, err := c.Response(); err != nil || len(m.store.Alarms()) > 0 || pauses == 0 {
+		t.Errorf("the put gives %v after %d pauses, the alarms are %v",
+			err, pauses, m.store.Alarms())
 	}
 }
 

@@ -32,7 +32,7 @@ type Limits struct {
 	RequestBytesMax int   // of a request in the log, with etcd's envelope; etcd: 1.5 MiB
 	TxnOpsMax       int   // operations in one branch, nested ones share it; etcd: 128
 	LeaseTTLMin     int64 // seconds; shorter leases are granted this much, at least 1
-	Space           Space // of the member that takes the request, now
+	Space           Space // of the member that takes the request, about now
 }
 
 // Call is one client request on its way: a state machine that does no I/O. Its driver looks at
@@ -44,6 +44,7 @@ type Call struct {
 	need     Need
 	bytes    []byte // the command, or the question
 	revision int64  // for the header of the response to a question
+	crowd    *crowd // it does not seem to fit
 	refusal  error  // what the client is told, whatever becomes of the command
 	checks   int    // of a password
 	again    bool   // the leader was asked again, after this member had caught up
@@ -61,11 +62,20 @@ func NewCall(
 		who = nobody{}
 	}
 	c := &Call{request: request, who: who}
-	if !limits.Space.fits(request) {
-		c.overflow(limits.Space)
-		return c
+	switch {
+	case limits.Space.fits(request):
+		c.begin(limits, random)
+	case limits.Space.Alarmed:
+		c.finish(nil, rpctypes.ErrGRPCNoSpace)
+	default:
+		c.need, c.crowd = NeedBarrier, &crowd{limits, random}
 	}
-	switch r := request.(type) {
+	return c
+}
+
+// begin finds out whether a request is valid and what it needs first.
+func (c *Call) begin(limits Limits, random func() uint64) {
+	switch r := c.request.(type) {
 	case *pb.RangeRequest:
 		c.read(checkRange(r), r.GetSerializable())
 	case *pb.PutRequest:
@@ -98,7 +108,6 @@ func NewCall(
 		}
 		c.finish(nil, status.Error(codes.Unimplemented, fmt.Sprintf("kv: no such request: %T", r)))
 	}
-	return c
 }
 
 // read begins a request that is answered from a view, if it is valid.
@@ -131,17 +140,6 @@ func (c *Call) submit(invalid error, request proto.Message, limits Limits) {
 		return
 	}
 	c.need, c.bytes = NeedCommand, encodeFor(c.caller, request)
-}
-
-// overflow refuses what does not fit, after an alarm was raised. As in etcd it comes before
-// anything that may be wrong with the request itself.
-func (c *Call) overflow(space Space) {
-	if space.Alarmed {
-		c.finish(nil, rpctypes.ErrGRPCNoSpace)
-		return
-	}
-	c.need, c.refusal = NeedCommand, rpctypes.ErrGRPCNoSpace
-	c.bytes = Internal(space.alarm())
 }
 
 // alarm begins a request that lists, raises or disarms alarms.
@@ -226,6 +224,10 @@ func (c *Call) admit(view *View) (err error) {
 
 // look takes a view.
 func (c *Call) look(view *View) {
+	if c.crowd != nil {
+		c.squeeze(view)
+		return
+	}
 	if err := c.admit(view); err != nil {
 		c.finish(nil, err)
 		return

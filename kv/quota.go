@@ -2,6 +2,7 @@ package kv
 
 import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -31,6 +32,30 @@ func (s Space) fits(request proto.Message) bool {
 func (s Space) alarm() *pb.AlarmRequest {
 	return &pb.AlarmRequest{
 		MemberID: s.Member, Action: pb.AlarmRequest_ACTIVATE, Alarm: pb.AlarmType_NOSPACE,
+	}
+}
+
+// crowd is a request that does not seem to fit. The member may not know yet of a compaction, or may
+// still be busy with it; and an alarm stays until an operator disarms it.
+type crowd struct {
+	limits Limits
+	random func() uint64
+}
+
+// squeeze decides once no more room is on its way. As in etcd, that there is none comes before
+// anything that may be wrong with the request itself.
+func (c *Call) squeeze(view *View) {
+	limits, random := c.crowd.limits, c.crowd.random
+	limits.Space.Used = view.used
+	switch {
+	case limits.Space.fits(c.request):
+		c.crowd = nil
+		c.begin(limits, random)
+	case view.trimmed < view.Compacted():
+		c.need = NeedPause
+	default:
+		c.crowd, c.need, c.refusal = nil, NeedCommand, rpctypes.ErrGRPCNoSpace
+		c.bytes = Internal(limits.Space.alarm())
 	}
 }
 

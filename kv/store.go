@@ -71,7 +71,7 @@ func (s *Store) Stats() archive.Stats { return s.mvcc.Stats() }
 // Used is how much of a quota is used: the bytes of all revisions that were not compacted, and
 // something for each lease. What is dead is not counted, for it goes by itself.
 func (s *Store) Used() int64 {
-	return s.mvcc.Stats().Live + leaseOverhead*int64(s.leases.Count())
+	return s.mvcc.Live() + leaseOverhead*int64(s.leases.Count())
 }
 
 // View gives an immutable view (a *View) of the applied state. It is the same one as long as
@@ -82,7 +82,7 @@ func (s *Store) View() any {
 		s.trimmed = compacted
 	}
 	next := View{View: s.mvcc.View(), leases: s.leases.Listing(), trimmed: s.trimmed,
-		alarms: s.alarms.Load(), auth: s.auth.View()}
+		used: s.Used(), alarms: s.alarms.Load(), auth: s.auth.View()}
 	if s.view == nil || *s.view != next {
 		s.view = &next
 	}

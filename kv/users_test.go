@@ -190,6 +190,7 @@ func TestAMemberRaisesItsAlarmByItself(t *testing.T) {
 	full := testLimits
 	full.Space = Space{Quota: 1, Used: 2, Member: 7}
 	call := NewCall(put("b", "1"), full, nil, m.as("ann").who)
+	call.Give(m.store.View())
 	call.Give(m.apply(call.Command()))
 	if _, err := call.Response(); err != rpctypes.ErrGRPCNoSpace {
 		t.Error(err)

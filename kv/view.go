@@ -21,6 +21,7 @@ type View struct {
 	leases  *lease.Listing
 	auth    *auth.View
 	trimmed int64 // the last compaction of which nothing is left to be done
+	used    int64 // of a quota
 	alarms  *alarms
 }
 

@@ -38,6 +38,9 @@ func (s *Store) Compacted() int64 { return s.compacted }
 // Stats returns the sizes of the archive.
 func (s *Store) Stats() archive.Stats { return s.archive.Stats() }
 
+// Live is how many bytes of records were not let go of.
+func (s *Store) Live() int64 { return s.archive.Live() }
+
 // Failed returns why the work that a compaction left to do has stopped for good: a record could not
 // be read, which is the end of the member. Else nil.
 func (s *Store) Failed() error { return s.failed }

@@ -56,6 +56,16 @@ func (m *machine) Due(now int64) [][]byte {
 	return m.Store.Due(now)
 }
 
+// Bulk passes the news on that a compaction has made room. A member that is full applies nothing
+// that would.
+func (m *machine) Bulk() *archive.Step {
+	step := m.Store.Bulk()
+	if m.Used() < m.sizes.Load().used {
+		m.publish()
+	}
+	return step
+}
+
 // BulkDone passes the news on: a step changes what is on disk.
 func (m *machine) BulkDone(step *archive.Step) {
 	m.Store.BulkDone(step)

@@ -31,6 +31,15 @@ func (a *Archive) Stats() Stats {
 	return out
 }
 
+// Live is that of Stats alone, which costs less to find out.
+func (a *Archive) Live() int64 {
+	live := a.sums.Live + a.active.table.data() - a.active.dead.bytes
+	for _, d := range a.full {
+		live += d.table.data() - d.dead.bytes
+	}
+	return live
+}
+
 func (s *Stats) add(t *table, dead *graves) {
 	s.Segments++
 	s.Records += t.length()
