@@ -52,9 +52,9 @@ type Call struct {
 	err      error
 }
 
-// NewCall begins a request of the KV, Lease or Auth service, HashKV, or one of alarms. It keeps the
-// request, which must not be changed any more. random is asked for a lease ID when the client gave
-// none; who (nil: nobody) answers for the client, whenever that is needed.
+// NewCall begins a request of the KV, Lease or Auth service, HashKV, or one of alarms or of a
+// downgrade. It keeps the request, which must not be changed any more. random is asked for a lease
+// ID when the client gave none; who (nil: nobody) answers for the client, whenever that is needed.
 func NewCall(
 	request proto.Message, limits Limits, random func() uint64, who Credentials,
 ) *Call {
@@ -101,6 +101,8 @@ func (c *Call) begin(limits Limits, random func() uint64) {
 		c.need = NeedBarrier
 	case *pb.AlarmRequest:
 		c.alarm(r, limits)
+	case *pb.DowngradeRequest:
+		c.downgrade(r, limits)
 	default:
 		if _, known := authKind(r); known {
 			c.submit(nil, r, limits)
@@ -255,6 +257,8 @@ func (c *Call) look(view *View) {
 		c.finish(&pb.AlarmResponse{
 			Header: header(view.Revision()), Alarms: view.alarms.of(r.Alarm),
 		}, nil)
+	case *pb.DowngradeRequest:
+		c.finish(view.downgrade.response(view.Revision()), view.downgrade.check(r.Version))
 	case *pb.LeaseKeepAliveRequest, *pb.LeaseTimeToLiveRequest:
 		c.ask(view)
 	case *pb.CompactionRequest:

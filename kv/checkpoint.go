@@ -14,29 +14,35 @@ import (
 // ErrDamaged says that bytes are not a checkpoint of a Store.
 var ErrDamaged = errors.New("kv: not a checkpoint")
 
-// formatVersion is the first byte of a checkpoint. Version 3:
+// formatVersion is the highest first byte of a checkpoint. Version 4:
 //
-//	┌────────────┬─────────┬──────────────────────────────────────┐
-//	│ version: 3 │ digest  │ leases, mvcc, alarms, auth, of each: │
-//	│ 1 byte     │ 8 bytes │ length in uvarint, bytes             │
-//	└────────────┴─────────┴──────────────────────────────────────┘
+//	┌────────────┬─────────┬─────────────────────────────────────────────────┐
+//	│ version: 4 │ digest  │ leases, mvcc, alarms, auth, downgrade, of each: │
+//	│ 1 byte     │ 8 bytes │ length in uvarint, bytes                        │
+//	└────────────┴─────────┴─────────────────────────────────────────────────┘
 //
 // The digest is little-endian. A later version may add parts behind these. Version 1, without
-// alarms and auth, and version 2, without auth, are still read.
-const formatVersion = 3
+// alarms and auth, and version 2, without auth, are still read; version 3, which is without a
+// downgrade, is written as long as none is under way.
+const formatVersion = 4
 
 // parts are what a checkpoint consists of.
 type parts struct {
 	digest                     digest
 	leases, mvcc, alarms, auth []byte
+	downgrade                  []byte
 }
 
 func (p *parts) encode() []byte {
-	out := make([]byte, 0, 1+8+4*binary.MaxVarintLen64+
-		len(p.leases)+len(p.mvcc)+len(p.alarms)+len(p.auth))
-	out = append(out, formatVersion)
+	version := byte(formatVersion)
+	if len(p.downgrade) == 0 {
+		version--
+	}
+	out := make([]byte, 0, 1+8+5*binary.MaxVarintLen64+
+		len(p.leases)+len(p.mvcc)+len(p.alarms)+len(p.auth)+len(p.downgrade))
+	out = append(out, version)
 	out = binary.LittleEndian.AppendUint64(out, uint64(p.digest))
-	for _, part := range p.list(formatVersion) {
+	for _, part := range p.list(version) {
 		out = append(binary.AppendUvarint(out, uint64(len(*part))), *part...)
 	}
 	return out
@@ -44,7 +50,7 @@ func (p *parts) encode() []byte {
 
 // list lists the parts that a version has, in their order.
 func (p *parts) list(version byte) []*[]byte {
-	all := []*[]byte{&p.leases, &p.mvcc, &p.alarms, &p.auth}
+	all := []*[]byte{&p.leases, &p.mvcc, &p.alarms, &p.auth, &p.downgrade}
 	return all[:version+1]
 }
 
@@ -74,7 +80,8 @@ func decodeParts(state []byte) (p parts, err error) {
 func (s *Store) Checkpoint() (state []byte, segments []archive.Segment, flush *archive.Step) {
 	history, segments, flush := s.mvcc.Checkpoint()
 	p := parts{digest: s.digest, leases: s.leases.Checkpoint(), mvcc: history,
-		alarms: s.alarms.Load().encode(), auth: s.auth.Checkpoint()}
+		alarms: s.alarms.Load().encode(), auth: s.auth.Checkpoint(),
+		downgrade: []byte(s.Downgrade())}
 	return p.encode(), segments, flush
 }
 
@@ -102,9 +109,14 @@ func (s *Store) Restore(fs vfs.FS, dir string, state []byte, segments []archive.
 				return fmt.Errorf("kv: restore: %w", err)
 			}
 		}
+		if err := Downgrade(p.downgrade).valid(); err != nil {
+			return err
+		}
 		s.digest = p.digest
 	}
 	s.alarms.Store(&raised)
+	downgrade := Downgrade(p.downgrade)
+	s.downgrade.Store(&downgrade)
 	s.published.Store(s.auth.View())
 	orphan := lease.None
 	err := s.mvcc.Restore(fs, dir, p.mvcc, segments, func(key []byte, owner int64) {

@@ -27,6 +27,7 @@ const (
 	kindRevoke  kind = 6 // pb.LeaseRevokeRequest
 	kindExpire  kind = 7 // own format, see appendExpire
 	kindAlarm   kind = 8 // pb.AlarmRequest
+	kindVersion kind = 9 // pb.DowngradeRequest, with its target as "3.6.0"
 
 	kindAs   kind = 32 // a caller, and any other command: own format, see appendCaller
 	kindAuth kind = 33 // and the following: see authCommands
@@ -58,6 +59,8 @@ func encode(request proto.Message) []byte {
 		k = kindRevoke
 	case *pb.AlarmRequest:
 		k = kindAlarm
+	case *pb.DowngradeRequest:
+		k = kindVersion
 	default:
 		var known bool
 		if k, known = authKind(request); !known {
@@ -184,6 +187,8 @@ func decode(command []byte) (proto.Message, error) {
 		request = &pb.LeaseRevokeRequest{}
 	case kindAlarm:
 		request = &pb.AlarmRequest{}
+	case kindVersion:
+		request = &pb.DowngradeRequest{}
 	default:
 		if request = authCommand(kind(command[0])); request == nil {
 			return nil, fmt.Errorf("%w: kind %d", errCommand, command[0])

@@ -24,17 +24,18 @@ type Options struct {
 // Store is the replicated state of one member. It does nothing before Restore was called. All its
 // methods are called from one goroutine; readers use its views.
 type Store struct {
-	options Options
-	mvcc    *mvcc.Store
-	leases  *lease.Book
-	auth    *auth.Book
-	tokens  Tokens
-	digest  digest
-	tally   tally
-	trimmed int64 // as in View
-	alarms  atomic.Pointer[alarms]
-	view    *View
-	put     pb.PutRequest // the one being applied
+	options   Options
+	mvcc      *mvcc.Store
+	leases    *lease.Book
+	auth      *auth.Book
+	tokens    Tokens
+	digest    digest
+	tally     tally
+	trimmed   int64 // as in View
+	alarms    atomic.Pointer[alarms]
+	downgrade atomic.Pointer[Downgrade]
+	view      *View
+	put       pb.PutRequest // the one being applied
 
 	published atomic.Pointer[auth.View] // of auth, for all goroutines
 }
@@ -47,6 +48,7 @@ func New(options Options) *Store {
 		s.tokens = noTokens{}
 	}
 	s.alarms.Store(new(alarms))
+	s.downgrade.Store(new(Downgrade))
 	s.published.Store(s.auth.View())
 	return s
 }
@@ -82,7 +84,7 @@ func (s *Store) View() any {
 		s.trimmed = compacted
 	}
 	next := View{View: s.mvcc.View(), leases: s.leases.Listing(), trimmed: s.trimmed,
-		used: s.Used(), alarms: s.alarms.Load(), auth: s.auth.View()}
+		used: s.Used(), alarms: s.alarms.Load(), auth: s.auth.View(), downgrade: s.Downgrade()}
 	if s.view == nil || *s.view != next {
 		s.view = &next
 	}
@@ -141,6 +143,8 @@ func (s *Store) execute(index uint64, command []byte, local bool) (proto.Message
 		return s.compact(r.Revision)
 	case *pb.AlarmRequest:
 		return s.alarm(r), nil
+	case *pb.DowngradeRequest:
+		return s.changeDowngrade(r)
 	case *pb.LeaseGrantRequest:
 		return s.grant(r)
 	case *pb.LeaseRevokeRequest:

@@ -18,11 +18,12 @@ import (
 // read it.
 type View struct {
 	*mvcc.View
-	leases  *lease.Listing
-	auth    *auth.View
-	trimmed int64 // the last compaction of which nothing is left to be done
-	used    int64 // of a quota
-	alarms  *alarms
+	leases    *lease.Listing
+	auth      *auth.View
+	trimmed   int64 // the last compaction of which nothing is left to be done
+	used      int64 // of a quota
+	alarms    *alarms
+	downgrade Downgrade
 }
 
 // Leases are the IDs of all leases, ascending.
@@ -30,6 +31,9 @@ func (v *View) Leases() []lease.ID { return v.leases.IDs() }
 
 // Alarms are those that are raised, ascending by kind and member.
 func (v *View) Alarms() []Alarm { return *v.alarms }
+
+// Downgrade is the one that is under way.
+func (v *View) Downgrade() Downgrade { return v.downgrade }
 
 // EachLease calls each for every lease in ascending order of ID, with its time to live as granted.
 func (v *View) EachLease(each func(id lease.ID, ttl lease.Seconds)) { v.leases.Each(each) }

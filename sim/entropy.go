@@ -38,6 +38,7 @@ const (
 	streamMember  // plus the member's number
 	streamMembers = 999
 	streamUsers   = 997
+	streamPreVote = 996
 	streamClients = 1000
 )
 

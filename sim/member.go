@@ -103,7 +103,8 @@ func (m *member) start() {
 		ID: m.id(), Cluster: 1, Incarnation: m.disk.incarnation, Boot: m.random.Uint64(),
 		Self: replica.Member{Name: fmt.Sprint("m", m.number)}, Members: m.first,
 		Machine: &observed{m.store, m}, FS: m.disk.fs, Tick: tickInterval,
-		ElectionTicks: electionTicks, HeartbeatTicks: 1, LogBytesMax: 4 << 10,
+		ElectionTicks: electionTicks, HeartbeatTicks: 1, NoPreVote: w.options.NoPreVote,
+		LogBytesMax:     4 << 10,
 		CheckpointBytes: 12 << 10, ChunkBytes: 3 << 10, WALOptions: walOptions,
 	}
 	r, driver, err := replica.Open(options)

@@ -51,6 +51,9 @@ func (s Scenario) String() string {
 	if o.Users {
 		b.WriteString("users\n")
 	}
+	if o.NoPreVote {
+		b.WriteString("no-pre-vote\n")
+	}
 	if o.Only != nil {
 		b.WriteString(strings.TrimRight("only "+opList(o.Only), " ") + "\n")
 	}
@@ -108,6 +111,8 @@ func (o *Options) set(line string) (err error) {
 		o.Unbudgeted = true
 	case "users":
 		o.Users = true
+	case "no-pre-vote":
+		o.NoPreVote = true
 	case "only":
 		o.Only, err = parseOps(value)
 	default:

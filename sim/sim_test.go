@@ -51,7 +51,8 @@ func TestEveryProfileIsGreen(t *testing.T) {
 
 func drawn(profile faults.Profile, seed uint64, length time.Duration) Options {
 	return Options{Seed: seed, Members: MembersOf(seed), Users: UsersOf(seed),
-		Duration: length, Profile: string(profile),
+		NoPreVote: NoPreVoteOf(seed),
+		Duration:  length, Profile: string(profile),
 		Plan: faults.Draw(profile, seed, length), Unbudgeted: profile == faults.Unbudgeted}
 }
 

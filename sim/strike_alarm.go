@@ -21,17 +21,28 @@ func (m *member) space() kv.Space {
 }
 
 // fill gives all members a quota of so many hundredths of what the leader stores. The next clients
-// that want more raise the alarm, each with the member that it happens to ask.
+// that want more raise the alarm, each with the member that it happens to ask. Meanwhile an
+// operator begins a downgrade and ends it: clients see nothing of it, but the state has it.
 func (f *fates) fill(fault faults.Fault) bool {
 	leader := f.world.leader()
 	if leader == nil || f.quota != 0 {
 		return false
 	}
 	f.quota = max(1, leader.store.Used()*fault.Amount/100)
+	f.world.downgrade(pb.DowngradeRequest_ENABLE)
 	return f.lasting(fault, func() {
 		f.quota = 0
+		f.world.downgrade(pb.DowngradeRequest_CANCEL)
 		f.world.disarm()
 	})
+}
+
+// downgrade is the operator, who orders one if there is a leader to order it from.
+func (w *world) downgrade(action pb.DowngradeRequest_DowngradeAction) {
+	if leader := w.leader(); leader != nil {
+		leader.serve(auth.Root, &pb.DowngradeRequest{Action: action, Version: "3.6"},
+			func(proto.Message, error) {})
+	}
 }
 
 // accuse raises the alarm that some member is corrupt.

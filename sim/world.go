@@ -24,6 +24,7 @@ type Options struct {
 	Bug        Bug  // planted, to see it found; empty: none
 	Unbudgeted bool // faults may destroy more than can be survived
 	Users      bool // clients have names and rights, and somebody changes them
+	NoPreVote  bool // members campaign without asking first whether they could win
 	Only       []Op // the operations that clients begin; nil: all
 }
 
@@ -42,6 +43,9 @@ func MembersOf(seed uint64) int {
 	}
 	return 5
 }
+
+// NoPreVoteOf draws whether the members of a seed campaign unasked: one run in eight.
+func NoPreVoteOf(seed uint64) bool { return newRandom(seed, streamPreVote).IntN(8) == 0 }
 
 func (o *Options) setDefaults() {
 	if o.Members == 0 {

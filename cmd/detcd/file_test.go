@@ -141,7 +141,7 @@ func TestWhatIsWrongInAFileIsSaid(t *testing.T) {
 		"election-timeout: 100":           "should be at least as 5 times",
 		"backend-batch-interval: 100ms":   "",
 		"backend-batch-interval: nothing": "parse error",
-		"pre-vote: false":                 "members always ask before they campaign",
+		"pre-vote: perhaps":               "parse error",
 	} {
 		_, err := parse(t, nil, "--config-file", write(t, text))
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

@@ -135,7 +135,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		{args: []string{"--config-file=/nowhere"}, want: "open /nowhere: no such file"},
 		{environ: []string{"ETCD_CONFIG_FILE=/nowhere"}, want: "open /nowhere: no such file"},
 		{args: []string{"--discovery=http://d"}, want: "use --discovery-token"},
-		{args: []string{"--pre-vote=false"}, want: "members always ask before they campaign"},
+		{args: []string{"--pre-vote=perhaps"}, want: "parse error"},
 		{args: []string{"--backend-batch-interval=1"}, want: "parse error"},
 		{args: []string{"--max-wals=-1"}, want: "parse error"},
 		{args: []string{"--logger=x"}, want: "unknown value: one of zap"},

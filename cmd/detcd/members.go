@@ -20,6 +20,13 @@ func (s *settings) registerMembers() {
 		rules.Lax = !strict
 		return err
 	})
+	f.BoolFunc("pre-vote", "ask the others before an election whether it could be won, so that a "+
+		"member that was cut off disturbs nobody when it is back (default true)",
+		func(value string) error {
+			ask, err := parseBool(value)
+			s.config.NoPreVote = !ask
+			return err
+		})
 	s.registerDiscovery()
 }
 

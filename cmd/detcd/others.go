@@ -138,5 +138,4 @@ discovery                  -     discovery by etcd v2 is not spoken: use --disco
 discovery-proxy            -     discovery by etcd v2 is not spoken
 discovery-fallback         exit        there is no proxy to fall back to
 enable-distributed-tracing false       traces are not exported
-pre-vote                   true        members always ask before they campaign
 `

@@ -113,7 +113,7 @@ func (o *simOptions) options(seed uint64) (sim.Options, error) {
 	if err != nil {
 		return run, err
 	}
-	run.Users = sim.UsersOf(seed)
+	run.Users, run.NoPreVote = sim.UsersOf(seed), sim.NoPreVoteOf(seed)
 	if o.members == 0 {
 		run.Members = sim.MembersOf(seed)
 	}

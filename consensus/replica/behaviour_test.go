@@ -104,7 +104,8 @@ func TestAWipedMemberIsRefusedUntilItIsAddedAgain(t *testing.T) {
 	w.crash(wiped)
 	leader = w.leading()
 	added := Member{ID: 9, PeerURLs: []string{"http://9"}}
-	answer := w.change(leader, Change{ChangeRemove, Member{ID: wiped.id}}, Change{ChangeAdd, added})
+	answer := w.change(leader, Change{Kind: ChangeRemove, Member: Member{ID: wiped.id}},
+		Change{Kind: ChangeAdd, Member: added})
 	if answer.Err != nil || len(answer.Value.(Membership).Members) != 3 {
 		t.Fatalf("replacing the member: %+v", answer)
 	}
@@ -117,7 +118,8 @@ func TestAWipedMemberIsRefusedUntilItIsAddedAgain(t *testing.T) {
 func TestARemovedMemberIsToldAndStaysOut(t *testing.T) {
 	w, leader := elected(t, 40, 3)
 	out := w.follower()
-	if answer := w.change(leader, Change{ChangeRemove, Member{ID: out.id}}); answer.Err != nil {
+	answer := w.change(leader, Change{Kind: ChangeRemove, Member: Member{ID: out.id}})
+	if answer.Err != nil {
 		t.Fatal(answer.Err)
 	}
 	w.run(2 * time.Second)
@@ -131,7 +133,7 @@ func TestARemovedMemberIsToldAndStaysOut(t *testing.T) {
 	if !out.removed && out.refused == "" {
 		t.Error("the removed member came back with its old data and was not refused")
 	}
-	answer := w.change(w.leading(), Change{ChangeAdd, Member{ID: out.id}})
+	answer = w.change(w.leading(), Change{Kind: ChangeAdd, Member: Member{ID: out.id}})
 	if !errors.Is(answer.Err, ErrMemberRemoved) {
 		t.Errorf("its ID was given again: %v", answer.Err)
 	}
@@ -144,7 +146,8 @@ func TestTheOnlyVoterIsReplaced(t *testing.T) {
 		w.loss = int(seed / 4) // percent: it stays for ten election time-outs, not for ever
 		added := Member{ID: 9, PeerURLs: []string{"http://9"}}
 		w.request++
-		old.replica.Change(w.request, []Change{{ChangeAdd, added}, {ChangeRemove, Member{ID: 1}}})
+		old.replica.Change(w.request, []Change{{Kind: ChangeAdd, Member: added},
+			{Kind: ChangeRemove, Member: Member{ID: 1}}})
 		w.take(old)
 		w.run(200 * time.Millisecond)
 		w.add(9, nil)
@@ -160,7 +163,7 @@ func TestTheOnlyVoterIsReplaced(t *testing.T) {
 func TestALearnerIsPromoted(t *testing.T) {
 	w, leader := elected(t, 50, 3)
 	learner := Member{ID: 4, PeerURLs: []string{"http://4"}, Learner: true}
-	if answer := w.change(leader, Change{ChangeAdd, learner}); answer.Err != nil {
+	if answer := w.change(leader, Change{Kind: ChangeAdd, Member: learner}); answer.Err != nil {
 		t.Fatal(answer.Err)
 	}
 	four := w.add(4, nil)
@@ -168,14 +171,15 @@ func TestALearnerIsPromoted(t *testing.T) {
 	if !four.replica.Status().Learner || four.machine.count == 0 {
 		t.Errorf("the learner has %d commands: %+v", four.machine.count, four.replica.Status())
 	}
-	if answer := w.change(w.leading(), Change{ChangePromote, Member{ID: 4}}); answer.Err != nil {
+	promote := Change{Kind: ChangePromote, Member: Member{ID: 4}}
+	if answer := w.change(w.leading(), promote); answer.Err != nil {
 		t.Fatal(answer.Err)
 	}
 	w.settle()
 	if four.replica.Status().Learner {
 		t.Error("it is still a learner")
 	}
-	answer := w.change(w.leading(), Change{ChangePromote, Member{ID: 4}})
+	answer := w.change(w.leading(), promote)
 	if !errors.Is(answer.Err, ErrNotLearner) {
 		t.Errorf("promoting a voter: %v", answer.Err)
 	}

@@ -49,7 +49,9 @@ func sampleEnvelopes() []envelope {
 			commands: [][]byte{[]byte("put"), {}}},
 		{kind: entryDue, term: 9, commands: [][]byte{[]byte("revoke")}},
 		{kind: entryChange, boot: 5, origin: 6, requests: []RequestID{7}, changes: []Change{
-			{ChangeRemove, Member{ID: 8}}, {ChangeAdd, Member{ID: 9, PeerURLs: []string{"u"}}}}},
+			{Kind: ChangeRemove, Member: Member{ID: 8}},
+			{Kind: ChangeAdd, Member: Member{ID: 9, PeerURLs: []string{"u"}}},
+			{Kind: ChangeAddLearner, Member: Member{ID: 10}, LearnersMax: 300}}},
 	}
 }
 

@@ -56,10 +56,28 @@ func (e *envelope) encode() []byte {
 	w.uvarint(uint64(e.requests[0]))
 	w.uvarint(uint64(len(e.changes)))
 	for i := range e.changes {
-		w.byte(byte(e.changes[i].Kind))
-		w.member(&e.changes[i].Member)
+		w.change(&e.changes[i])
 	}
 	return w.bytes
+}
+
+func (w *writer) change(c *Change) {
+	w.byte(byte(c.Kind))
+	w.member(&c.Member)
+	if c.Kind == ChangeAddLearner {
+		w.uvarint(c.LearnersMax)
+	}
+}
+
+func (r *reader) change() Change {
+	c := Change{Kind: ChangeKind(r.byte()), Member: r.member()}
+	switch c.Kind {
+	case changeAddOnlyLearner:
+		c.Kind, c.LearnersMax = ChangeAddLearner, 1
+	case ChangeAddLearner:
+		c.LearnersMax = r.uvarint()
+	}
+	return c
 }
 
 // decodeEnvelope reads what encode wrote, into an envelope whose slices are used again.
@@ -83,8 +101,7 @@ func decodeEnvelope(data []byte, e *envelope) error {
 		e.boot, e.origin = r.fixed(), MemberID(r.fixed())
 		e.requests = append(e.requests, RequestID(r.uvarint()))
 		for range r.count() {
-			kind := ChangeKind(r.byte())
-			e.changes = append(e.changes, Change{kind, r.member()})
+			e.changes = append(e.changes, r.change())
 		}
 	default:
 		return fmt.Errorf("%w: entry of kind %d", ErrVersion, e.kind)

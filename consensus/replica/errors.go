@@ -22,7 +22,7 @@ var (
 	ErrPeerURLExists = errors.New("replica: peer URL already exists")
 	// ErrNotLearner says that the member to promote votes already.
 	ErrNotLearner = errors.New("replica: member is not a learner")
-	// ErrTooManyLearners says that there are learnersMax learners already.
+	// ErrTooManyLearners says that there are as many learners as there may be.
 	ErrTooManyLearners = errors.New("replica: too many learners")
 	// ErrCluster says that a data directory belongs to another cluster or member.
 	ErrCluster = errors.New("replica: data directory of another cluster or member")

@@ -61,18 +61,20 @@ const (
 	ChangeUpdate  ChangeKind = 4 // set the peer URLs of Member.ID
 	changePublish ChangeKind = 5 // a member tells its name, client URLs and incarnation
 
-	ChangeAddLearner ChangeKind = 6 // add Member as a learner, unless learnersMax are there already
+	changeAddOnlyLearner ChangeKind = 6 // of older logs: the next one, with LearnersMax 1
+	ChangeAddLearner     ChangeKind = 7 // add Member as a learner, if there are fewer than LearnersMax
 )
-
-// learnersMax is how many learners ChangeAddLearner allows. Each costs the leader a copy of the log
-// that counts for no majority. All members must judge alike, so it is no setting of one of them.
-const learnersMax = 1
 
 // Change is one change of the membership. Several in one request are made in one joint step of
 // consensus, as section 6 of the Raft paper describes.
 type Change struct {
 	Kind   ChangeKind
 	Member Member
+
+	// LearnersMax is for ChangeAddLearner. Each learner costs the leader a copy of the log that
+	// counts for no majority. It is a setting of the member that is asked, but judged where the
+	// change is applied: two members that are asked at once do not add one too many.
+	LearnersMax uint64
 }
 
 // check says why a change cannot be made.
@@ -89,7 +91,7 @@ func (m *Membership) check(c Change) error {
 		if err := m.checkURLs(c.Member); err != nil {
 			return err
 		}
-		if c.Kind == ChangeAddLearner && m.learners() >= learnersMax {
+		if c.Kind == ChangeAddLearner && m.learners() >= c.LearnersMax {
 			return ErrTooManyLearners
 		}
 		return nil
@@ -114,8 +116,7 @@ func (m *Membership) check(c Change) error {
 	return nil
 }
 
-func (m *Membership) learners() int {
-	count := 0
+func (m *Membership) learners() (count uint64) {
 	for i := range m.Members {
 		if m.Members[i].Learner {
 			count++

@@ -162,7 +162,7 @@ func (r *Replica) publish() {
 	p.published = r.ticks
 	self.ID, self.Incarnation = r.options.ID, r.identity.incarnation
 	e := envelope{kind: entryChange, origin: r.options.ID, requests: []RequestID{0},
-		changes: []Change{{changePublish, self}}}
+		changes: []Change{{Kind: changePublish, Member: self}}}
 	r.proposeEntry(e.encode())
 }
 

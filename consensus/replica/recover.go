@@ -164,7 +164,7 @@ func firstCheckpoint(o *Options) *image {
 	c.hard.Term, c.hard.Commit = new(uint64(1)), new(uint64(1))
 	for _, member := range o.Members {
 		member.Name, member.ClientURLs, member.Incarnation = "", nil, 0
-		c.membership.apply(Change{ChangeAdd, member})
+		c.membership.apply(Change{Kind: ChangeAdd, Member: member})
 	}
 	c.conf = c.membership.confState()
 	return c

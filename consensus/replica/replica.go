@@ -64,7 +64,7 @@ func (o *Options) raftConfig(storage raft.Storage, applied Index) *raft.Config {
 		MaxUncommittedEntriesSize: uint64(o.LogBytesMax),
 		MaxInflightMsgs:           inflightMax,
 		CheckQuorum:               true,
-		PreVote:                   true,
+		PreVote:                   !o.NoPreVote,
 		StepDownOnRemoval:         true,
 		Logger:                    silent{},
 	}

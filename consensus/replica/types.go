@@ -74,6 +74,7 @@ type Options struct {
 	Tick           time.Duration // of raft's clock, 100 ms
 	ElectionTicks  int           // 10
 	HeartbeatTicks int           // 1
+	NoPreVote      bool          // campaign without asking first whether that could succeed
 
 	EntryBytesMax   int         // commands packed into one raft entry, 1 MiB
 	PendingBytesMax int         // commands not yet proposed; more are answered ErrTooMany; 32 MiB

@@ -126,6 +126,7 @@ type actor struct {
 	incarnation uint64
 	members     []Member
 	random      *mathrand.ChaCha8
+	unasked     bool // it campaigns without asking first
 	answers     map[RequestID]func(Answer)
 	refused     string
 	removed     bool
@@ -181,7 +182,8 @@ func (w *world) start(a *actor) {
 	a.machine = &ledger{}
 	options := Options{ID: a.id, Cluster: 7, Incarnation: a.incarnation, Boot: w.random.Uint64(),
 		Self: Member{Name: fmt.Sprint("m", a.id)}, Members: a.members, Machine: a.machine,
-		FS: a.fs, EntryBytesMax: 300, LogBytesMax: 1 << 10, CheckpointBytes: 4 << 10,
+		NoPreVote: a.unasked,
+		FS:        a.fs, EntryBytesMax: 300, LogBytesMax: 1 << 10, CheckpointBytes: 4 << 10,
 		ChunkBytes: 700, WALOptions: wal.Options{SegmentSize: 8 << 10}}
 	var err error
 	if a.replica, a.disk, err = Open(options); err != nil {

@@ -14,7 +14,7 @@
 //	key              revision ─► change, as protobuf      the history; decides revision and HashKV
 //	lease            ID ─► {ID, TTL}, as protobuf
 //	meta             consistent_index, term               where in the log the file was
-//	                 storageVersion                       "3.7.0"
+//	                 storageVersion                       "3.7.0", or whereto a downgrade leads
 //	                 scheduledCompactRev, finishedCompactRev
 //	cluster          clusterVersion                       "3.7.0"
 //	members          ID in hexadecimal ─► JSON            a restore replaces them

@@ -20,10 +20,6 @@ import (
 	"detcd/kv/lease"
 )
 
-// StorageVersion is the version of the format that is written; etcd of this minor version, and the
-// one before it, read it.
-const StorageVersion = "3.7.0"
-
 // Origin is where a snapshot comes from.
 type Origin struct {
 	Index   uint64 // of the log, which is in the view at least
@@ -34,8 +30,9 @@ type Origin struct {
 
 // File is a snapshot that was written. It must be closed, and is gone then.
 type File struct {
-	db *bolt.DB
-	tx *bolt.Tx
+	db      *bolt.DB
+	tx      *bolt.Tx
+	version string
 }
 
 // Write writes a snapshot of the view into a temporary file in dir. It needs about as much room
@@ -70,7 +67,7 @@ func write(dir string, view *kv.View, origin Origin) (*File, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &File{db, tx}, nil
+	return &File{db, tx, view.Downgrade().ClusterVersion()}, nil
 }
 
 // openTemporary makes an empty database that does not outlive a crash.
@@ -96,8 +93,9 @@ func openTemporary(dir string) (*bolt.DB, error) {
 // pageSize is the same on every machine, so that the same view gives the same bytes.
 const pageSize = 4096
 
-// Version is that of the format.
-func (f *File) Version() string { return StorageVersion }
+// Version is that of the format, and of the cluster: etcd of this minor version, and of the one
+// before it, read it.
+func (f *File) Version() string { return f.version }
 
 // Size is the length of the file.
 func (f *File) Size() int64 { return f.tx.Size() }
@@ -188,7 +186,7 @@ func (w *writer) fill(view *kv.View, origin Origin) error {
 		rows []row
 	}{
 		{"lease", leaseRows(view)}, {"meta", metaRows(view, origin)},
-		{"cluster", []row{{"clusterVersion", []byte(StorageVersion)}}},
+		{"cluster", []row{{"clusterVersion", []byte(view.Downgrade().ClusterVersion())}}},
 		{"members", members}, {"members_removed", removed},
 		{"alarm", alarms}, {"auth", stateRows(view.Auth())},
 		{"authUsers", users}, {"authRoles", roles},
@@ -234,7 +232,7 @@ func metaRows(view *kv.View, origin Origin) []row {
 	rows := []row{
 		{"consistent_index", number(origin.Index)},
 		{"term", number(origin.Term)},
-		{"storageVersion", []byte(StorageVersion)},
+		{"storageVersion", []byte(view.Downgrade().ClusterVersion())},
 	}
 	if compacted := view.Compacted(); compacted >= 0 {
 		revision := append(append(number(uint64(compacted)), '_'), number(0)...)

@@ -31,7 +31,7 @@ func (m *member) Barrier(context.Context) (any, error) { return nil, m.barrier }
 
 func (m *member) Auth() *auth.View { return m.users.View() }
 
-func well() *member { return &member{status: rpc.Status{Leader: 1, StorageVersion: "3.7.0"}} }
+func well() *member { return &member{status: rpc.Status{Leader: 1}} }
 
 func (m *member) alarm(all ...pb.AlarmType) *member {
 	for _, alarm := range all {

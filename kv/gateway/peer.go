@@ -166,7 +166,7 @@ func (p *peer) hashOf(ctx context.Context, revision int64) (*pb.HashKVResponse, 
 	return answer, err
 }
 
-// downgrade says that none is under way.
+// downgrade says whether one is under way.
 func (p *peer) downgrade(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), p.timeout)
 	defer cancel()
@@ -176,5 +176,5 @@ func (p *peer) downgrade(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain")
-	io.WriteString(w, "false")
+	io.WriteString(w, strconv.FormatBool(p.node.Status().Downgrade != ""))
 }

@@ -16,11 +16,8 @@ type release struct {
 
 // version says whose protocol is spoken.
 func (g *Gateway) version(w http.ResponseWriter, _ *http.Request) {
-	text, err := json.Marshal(release{
-		Server:  version.Version,
-		Cluster: version.Cluster(version.Version) + ".0",
-		Storage: g.options.Node.Status().StorageVersion,
-	})
+	cluster := g.options.Node.Status().Downgrade.ClusterVersion()
+	text, err := json.Marshal(release{Server: version.Version, Cluster: cluster, Storage: cluster})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return

@@ -55,7 +55,7 @@ func newLoner(t testing.TB) *loner {
 		patience: Patience(time.Second),
 		status: Status{
 			ClusterID: 0xc0ffee, MemberID: 7, Leader: 7, RaftTerm: 3, RaftIndex: 41, RaftApplied: 40,
-			DBSize: 2000, DBSizeInUse: 1000, DBSizeQuota: 2 << 30, StorageVersion: "3.7.0",
+			DBSize: 2000, DBSizeInUse: 1000, DBSizeQuota: 2 << 30,
 			LeaderSince: time.Now().Add(-time.Hour), ConnectedSince: time.Now().Add(-time.Hour),
 		},
 	}
@@ -146,7 +146,9 @@ func (n *loner) Changed() <-chan struct{} {
 func (n *loner) Status() Status {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
-	return n.status
+	now := n.status
+	now.Downgrade = n.store.Downgrade()
+	return now
 }
 
 func (n *loner) Members(ctx context.Context, linearizable bool) ([]*pb.Member, error) {

@@ -72,6 +72,17 @@ func (s *maintenanceService) Alarm(
 	return carry[*pb.AlarmResponse](ctx, s.carrier, r)
 }
 
+// Downgrade says whether the cluster could be taken back to the minor version before its own, lets
+// members of that version join, or ends that.
+func (s *maintenanceService) Downgrade(
+	ctx context.Context, r *pb.DowngradeRequest,
+) (*pb.DowngradeResponse, error) {
+	if err := s.permit(ctx, r); err != nil {
+		return nil, err
+	}
+	return carry[*pb.DowngradeResponse](ctx, s.carrier, r)
+}
+
 // Status is answered by every member for itself, with or without a leader.
 func (s *maintenanceService) Status(
 	ctx context.Context, r *pb.StatusRequest,
@@ -87,7 +98,7 @@ func (s *maintenanceService) Status(
 	answer := &pb.StatusResponse{
 		Header:           &pb.ResponseHeader{Revision: view.Revision()},
 		Version:          version.Version,
-		StorageVersion:   now.StorageVersion,
+		StorageVersion:   now.Downgrade.ClusterVersion(),
 		Leader:           now.Leader,
 		IsLearner:        now.Learner,
 		RaftTerm:         now.RaftTerm,
@@ -96,7 +107,9 @@ func (s *maintenanceService) Status(
 		DbSize:           now.DBSize,
 		DbSizeInUse:      now.DBSizeInUse,
 		DbSizeQuota:      now.DBSizeQuota,
-		DowngradeInfo:    &pb.DowngradeInfo{},
+		DowngradeInfo: &pb.DowngradeInfo{
+			Enabled: now.Downgrade != "", TargetVersion: string(now.Downgrade),
+		},
 	}
 	s.sign(answer.Header)
 	if now.Leader == 0 {

@@ -57,8 +57,8 @@ func TestHash(t *testing.T) {
 	}
 }
 
-// One minor version back would be possible, if there were one.
-func TestDowngrade(t *testing.T) {
+// One minor version back is possible.
+func TestDowngradeIsChecked(t *testing.T) {
 	s := serve(t, Options{})
 	maintenance, ctx := pb.NewMaintenanceClient(s.conn), soon(t)
 	for _, target := range []string{"3.6", "3.6.0", "3.6.9"} {
@@ -79,10 +79,41 @@ func TestDowngrade(t *testing.T) {
 	if got, err := maintenance.Downgrade(ctx, cancel); err != nil || got.Version != "3.7" {
 		t.Errorf("got %v, %v", got, err)
 	}
-	_, err := maintenance.Downgrade(ctx, &pb.DowngradeRequest{
-		Action: pb.DowngradeRequest_ENABLE, Version: "3.6",
-	})
-	wantError(t, err, codes.Unimplemented, "method Downgrade not implemented")
-	_, err = maintenance.Downgrade(ctx, &pb.DowngradeRequest{Action: 7})
+	_, err := maintenance.Downgrade(ctx, &pb.DowngradeRequest{Action: 7})
 	wantError(t, err, codes.Unknown, "etcdserver: unknown method")
+}
+
+// While a downgrade is under way all that a member says of versions is of the older one.
+func TestDowngradeBeginsAndEnds(t *testing.T) {
+	s := serve(t, Options{})
+	maintenance, ctx := pb.NewMaintenanceClient(s.conn), soon(t)
+	order := func(action pb.DowngradeRequest_DowngradeAction, target string) (string, error) {
+		r, err := maintenance.Downgrade(ctx, &pb.DowngradeRequest{Action: action, Version: target})
+		return r.GetVersion(), err
+	}
+	state := func() string {
+		now, err := maintenance.Status(ctx, &pb.StatusRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return now.StorageVersion + " " + now.DowngradeInfo.TargetVersion
+	}
+	const enable, cancel = pb.DowngradeRequest_ENABLE, pb.DowngradeRequest_CANCEL
+	if was, err := order(enable, "3.6.4"); err != nil || was != "3.7" || state() != "3.6.0 3.6.0" {
+		t.Errorf("%q, %v, then %s", was, err, state())
+	}
+	_, err := order(enable, "3.6")
+	wantError(t, err, codes.InvalidArgument, "etcdserver: invalid downgrade target version")
+	_, err = order(enable, "3.5")
+	wantError(t, err, codes.FailedPrecondition,
+		"etcdserver: cluster has a downgrade job in progress")
+	_, err = order(pb.DowngradeRequest_VALIDATE, "3.5")
+	wantError(t, err, codes.FailedPrecondition,
+		"etcdserver: cluster has a downgrade job in progress")
+	if was, err := order(cancel, "any"); err != nil || was != "3.6" || state() != "3.7.0 " {
+		t.Errorf("%q, %v, then %s", was, err, state())
+	}
+	if was, err := order(cancel, ""); err != nil || was != "3.7" || state() != "3.7.0 " {
+		t.Errorf("%q, %v, then %s", was, err, state())
+	}
 }

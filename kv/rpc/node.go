@@ -88,12 +88,12 @@ type Status struct {
 	RaftIndex   uint64 // committed
 	RaftApplied uint64
 
-	DBSize         int64      // bytes on disk
-	DBSizeInUse    int64      // bytes of it that are not dead
-	DBSizeQuota    int64      // bytes that Used may reach; negative: there is no quota
-	Used           int64      // bytes that count for the quota
-	StorageVersion string     // "3.7.0"
-	Alarms         []kv.Alarm // ascending
+	DBSize      int64 // bytes on disk
+	DBSizeInUse int64 // bytes of it that are not dead
+	DBSizeQuota int64 // bytes that Used may reach; negative: there is no quota
+	Used        int64 // bytes that count for the quota
+	Downgrade   kv.Downgrade
+	Alarms      []kv.Alarm // ascending
 
 	LeaderSince    time.Time // when the present leader became known
 	ConnectedSince time.Time // since when its leader (of a leader: a quorum) is heard; zero: it is not

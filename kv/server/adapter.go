@@ -102,23 +102,20 @@ func (a *adapter) Status() rpc.Status {
 		ClusterID: now.Cluster, MemberID: uint64(now.ID), Leader: uint64(now.Leader),
 		Learner:  now.Learner,
 		RaftTerm: uint64(now.Term), RaftIndex: uint64(now.Committed),
-		RaftApplied:    uint64(now.Applied),
-		DBSize:         emptySize + stats.Disk + stats.Unwritten,
-		DBSizeInUse:    emptySize + stats.Live,
-		DBSizeQuota:    a.config.QuotaBytes,
-		Used:           stats.used,
-		Alarms:         a.machine.Alarms(),
-		StorageVersion: storageVersion,
-		LeaderSince:    now.LeaderSince, ConnectedSince: now.ConnectedSince,
+		RaftApplied: uint64(now.Applied),
+		DBSize:      emptySize + stats.Disk + stats.Unwritten,
+		DBSizeInUse: emptySize + stats.Live,
+		DBSizeQuota: a.config.QuotaBytes,
+		Used:        stats.used,
+		Alarms:      a.machine.Alarms(),
+		Downgrade:   a.machine.Downgrade(),
+		LeaderSince: now.LeaderSince, ConnectedSince: now.ConnectedSince,
 	}
 }
 
 // emptySize is what a member without a key takes, a block for its checkpoint. Clients divide by the
 // sum.
 const emptySize = 4096
-
-// storageVersion is what a Status says of the format of the data: the protocol's minor version.
-const storageVersion = "3.7.0"
 
 // Members lists the cluster.
 func (a *adapter) Members(ctx context.Context, linearizable bool) ([]*pb.Member, error) {

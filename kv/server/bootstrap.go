@@ -105,6 +105,7 @@ func (c *Config) replicaOptions(b beginning, dir, log vfs.FS) replica.Options {
 		Tick:           c.HeartbeatInterval,
 		ElectionTicks:  int(c.ElectionTimeout / c.HeartbeatInterval),
 		HeartbeatTicks: 1,
+		NoPreVote:      c.NoPreVote,
 		WALOptions:     wal.Options{SegmentSize: logSegmentBytes},
 	}
 }

@@ -29,39 +29,13 @@ func (a *adapter) AddMember(
 	if err := h.mayAdd(learner); err != nil {
 		return nil, nil, a.rejected("add", added.ID, err)
 	}
-	kind, err := a.kindOfAdd(ctx, learner)
-	if err != nil {
-		return nil, nil, a.rejected("add", added.ID, err)
+	change := replica.Change{Kind: replica.ChangeAdd, Member: added}
+	if learner {
+		change.Kind = replica.ChangeAddLearner
+		change.LearnersMax = uint64(max(1, a.config.Members.LearnersMax))
 	}
-	all, err := a.change(ctx, replica.Change{Kind: kind, Member: added})
+	all, err := a.change(ctx, change)
 	return outwardMember(&added), all, err
-}
-
-// kindOfAdd is how a member is added. That there is one learner at most is made sure of when the
-// change is applied; that there are not more than some other number, by this member beforehand, so
-// two that are added at the same moment may be one too many.
-func (a *adapter) kindOfAdd(ctx context.Context, learner bool) (replica.ChangeKind, error) {
-	most := a.config.Members.LearnersMax
-	if !learner {
-		return replica.ChangeAdd, nil
-	}
-	if most <= 1 {
-		return replica.ChangeAddLearner, nil
-	}
-	members, err := a.Members(ctx, true)
-	if err != nil {
-		return 0, err
-	}
-	learners := 0
-	for _, member := range members {
-		if member.IsLearner {
-			learners++
-		}
-	}
-	if learners >= most {
-		return 0, rpctypes.ErrGRPCTooManyLearners
-	}
-	return replica.ChangeAdd, nil
 }
 
 // RemoveMember removes a member for good.

@@ -31,6 +31,7 @@ type Config struct {
 	InitialCluster      types.URLsMap // the first members, for a new data directory
 	InitialClusterToken string
 	Existing            bool // join a running cluster, for a new data directory
+	NoPreVote           bool // campaign without asking first whether that could succeed
 
 	HeartbeatInterval     time.Duration
 	ElectionTimeout       time.Duration

@@ -70,7 +70,7 @@ func (f *front) aboutServer() []gateway.Metric {
 		with(gauge("etcd_server_version", 1, "The version whose protocol is served."),
 			"server_version", version.Version),
 		with(gauge("etcd_cluster_version", 1, "The version whose protocol all members serve."),
-			"cluster_version", version.Cluster(version.Version)),
+			"cluster_version", version.Cluster(now.Downgrade.ClusterVersion())),
 		with(gauge("etcd_server_go_version", 1, "The version of Go."),
 			"server_go_version", runtime.Version()),
 		counter("etcd_server_health_success", well, "How often /health said that all was well."),

@@ -53,10 +53,9 @@ func mask(output string) string {
 
 // A command is one line of the script with its input.
 type command struct {
-	line     int
-	words    []string
-	input    string
-	unserved bool
+	line  int
+	words []string
+	input string
 }
 
 // String is how messages name the command.
@@ -83,8 +82,7 @@ func readScript(t *testing.T, name string) []command {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		rest, unserved := strings.CutPrefix(line, "unserved ")
-		script = append(script, command{line: number, words: words(rest), unserved: unserved})
+		script = append(script, command{line: number, words: words(line)})
 	}
 	return script
 }
@@ -164,17 +162,7 @@ func transcripts(t *testing.T, binaryA, binaryB string) {
 			dir: t.TempDir(),
 		})
 	}
-	served := binaryA == binaryB
 	for _, c := range readScript(t, "testdata/etcdctl.txt") {
-		if c.unserved && served {
-			continue // they would change what the cluster is
-		}
-		if c.unserved {
-			if said := operators[1].run(c); !strings.Contains(said, "Unimplemented") {
-				t.Errorf("%v: is it served now?\n%s", c, said)
-			}
-			continue
-		}
 		var group errgroup.Group
 		said := make([]string, len(operators))
 		for i, operator := range operators {

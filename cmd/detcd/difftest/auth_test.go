@@ -232,6 +232,5 @@ func TestSameUsersEtcdAndEtcd(t *testing.T) {
 
 func TestSameUsersEtcdAndDetcd(t *testing.T) {
 	pair := newPair(testbed.Tool(t, "etcd"), testbed.Detcd(t))
-	pair.lacks = testbed.Unserved
 	sameGuarded(t, pair)
 }

@@ -80,7 +80,7 @@ func (d drawn) missing(message protoreflect.MessageDescriptor, depth int) []stri
 const neverDrawn = `
 etcdserverpb.AlarmRequest.action unknown     etcd 3.7.3 ends in a panic
 etcdserverpb.AlarmRequest.alarm 2            a member that thinks itself corrupt shows nothing else
-etcdserverpb.DowngradeRequest.action 1       would change what the cluster is
+etcdserverpb.DowngradeRequest.action 1       etcd follows seconds later: webtest has it
 etcdserverpb.Maintenance.Snapshot            has tests of its own
 `
 

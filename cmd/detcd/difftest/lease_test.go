@@ -127,10 +127,6 @@ func endOf(message proto.Message, err error) answer {
 // rangeStream reads a range in chunks and compares what they add up to: the header, the count and
 // the keys, wherever a server cuts.
 func (s *session) rangeStream(request *pb.RangeRequest) {
-	if s.pair.lacks("KV.RangeStream") {
-		s.lacks("KV.RangeStream", s.pair.b.rangeStream(request))
-		return
-	}
 	var a, b answer
 	_ = s.pair.both(func(side *side) error {
 		if side == s.pair.a {

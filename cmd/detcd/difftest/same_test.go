@@ -75,12 +75,10 @@ func TestSameEtcdAndEtcdRestarted(t *testing.T) {
 
 func TestSameEtcdAndDetcdRestarted(t *testing.T) {
 	pair := newPair(testbed.Tool(t, "etcd"), testbed.Detcd(t))
-	pair.lacks = testbed.Unserved
 	sameRestarted(t, pair)
 }
 
 func TestSameEtcdAndDetcd(t *testing.T) {
 	pair := newPair(testbed.Tool(t, "etcd"), testbed.Detcd(t))
-	pair.lacks = testbed.Unserved
 	same(t, pair)
 }

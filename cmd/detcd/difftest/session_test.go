@@ -73,32 +73,11 @@ func (s *session) ask(method string, request proto.Message) proto.Message {
 		// etcd has the hash that a compaction computed in memory only; detcd keeps it.
 		request = &pb.HashKVRequest{}
 	}
-	if part := partOf(method, request); s.pair.lacks(part) {
-		s.lacks(part, s.pair.b.call(method, request))
-		return nil
-	}
 	a, b := s.pair.ask(method, request)
 	s.note("%s{%s} → %s", method, text(request), outcome(a))
 	s.equal(method, a, b)
 	s.advance(a.message)
 	return a.message
-}
-
-// partOf names a method, or the part of one that may be served before the rest is.
-func partOf(method string, request proto.Message) string {
-	alarm, ok := request.(*pb.AlarmRequest)
-	if ok && alarm.Action == pb.AlarmRequest_ACTIVATE && alarm.Alarm != pb.AlarmType_NONE {
-		return method + "(ACTIVATE)"
-	}
-	return method
-}
-
-// lacks wants B to say that it does not serve a method. A is not asked: it would go another way.
-func (s *session) lacks(method string, b answer) {
-	s.t.Helper()
-	if b.err == nil || !unimplemented(b.err) {
-		s.fail("%s is served now: take it from the list of those that are not", method)
-	}
 }
 
 // equal ends the session unless two answers are equal.

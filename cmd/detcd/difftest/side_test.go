@@ -138,8 +138,7 @@ type pair struct {
 	a, b    *side
 	args    []string // further flags of both servers
 	compare comparer
-	kinds   []string                 // of steps, each as often as it weighs
-	lacks   func(method string) bool // what B does not serve yet
+	kinds   []string // of steps, each as often as it weighs
 	running bool
 	clean   bool // the last session left both sides empty and equal
 
@@ -152,7 +151,6 @@ func newPair(binaryA, binaryB string) *pair {
 	return &pair{
 		a: &side{binary: binaryA}, b: &side{binary: binaryB},
 		compare: newComparer(), kinds: kinds(),
-		lacks: func(string) bool { return false },
 	}
 }
 
