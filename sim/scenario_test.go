@@ -84,7 +84,7 @@ func firstChange(want, got []string) string {
 
 func TestAScenarioIsReadAsItWasWritten(t *testing.T) {
 	text := "# A story\n#\n# in lines.\nseed 9\nmembers 5\nclients 2\nrate 7\nduration 4s\n" +
-		"bug deposed-read\nunbudgeted\nonly 1.2 102.3\n1s for 2s isolate members=2\n"
+		"bug deposed-read\nunbudgeted\nno-pre-vote\nonly 1.2 102.3\n1s for 2s isolate members=2\n"
 	scenario, err := ParseScenario(text)
 	if err != nil || scenario.String() != text {
 		t.Errorf("%v: it became\n%s", err, scenario)

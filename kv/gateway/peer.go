@@ -21,6 +21,8 @@ type PeerNode interface {
 	Node
 	// Members lists the cluster.
 	Members(ctx context.Context, linearizable bool) ([]*pb.Member, error)
+	// Ask puts a question that only the leader may answer.
+	Ask(ctx context.Context, question []byte) ([]byte, error)
 }
 
 // A peer serves what the members of etcd, and tools that know them, ask over HTTP. The members
@@ -31,7 +33,8 @@ type peer struct {
 	timeout time.Duration
 }
 
-// Peer serves /members, /members/promote/, /members/hashkv, /downgrade/enabled and /version.
+// Peer serves /members, /members/promote/, /members/hashkv, /leases, /leases/internal,
+// /downgrade/enabled and /version.
 // Requests that need the other members are given up after the time-out. What changes the cluster
 // goes by way of the member's own service, which asks who may.
 func Peer(node PeerNode, cluster pb.ClusterClient, timeout time.Duration) http.Handler {
@@ -40,6 +43,8 @@ func Peer(node PeerNode, cluster pb.ClusterClient, timeout time.Duration) http.H
 	mux.HandleFunc("/members", p.signed(http.MethodGet, p.members))
 	mux.HandleFunc("/members/promote/{id...}", p.signed(http.MethodPost, p.promote))
 	mux.HandleFunc("/members/hashkv", onlyGet(p.hash))
+	mux.HandleFunc("/leases", p.renewal)
+	mux.HandleFunc("/leases/internal", p.remaining)
 	mux.HandleFunc("/downgrade/enabled", p.signed(http.MethodGet, p.downgrade))
 	mux.HandleFunc("/version", onlyGet((&Gateway{options: Options{Node: node}}).version))
 	return mux

@@ -20,6 +20,8 @@ func (m *member) Members(context.Context, bool) ([]*pb.Member, error) {
 	return []*pb.Member{{ID: 7, PeerURLs: []string{"http://p"}, IsLearner: true}}, nil
 }
 
+func (m *member) Ask(context.Context, []byte) ([]byte, error) { return nil, m.view }
+
 // A cluster promotes member 7, if root asks.
 type cluster struct {
 	pb.ClusterClient
@@ -64,6 +66,7 @@ func TestALearnerIsPromotedOverHTTP(t *testing.T) {
 func FuzzPeer(f *testing.F) {
 	for _, path := range []string{
 		"/members", "/members/promote/7", "/members/hashkv", "/downgrade/enabled", "/version",
+		"/leases", "/leases/internal",
 	} {
 		f.Add("GET", path, []byte(`{"revision":1}`))
 		f.Add("POST", path, []byte("x"))
