@@ -181,6 +181,9 @@ func (r *run) stage(ctx context.Context, phase string, st *stage) (*recorder, er
 	go func() {
 		watched <- r.watch(ctx, phase, st, recorders, finished)
 	}()
+	if st.period > 0 {
+		go r.pace(st, finished)
+	}
 	group.Wait()
 	close(finished)
 	// What made the watcher close the connections says more than that they were closed.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -37,6 +38,9 @@ type wire struct {
 	slots        map[uint32]*slot         // by the stream of the call that is under way
 	blocked      []*slot                  // wait for a window, in order
 	taker        func(piece []byte) error // of the answers of a stream; nil for single calls
+
+	dozeLock sync.Mutex
+	dozing   bool // waits for a time: its read may be ended
 
 	status  string // of the header block that is being decoded
 	message string

@@ -112,10 +112,10 @@ func (w *wire) await(st *stage, waiting []*slot) (ready bool, err error) {
 				first = s.due
 			}
 		}
-		if st.gate != nil {
+		if st.gate != nil && st.period == 0 {
 			first = time.Now().Add(gateInterval)
 		}
-		if err := w.conn.SetReadDeadline(first); err != nil {
+		if err := w.doze(first); err != nil {
 			return false, err
 		}
 	}
@@ -128,7 +128,7 @@ func (w *wire) await(st *stage, waiting []*slot) (ready bool, err error) {
 	} else {
 		ready = err == nil
 	}
-	return ready, errors.Join(err, w.conn.SetReadDeadline(time.Time{}))
+	return ready, errors.Join(err, w.rise())
 }
 
 // send begins the next call of a slot.

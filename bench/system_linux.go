@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 )
 
 // diskBlock is the unit in which stat(2) counts what a file occupies.
@@ -19,3 +20,9 @@ func occupied(info fs.FileInfo) int64 {
 
 // syncData makes what was written durable, as a log does.
 func syncData(file *os.File) error { return syscall.Fdatasync(int(file.Fd())) }
+
+// sleep is time.Sleep, but ends within microseconds of its time.
+func sleep(d time.Duration) {
+	wait := syscall.NsecToTimespec(int64(d))
+	_ = syscall.Nanosleep(&wait, nil) // an interruption only makes it shorter
+}
