@@ -233,6 +233,9 @@ func (o *owner) publish() {
 	n.status.Store(&published)
 	if moved {
 		n.view.Store(nil)
+		if n.changes.waited.Load() { // who waits for a change asks for a view next
+			n.view.Store(&viewBox{o.replica.View()})
+		}
 		n.changes.tell(false)
 	}
 }
