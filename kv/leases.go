@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -84,7 +85,46 @@ const (
 	askKeepAlive  = 1 // pb.LeaseKeepAliveRequest
 	askTimeToLive = 2 // pb.LeaseTimeToLiveRequest
 	askLeases     = 3 // pb.LeaseLeasesRequest
+	askSeveral    = 4 // several questions, each behind its length
 )
+
+// JoinQuestions makes one question of several, so that they share the way to the leader and its
+// barrier.
+func JoinQuestions(questions [][]byte) []byte {
+	if len(questions) == 1 {
+		return questions[0]
+	}
+	return join([]byte{askSeveral}, questions)
+}
+
+// SplitAnswer gives the answers to so many questions that were joined, in their order; nil is what
+// an unreadable one is.
+func SplitAnswer(answer []byte, count int) [][]byte {
+	if count == 1 {
+		return [][]byte{answer}
+	}
+	return append(unjoin(answer), make([][]byte, count)...)[:count]
+}
+
+// join appends parts, each behind its length.
+func join(out []byte, all [][]byte) []byte {
+	for _, part := range all {
+		out = append(binary.AppendUvarint(out, uint64(len(part))), part...)
+	}
+	return out
+}
+
+// unjoin is the reverse of join. It ends where the bytes are no part.
+func unjoin(in []byte) (all [][]byte) {
+	for len(in) > 0 {
+		size, n := binary.Uvarint(in)
+		if n <= 0 || size > uint64(len(in)-n) {
+			break
+		}
+		all, in = append(all, in[n:n+int(size)]), in[n+int(size):]
+	}
+	return all
+}
 
 // refused begins an answer, in place of the fate of a lease, whose second byte tells in which way
 // the caller was refused.
@@ -111,8 +151,19 @@ func cutRefusal(answer []byte) (err error, refusing bool) {
 // Ask answers a question that only the leader can answer, after a barrier that was begun at since:
 // how a lease is, or that it may live on. The answer is the lease's fate in a byte, and behind it
 // the response of the Lease service, without a header; or a refusal. There is none to what is no
-// question.
+// question. Several questions are answered one by one.
 func (s *Store) Ask(since int64, question []byte) (answer []byte) {
+	if len(question) == 0 || question[0] != askSeveral {
+		return s.askOne(since, question)
+	}
+	all := unjoin(question[1:])
+	for i := range all {
+		all[i] = s.askOne(since, all[i])
+	}
+	return join(nil, all)
+}
+
+func (s *Store) askOne(since int64, question []byte) (answer []byte) {
 	caller, question, err := cutCaller(question)
 	if err != nil || len(question) == 0 {
 		return nil

@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -195,6 +196,32 @@ func TestABadQuestionOrAnswerHarmsNobody(t *testing.T) {
 		call.Give(answer)
 		if response, err := call.Response(); call.Next() != Done || err == nil || response != nil {
 			t.Errorf("answer %x: %v, %v", answer, response, err)
+		}
+	}
+}
+
+// A question among several is answered as if it were alone; one that holds several itself is none.
+func TestQuestionsThatAreJoinedAreAnsweredOneByOne(t *testing.T) {
+	m := leader(t)
+	m.want(grant(1, 60), nil)
+	several := [][]byte{question(keepAlive(1)), question(keepAlive(2)), {askKeepAlive, 0xff}, nil,
+		question(timeToLive(1)), JoinQuestions([][]byte{{askLeases}, {askLeases}}), {askLeases}}
+	for count := 1; count <= len(several); count++ {
+		answers := SplitAnswer(m.store.Ask(0, JoinQuestions(several[:count])), count)
+		if len(answers) != count {
+			t.Fatalf("%d answers to %d questions", len(answers), count)
+		}
+		for i, answer := range answers {
+			if want := m.store.askOne(0, several[i]); !bytes.Equal(answer, want) {
+				t.Errorf("question %d of %d: %x, alone %x", i, count, answer, want)
+			}
+		}
+	}
+	whole := m.store.Ask(0, JoinQuestions(several))
+	for cut := range whole {
+		answers := SplitAnswer(whole[:cut], len(several))
+		if len(answers) != len(several) || answers[len(several)-1] != nil {
+			t.Fatalf("of %x: %x", whole[:cut], answers)
 		}
 	}
 }

@@ -73,6 +73,75 @@ func carry[R response](ctx context.Context, c *carrier, request proto.Message) (
 	return r, nil
 }
 
+// carryAll takes several requests through their Calls together: what they ask the leader is one
+// question. It gives the responses before the first request that failed, and why that one did.
+func carryAll[R response, Q proto.Message](
+	ctx context.Context, c *carrier, requests []Q,
+) (responses []R, err error) {
+	calls := make([]*kv.Call, len(requests))
+	for i, request := range requests {
+		calls[i] = kv.NewCall(request, c.bounds(request), rand.Uint64, guest{c, ctx})
+	}
+	for asking := calls; len(asking) > 0; {
+		if asking, err = c.untilAsking(ctx, asking); err == nil {
+			err = c.askTogether(ctx, asking)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, call := range calls {
+		answer, err := call.Response()
+		if err != nil {
+			return responses, err
+		}
+		r := answer.(R)
+		c.sign(r.GetHeader())
+		responses = append(responses, r)
+	}
+	return responses, nil
+}
+
+// untilAsking takes calls as far as they go without the leader. It gives those with a question.
+func (c *carrier) untilAsking(
+	ctx context.Context, calls []*kv.Call,
+) (asking []*kv.Call, err error) {
+	for _, call := range calls {
+		need := call.Next()
+		for ; need != kv.Done && need != kv.NeedAnswer; need = call.Next() {
+			value, err := c.fetch(ctx, call, need)
+			if err != nil {
+				return nil, err
+			}
+			call.Give(value)
+		}
+		if need == kv.NeedAnswer {
+			asking = append(asking, call)
+		}
+	}
+	return asking, nil
+}
+
+// askTogether gets the answers to the questions of some calls, if any.
+func (c *carrier) askTogether(ctx context.Context, asking []*kv.Call) error {
+	if len(asking) == 0 {
+		return nil
+	}
+	begun := time.Now()
+	questions := make([][]byte, len(asking))
+	for i, call := range asking {
+		questions[i] = call.Question()
+	}
+	answer, err := c.node.Ask(ctx, kv.JoinQuestions(questions))
+	if err != nil {
+		return c.failure(ctx, err, begun)
+	}
+	for i, one := range kv.SplitAnswer(answer, len(asking)) {
+		asking[i].Give(one)
+	}
+	return nil
+}
+
 // bounds are the limits of a request, with the space that the member has for it.
 func (c *carrier) bounds(request proto.Message) kv.Limits {
 	limits := c.limits

@@ -38,29 +38,52 @@ func (s *leaseService) LeaseLeases(
 	return carry[*pb.LeaseLeasesResponse](ctx, s.carrier, r)
 }
 
-// LeaseKeepAlive answers the renewals of one stream one after another, until the client has sent
-// its last.
+// LeaseKeepAlive answers the renewals of one stream in their order, until the client has sent its
+// last. Those that have come together are carried together: a client sends the renewals of all its
+// leases at once.
 func (s *leaseService) LeaseKeepAlive(stream pb.Lease_LeaseKeepAliveServer) error {
 	ctx := stream.Context()
 	requests := receive(ctx, stream.Recv)
 	for {
-		select {
-		case r := <-requests:
-			if errors.Is(r.err, io.EOF) {
-				return nil
-			}
-			if r.err != nil {
-				return r.err
-			}
-			answer, err := carry[*pb.LeaseKeepAliveResponse](ctx, s.carrier, r.message)
-			if err != nil {
-				return err
-			}
+		renewals, ended := gather(ctx, requests)
+		answers, err := carryAll[*pb.LeaseKeepAliveResponse](ctx, s.carrier, renewals)
+		for _, answer := range answers {
 			if err := stream.Send(answer); err != nil {
 				return err
 			}
-		case <-ctx.Done():
-			return canceled(ctx, ctx.Err())
 		}
+		switch {
+		case err != nil:
+			return err
+		case errors.Is(ended, io.EOF):
+			return nil
+		case ctx.Err() != nil:
+			return canceled(ctx, ctx.Err())
+		case ended != nil:
+			return ended
+		}
+	}
+}
+
+// gather waits for a request and takes those that have come with it. ended is why no more follow
+// them.
+func gather[R any](ctx context.Context, requests <-chan received[R]) (all []R, ended error) {
+	select {
+	case r := <-requests:
+		for {
+			if r.err != nil {
+				return all, r.err
+			}
+			if all = append(all, r.message); len(all) == requestsMax {
+				return all, nil
+			}
+			select {
+			case r = <-requests:
+			default:
+				return all, nil
+			}
+		}
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 }

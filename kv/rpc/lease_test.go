@@ -7,8 +7,11 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 )
 
 // A lease lives while it is kept alive, and takes its keys with it.
@@ -94,6 +97,52 @@ func TestKeepAliveStream(t *testing.T) {
 	}
 	if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
 		t.Errorf("after the last: %v, want EOF", err)
+	}
+}
+
+// Renewals that have come together are one question to the leader, and are answered in their order,
+// up to the first that is refused.
+func TestRenewalsAreCarriedTogether(t *testing.T) {
+	n := newLoner(t)
+	c, ctx := newCarrier(n, Options{}.withDefaults()), soon(t)
+	requests := make(chan received[*pb.LeaseKeepAliveRequest], 2*requestsMax)
+	for id := int64(1); id <= requestsMax+2; id++ {
+		_, err := carry[*pb.LeaseGrantResponse](ctx, c, &pb.LeaseGrantRequest{ID: id, TTL: 10 * id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		requests <- received[*pb.LeaseKeepAliveRequest]{message: &pb.LeaseKeepAliveRequest{ID: id}}
+	}
+	requests <- received[*pb.LeaseKeepAliveRequest]{err: io.EOF}
+	next := int64(1)
+	for turn, want := range []struct {
+		count int
+		ended error
+	}{{requestsMax, nil}, {2, io.EOF}} {
+		all, ended := gather(ctx, requests)
+		if len(all) != want.count || ended != want.ended {
+			t.Fatalf("turn %d: %d renewals, %v", turn, len(all), ended)
+		}
+		answers, err := carryAll[*pb.LeaseKeepAliveResponse](ctx, c, all)
+		if err != nil || len(answers) != len(all) || n.asked.Load() != int64(turn+1) {
+			t.Fatalf("%d answers, %v; %d questions", len(answers), err, n.asked.Load())
+		}
+		for _, answer := range answers {
+			if answer.ID != next || answer.TTL != 10*next || answer.Header.MemberId != 7 {
+				t.Errorf("got %v, want lease %d", answer, next)
+			}
+			next++
+		}
+	}
+	odd := []proto.Message{&pb.LeaseKeepAliveRequest{ID: 1}, &pb.DowngradeRequest{},
+		&pb.LeaseKeepAliveRequest{ID: 2}}
+	answers, err := carryAll[*pb.LeaseKeepAliveResponse](ctx, c, odd)
+	if len(answers) != 1 || answers[0].ID != 1 || status.Code(err) != codes.Unimplemented {
+		t.Errorf("before what is refused: %v, %v", answers, err)
+	}
+	n.fail(rpctypes.ErrGRPCStopped)
+	if answers, err := carryAll[*pb.LeaseKeepAliveResponse](ctx, c, odd); err == nil {
+		t.Errorf("a leader that does not answer: %v", answers)
 	}
 }
 

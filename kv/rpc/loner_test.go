@@ -35,6 +35,7 @@ type loner struct {
 	stuck    atomic.Pointer[func(ctx context.Context) error]
 	patience time.Duration
 	barriers atomic.Int64 // how many were asked for
+	asked    atomic.Int64 // how many questions
 	stopped  atomic.Bool
 	snapshot *blob
 }
@@ -126,6 +127,7 @@ func (n *loner) View(context.Context) (any, error) {
 }
 
 func (n *loner) Ask(ctx context.Context, question []byte) ([]byte, error) {
+	n.asked.Add(1)
 	since := n.now()
 	if err := n.wait(ctx); err != nil {
 		return nil, err
