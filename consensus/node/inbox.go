@@ -198,36 +198,25 @@ const (
 // A waiter waits for one answer. It is used again after an answer; an abandoned one is not.
 type waiter struct {
 	id    replica.RequestID
+	since time.Duration // of the owner's clock: when the owner heard of the request
 	state atomic.Int32
 	ready chan struct{}
-	timer *time.Timer // runs while somebody waits
 	value any
 	err   error
 }
 
-var waiterNew = func() any {
-	w := &waiter{ready: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
-	w.timer.Stop()
-	return w
-}
+var waiterNew = func() any { return &waiter{ready: make(chan struct{}, 1)} }
 
-// wait returns nil when the answer is there. Its errors are those of a context: then the request
-// is abandoned.
-func (w *waiter) wait(ctx context.Context, patience time.Duration) (err error) {
-	if patience > 0 {
-		w.timer.Reset(patience)
-		defer w.timer.Stop()
-	}
+// wait returns nil when the answer is there. Its error is that of the context: then the request is
+// abandoned.
+func (w *waiter) wait(ctx context.Context) error {
 	select {
 	case <-w.ready:
 		return nil
 	case <-ctx.Done():
-		err = ctx.Err()
-	case <-w.timer.C:
-		err = context.DeadlineExceeded
 	}
 	if w.state.CompareAndSwap(waiting, abandoned) {
-		return err
+		return ctx.Err()
 	}
 	<-w.ready
 	return nil

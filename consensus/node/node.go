@@ -26,8 +26,8 @@ type Options struct {
 	// Peers are where the members of the cluster listen, for a member that joins and does not know
 	// them yet. They are forgotten when the membership is known.
 	Peers map[replica.MemberID][]string
-	// Patience is how long a request waits for the owner's answer before it ends as if its context
-	// had reached a deadline; 0: as long as the context. It costs less than a context of its own.
+	// Patience is how long a request waits for an answer, to one tick, before it ends as if its
+	// context had reached a deadline; 0: as long as the context. It costs less than a timer would.
 	Patience time.Duration
 	// Answer answers questions that are put to the peer listener (transport.Ask). May be nil.
 	Answer func(question []byte) []byte
@@ -221,7 +221,7 @@ func (n *Node) request(ctx context.Context, in input) (value any, err error) {
 		n.waiters.Put(w)
 		return nil, err
 	}
-	if err := w.wait(ctx, n.options.Patience); err != nil {
+	if err := w.wait(ctx); err != nil {
 		n.inbox.note(input{kind: inputForget, id: w.id})
 		return nil, err
 	}

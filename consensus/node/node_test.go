@@ -205,6 +205,38 @@ func TestWhoGivesUpWaitingIsForgotten(t *testing.T) {
 	eventually(t, "it steps down", func() bool { return !leader.Status().Leading })
 }
 
+// Its own context would let each of these wait for ever.
+func TestPatienceEnds(t *testing.T) {
+	c := newCluster(t, 2)
+	c.leader().submit(t, "before")
+	for _, m := range c.members {
+		m.Stop(within(t, 5*time.Second))
+	}
+	c.patience = 20 * testTick
+	alone := c.restart(1)
+	begun := time.Now()
+	var group sync.WaitGroup
+	for what, request := range map[string]func() error{
+		"a command":  func() error { _, err := alone.Submit(t.Context(), []byte("alone")); return err },
+		"a barrier":  func() error { _, err := alone.Barrier(t.Context()); return err },
+		"a question": func() error { _, err := alone.Ask(t.Context(), nil); return err },
+	} {
+		group.Go(func() {
+			if err := request(); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s without a majority: %v", what, err)
+			}
+		})
+	}
+	group.Wait()
+	if took := time.Since(begun); took < c.patience/2 {
+		t.Errorf("patience of %s ended after %s", c.patience, took)
+	}
+	c.restart(2)
+	if lines := c.leader().lines(t); len(lines) != 1 {
+		t.Errorf("a command was executed that had been given up: %q", lines)
+	}
+}
+
 func TestAFailedWriteEndsTheMember(t *testing.T) {
 	c := newCluster(t, 3)
 	leader := c.leader()

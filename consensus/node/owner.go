@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -147,10 +148,28 @@ func (o *owner) tick() {
 	}
 	o.timer.Reset(o.ticked + period - now)
 	o.connected()
+	o.lose()
+}
+
+// lose ends the requests that have waited for too long.
+func (o *owner) lose() {
+	patience := o.node.options.Patience
+	if patience == 0 {
+		return
+	}
+	// order-free: each gets the same
+	for id, w := range o.waiters {
+		if o.ticked-w.since >= patience {
+			delete(o.waiters, id)
+			o.replica.Forget(id)
+			w.answer(nil, context.DeadlineExceeded)
+		}
+	}
 }
 
 func (o *owner) handle(in *input) {
 	if in.waiter != nil && in.kind != inputView && in.kind != inputMatch {
+		in.waiter.since = o.ticked
 		o.waiters[in.id] = in.waiter
 	}
 	switch in.kind {

@@ -50,9 +50,10 @@ func (n *notes) Restore(_ vfs.FS, _ string, state []byte, _ []archive.Segment) e
 
 // A cluster is some members on loopback ports, in one process.
 type cluster struct {
-	t       *testing.T
-	members map[replica.MemberID]*testNode
-	first   []replica.Member
+	t        *testing.T
+	members  map[replica.MemberID]*testNode
+	first    []replica.Member
+	patience time.Duration // of members that are started from now on
 }
 
 type testNode struct {
@@ -117,6 +118,7 @@ func (c *cluster) options(
 			WALOptions: wal.Options{SegmentSize: 1 << 20},
 		},
 		Listeners: []net.Listener{listener},
+		Patience:  c.patience,
 		Event: func(e replica.Event) {
 			select {
 			case m.events <- e:
