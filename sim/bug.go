@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"strings"
 
 	"detcd/consensus/replica"
@@ -15,7 +16,7 @@ func (m *member) plantVote(write *replica.Write) {
 	}
 	last := &write.Records[len(write.Records)-1]
 	if m.hard == nil {
-		m.hard = *last
+		m.hard = bytes.Clone(*last) // its memory is used again
 	}
 	*last = m.hard
 }

@@ -103,8 +103,8 @@ func FuzzDecodeCheckpoint(f *testing.F) {
 }
 
 func FuzzDecodeRecord(f *testing.F) {
-	f.Add(encodeHard(sampleImage().hard))
-	f.Add(encodeEntry(&raftpb.Entry{Term: new(uint64(3)), Index: new(uint64(8)),
+	f.Add(appendHard(nil, sampleImage().hard))
+	f.Add(appendEntry(nil, &raftpb.Entry{Term: new(uint64(3)), Index: new(uint64(8)),
 		Type: raftpb.EntryNormal.Enum(), Data: []byte("data")}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		hard, entry := decodeRecord(data)
@@ -113,9 +113,9 @@ func FuzzDecodeRecord(f *testing.F) {
 		case hard != nil && entry != nil:
 			t.Fatal("a record is two things")
 		case hard != nil:
-			again = encodeHard(hard)
+			again = appendHard(nil, hard)
 		case entry != nil:
-			again = encodeEntry(entry)
+			again = appendEntry(nil, entry)
 		default:
 			return
 		}

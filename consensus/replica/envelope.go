@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"go.etcd.io/raft/v3/raftpb"
@@ -118,15 +119,18 @@ const (
 	recordEntry = 2 // term, index, type, data
 )
 
-func encodeHard(hard *raftpb.HardState) []byte {
-	w := writer{make([]byte, 0, 24)}
+// hardSizeMax is the most that a recordHard takes.
+const hardSizeMax = 1 + 3*binary.MaxVarintLen64
+
+func appendHard(buffer []byte, hard *raftpb.HardState) []byte {
+	w := writer{buffer}
 	w.byte(recordHard)
 	w.hard(hard)
 	return w.bytes
 }
 
-func encodeEntry(entry *raftpb.Entry) []byte {
-	w := writer{make([]byte, 0, len(entry.GetData())+24)}
+func appendEntry(buffer []byte, entry *raftpb.Entry) []byte {
+	w := writer{buffer}
 	w.byte(recordEntry)
 	w.uvarint(entry.GetTerm())
 	w.uvarint(entry.GetIndex())

@@ -55,7 +55,7 @@ func (l *memoryLog) Entries(from, to, bytesMax uint64) ([]*raftpb.Entry, error) 
 	return list[:len(list):len(list)], nil
 }
 
-// entryOverhead estimates what an entry takes in a message beside its data.
+// entryOverhead estimates what an entry takes in a message, or in a record, beside its data.
 const entryOverhead = 24
 
 // Term is raft's: the term of an entry from offset on.

@@ -116,11 +116,16 @@ func (r *Replica) proposeBatch() bool {
 		p.bytes -= len(pending.command)
 		p.waiting[pending.id] = struct{}{}
 	}
-	if p.pending = p.pending[count:]; len(p.pending) == 0 {
+	// What is left, mostly nothing, moves to the front, so that the memory is used again.
+	p.pending = slices.Delete(p.pending, 0, count)
+	if len(p.pending) == 0 && cap(p.pending) > pendingKeepMax {
 		p.pending = nil
 	}
 	return true
 }
+
+// pendingKeepMax bounds the commands for which there is memory while none waits.
+const pendingKeepMax = 4096
 
 func (r *Replica) proposeEntry(data []byte) bool { return r.node.Propose(data) == nil }
 
@@ -191,6 +196,9 @@ func (r *Replica) applyEnvelope(data []byte) {
 		if !r.proposals.origins.take(e) {
 			r.drop(e)
 			break
+		}
+		if e.origin == r.options.ID {
+			r.out.Answers = slices.Grow(r.out.Answers, len(e.commands))
 		}
 		for i, command := range e.commands {
 			local := r.takeWaiting(e, e.requests[i])

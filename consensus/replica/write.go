@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"slices"
+
 	"go.etcd.io/raft/v3/raftpb"
 
 	"detcd/storage/wal"
@@ -8,7 +10,7 @@ import (
 
 // Write is one batch of the log: Disk.Do makes it durable, all or nothing, with one sync.
 type Write struct {
-	Records [][]byte     // empty: nothing to write, only Release
+	Records [][]byte     // empty: nothing to write, only Release; valid until it is done
 	Release wal.Sequence // records before it are not needed any more; 0: no change
 	Roomy   bool         // set by Disk.Do: there is room beyond the present segment of the log
 	Full    bool         // set by Disk.Do: there was no room; it is to be executed again
@@ -35,6 +37,7 @@ type writes struct {
 	cramped bool              // the log has no room beyond its present segment
 	again   *Write            // found no room, and is executed again with the next tick
 	againAt int               // the tick at which room was last looked for
+	spare   spare             // of the last Write
 }
 
 func (r *Replica) queueAppend(m *raftpb.Message) {
@@ -104,14 +107,34 @@ func (w *writes) note(m *raftpb.Message) {
 	}
 }
 
+// A spare is memory for the records of the next Write: there is one Write at a time, and nobody
+// looks at the records of one that is done.
+type spare struct {
+	records [][]byte
+	bytes   []byte
+}
+
+// spareMax bounds the bytes that are kept.
+const spareMax = 1 << 20
+
 func (write *Write) encode(w *writes) {
-	write.Records = make([][]byte, 0, len(write.entries)+1)
+	size := hardSizeMax
 	for _, entry := range write.entries {
-		write.Records = append(write.Records, encodeEntry(entry))
+		size += len(entry.GetData()) + entryOverhead
 	}
-	write.hard = w.asked
-	w.written = w.asked
-	write.Records = append(write.Records, encodeHard(write.hard))
+	buffer, records := slices.Grow(w.spare.bytes[:0], size), w.spare.records[:0]
+	for _, entry := range write.entries {
+		start := len(buffer)
+		buffer = appendEntry(buffer, entry)
+		records = append(records, buffer[start:len(buffer):len(buffer)])
+	}
+	start := len(buffer)
+	buffer = appendHard(buffer, w.asked)
+	write.Records = append(records, buffer[start:])
+	write.hard, w.written = w.asked, w.asked
+	if w.spare = (spare{}); cap(buffer) <= spareMax && len(records) <= spareMax/entryOverhead {
+		w.spare = spare{write.Records, buffer}
+	}
 }
 
 // Done says that a Write is durable.
