@@ -26,6 +26,7 @@ const (
 )
 
 func main() {
+	relax()
 	status, sig := run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	if sig != nil {
 		raise(sig)
