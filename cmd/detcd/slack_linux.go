@@ -14,10 +14,10 @@ const (
 	slack        = 200 * time.Microsecond
 )
 
-// relax lets the kernel end the short sleeps of this process later, so that it need not wake up for
-// each alone (decision 0510). A thread has the slack of the one that started it, and the thread that
-// matters was started before main. So the program starts itself anew, once: the slack stays. One
-// that somebody else chose, systemd for example, is kept; where it cannot be had, all works without.
+// relax lets the kernel end the short sleeps of this process later, so that it need not wake up
+// for each alone (decision 0510). A thread has the slack of the one that started it, and the thread
+// that matters was started before main. So the program starts itself anew, once: the slack stays.
+// One that somebody else chose, systemd for example, is kept; without any all works as well.
 func relax() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

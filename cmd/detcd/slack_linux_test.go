@@ -15,7 +15,7 @@ import (
 	"detcd/cmd/detcd/testbed"
 )
 
-// All threads have the slack, those too that Go starts before main; and one that was chosen is kept.
+// All threads have the slack, those too that Go starts before main; one that was chosen is kept.
 func TestShortSleepsMayEndLater(t *testing.T) {
 	for chosen, want := range map[time.Duration]time.Duration{
 		slackDefault:          slack,

@@ -30,7 +30,7 @@ func startProcess(binary string, args, env []string, logPath string) (*process, 
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(os.Environ(), env...)
 	cmd.SysProcAttr = processAttributes()
-	if err := cmd.Start(); err != nil {
+	if err := begin(cmd); err != nil {
 		return nil, err
 	}
 	p := &process{cmd: cmd, done: make(chan struct{})}

@@ -2,11 +2,16 @@ package nemesis
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // processAttributes puts a child into a process group of its own, so that Ctrl-C at the terminal
@@ -14,6 +19,25 @@ import (
 // child when this process dies without having done so.
 func processAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// childSlack is what detcd gives itself.
+const childSlack = 200 * time.Microsecond
+
+// begin starts a child with a timer slack that is not the kernel's. A detcd without one would start
+// itself anew, in the same process, and a clock that was set meanwhile would be true again.
+func begin(cmd *exec.Cmd) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	own, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	if err != nil {
+		return err
+	}
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(childSlack), 0, 0, 0); err != nil {
+		return err
+	}
+	err = cmd.Start()
+	return errors.Join(err, unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(own), 0, 0, 0))
 }
 
 // stopWait bounds how long a process may take to stop.
