@@ -86,6 +86,7 @@ func (s *Store) alarm(r *pb.AlarmRequest) *pb.AlarmResponse {
 		changed = slices.Delete(changed, at, at+1)
 	}
 	s.alarms.Store(&changed)
+	s.options.Tell(&News{Change: r})
 	s.digest.word(uint64(r.Action))
 	s.digest.word(uint64(one.Kind))
 	s.digest.word(one.Member)

@@ -99,6 +99,9 @@ func (s *Store) changeDowngrade(r *pb.DowngradeRequest) (*pb.DowngradeResponse, 
 			return nil, err
 		}
 	}
+	if was != next {
+		s.options.Tell(&News{Change: r, Downgrade: was})
+	}
 	s.downgrade.Store(&next)
 	s.digest.bytes([]byte(next))
 	return was.response(s.mvcc.Revision()), nil

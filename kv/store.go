@@ -18,7 +18,15 @@ import (
 type Options struct {
 	ElectionTimeout time.Duration // what every lease gets besides when this member begins to lead
 	Archive         archive.Options
-	Tokens          Tokens // by which this member knows users; nil: it has none
+	Tokens          Tokens        // by which this member knows users; nil: it has none
+	Tell            func(n *News) // is told what was changed besides keys and leases; nil: nobody is
+}
+
+// News is a change of users, roles or alarms, or of a downgrade, that was executed.
+type News struct {
+	Change        proto.Message // the request
+	Before, After *auth.View
+	Downgrade     Downgrade // before
 }
 
 // Store is the replicated state of one member. It does nothing before Restore was called. All its
@@ -44,6 +52,9 @@ type Store struct {
 func New(options Options) *Store {
 	s := &Store{options: options, auth: auth.New(), tokens: options.Tokens,
 		mvcc: mvcc.New(mvcc.Options{Archive: options.Archive})}
+	if s.options.Tell == nil {
+		s.options.Tell = func(*News) {}
+	}
 	if s.tokens == nil {
 		s.tokens = noTokens{}
 	}
@@ -156,7 +167,12 @@ func (s *Store) execute(index uint64, command []byte, local bool) (proto.Message
 		return s.authenticate(index, caller, r)
 	}
 	s.digest.bytes(command)
-	return s.applyAuth(request)
+	before := s.auth.View()
+	response, err := s.applyAuth(request)
+	if after := s.auth.View(); after != before {
+		s.options.Tell(&News{Change: request, Before: before, After: after})
+	}
+	return response, err
 }
 
 // admit refuses what an alarm forbids, and what the caller may not do: in etcd's order, where some

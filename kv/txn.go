@@ -156,6 +156,12 @@ func (g grounds) checkPut(r *pb.PutRequest) error {
 	return nil
 }
 
+// ReadOnly tells whether a transaction only reads, whatever it finds.
+func ReadOnly(r *pb.TxnRequest) bool {
+	only, _ := readOnly(r)
+	return only
+}
+
 // readOnly tells whether a transaction needs no entry in the log: all its operations are ranges.
 // It is serializable, too, when each of them is; so one without operations asks nobody.
 func readOnly(r *pb.TxnRequest) (readOnly, serializable bool) {

@@ -130,6 +130,10 @@ func (s *settings) registerLimits() {
 		})
 	f.Int64Var(&c.QuotaBytes, "quota-backend-bytes", 0, "`bytes` of keys, values and history, from "+
 		"which on puts are refused; 0: 2 GiB, negative: no quota")
+	f.DurationVar(&c.SlowApply, "warning-apply-duration", c.SlowApply,
+		"a read, or the execution of a command, that takes longer is logged")
+	f.DurationVar(&c.SlowRequest, "warning-unary-request-duration", c.SlowRequest,
+		"a request that takes longer is logged")
 	f.DurationVar(&c.WatchProgressInterval, "watch-progress-notify-interval",
 		c.WatchProgressInterval, "between two progress notifications of a watch")
 }

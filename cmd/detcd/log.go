@@ -79,6 +79,9 @@ func newLogHandler(out io.Writer, least slog.Level, line lineFormat) *logHandler
 		if len(groups) == 0 && (a.Key == slog.LevelKey || a.Key == slog.MessageKey) {
 			return slog.Attr{}
 		}
+		if a.Value.Kind() == slog.KindDuration {
+			return slog.String(a.Key, a.Value.Duration().String())
+		}
 		if err, ok := a.Value.Any().(error); ok {
 			return slog.String(a.Key, err.Error())
 		}

@@ -121,9 +121,7 @@ compaction-sleep-interval        duration compactions proceed in small steps
 bootstrap-defrag-threshold-megabytes uint room is given back all the time
 raft-read-timeout                duration connections of members have a pulse
 raft-write-timeout               duration connections of members have a pulse
-warning-apply-duration           duration the metrics tell
-warning-unary-request-duration   duration the metrics tell
-downgrade-check-time             duration no downgrade is ever under way
+downgrade-check-time             duration a downgrade lasts until it is cancelled
 peer-skip-client-san-verification bool    addresses and names of members are not compared
 v2-deprecation                   text     there is no v2 store
 distributed-tracing-address      text     traces are not exported

@@ -117,4 +117,16 @@ type PeerStats struct {
 	SentFrames     uint64
 	ReceivedFrames uint64
 	Dropped        uint64 // messages that Send refused or that were lost with a connection
+
+	// RoundTrips are how many pulses of the consensus lane took at most RoundTripLimit, twice that
+	// and more than the one before, and so on; the last ones took longer than any limit.
+	RoundTrips   [roundTripLimits + 1]uint64
+	RoundTripSum time.Duration // of all of them
 }
+
+// The limits by which round trips are told apart are those of etcd: 0.1 ms, and 15 times twice as
+// much.
+const (
+	RoundTripLimit  = 100 * time.Microsecond
+	roundTripLimits = 16
+)

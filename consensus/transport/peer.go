@@ -21,6 +21,8 @@ type peer struct {
 	since time.Time
 
 	roundTrip      atomic.Int64
+	roundTrips     [roundTripLimits + 1]atomic.Uint64 // by limit
+	roundTripSum   atomic.Int64
 	sentBytes      atomic.Uint64
 	sentFrames     atomic.Uint64
 	receivedBytes  atomic.Uint64
@@ -73,7 +75,7 @@ func (p *peer) setUp(up bool) {
 func (p *peer) stats() PeerStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return PeerStats{
+	stats := PeerStats{
 		ID: p.id, Up: p.up, Since: p.since,
 		RoundTrip:      time.Duration(p.roundTrip.Load()),
 		SentBytes:      p.sentBytes.Load(),
@@ -81,7 +83,23 @@ func (p *peer) stats() PeerStats {
 		ReceivedBytes:  p.receivedBytes.Load(),
 		ReceivedFrames: p.receivedFrames.Load(),
 		Dropped:        p.dropped.Load(),
+		RoundTripSum:   time.Duration(p.roundTripSum.Load()),
 	}
+	for i := range p.roundTrips {
+		stats.RoundTrips[i] = p.roundTrips[i].Load()
+	}
+	return stats
+}
+
+// echoed notes that a pulse was answered.
+func (p *peer) echoed(took time.Duration) {
+	p.roundTrip.Store(int64(took))
+	at := 0
+	for at < roundTripLimits && took > RoundTripLimit<<at {
+		at++
+	}
+	p.roundTrips[at].Add(1)
+	p.roundTripSum.Add(int64(took))
 }
 
 func hex(id uint64) string { return strconv.FormatUint(id, 16) }

@@ -175,7 +175,7 @@ func (l *link) readEchoes() {
 		l.echoes.Add(1)
 		if l.sender.lane == LaneConsensus {
 			took := time.Now().UnixNano() - l.pulseTime.Load()
-			l.sender.peer.roundTrip.Store(took)
+			l.sender.peer.echoed(time.Duration(took))
 		}
 	}
 }

@@ -27,6 +27,14 @@ type Histogram struct {
 	Sum   float64
 }
 
+// Add adds what another one with the same limits has counted.
+func (h *Histogram) Add(other *Histogram) {
+	for limit, n := range other.Upto {
+		h.Upto[limit] += n
+	}
+	h.Count, h.Sum = h.Count+other.Count, h.Sum+other.Sum
+}
+
 // Page renders metrics, and those of the process and of Go's runtime. They are collected anew for
 // each request; nothing is registered anywhere.
 func Page(collect func() []Metric) http.Handler {

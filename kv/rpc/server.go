@@ -48,6 +48,7 @@ type Options struct {
 
 	Auth    *Auth    // how users are known; nil: by simple tokens, of which its store knows nothing
 	Meter   *Meter   // counts; nil: nobody will ask it
+	Slow    *Slow    // tells of what takes long; nil: nobody does
 	Recipes *Recipes // Lock and Election; nil: they are not served
 
 	ConcurrentStreamsMax uint32        // on one connection
@@ -91,7 +92,7 @@ func ServerOptions(node Node, options Options) []grpc.ServerOption {
 			MinTime: options.KeepaliveMinTime,
 		}),
 		grpc.NumStreamWorkers(streamWorkers),
-		grpc.ChainUnaryInterceptor(options.Meter.unary(gate.unary)),
+		grpc.ChainUnaryInterceptor(options.Slow.unary(options.Meter.unary(gate.unary))),
 		grpc.ChainStreamInterceptor(options.Meter.stream(gate.stream)),
 	}
 	if options.KeepaliveInterval > 0 {

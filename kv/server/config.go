@@ -41,6 +41,8 @@ type Config struct {
 	WatchProgressInterval time.Duration // between progress notifications
 	UnsafeNoFsync         bool          // loses data when the machine fails
 	QuotaBytes            int64         // of keys, values and history; negative: none
+	SlowApply             time.Duration // a read or a command that takes longer is told of
+	SlowRequest           time.Duration // and so is a request
 
 	Members   MemberRules
 	Discovery Discovery
@@ -115,6 +117,8 @@ func Default() Config {
 		MaxConcurrentStreams:  1<<32 - 1,
 		WatchProgressInterval: 10 * time.Minute,
 		QuotaBytes:            2 << 30,
+		SlowApply:             100 * time.Millisecond,
+		SlowRequest:           300 * time.Millisecond,
 
 		Auth: rpc.AuthOptions{Token: rpc.TokenSimple, BcryptCost: 10},
 	}

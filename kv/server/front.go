@@ -42,6 +42,7 @@ type front struct {
 	served  *adapter
 	gateway *gateway.Gateway
 	meter   *rpc.Meter
+	timer   *stopwatch
 }
 
 // openFront opens the listeners.
@@ -49,6 +50,9 @@ func (c *Config) openFront() (*front, error) {
 	f := &front{
 		door: newDoor(c.Log), inside: bufconn.Listen(insideBytes), meter: new(rpc.Meter),
 		visits: newHandover(),
+		timer: &stopwatch{slow: &rpc.Slow{
+			Log: c.Log, Request: c.SlowRequest, Apply: c.SlowApply,
+		}},
 	}
 	if c.Web.Extensive {
 		f.meter.Time()
@@ -111,6 +115,7 @@ func (f *front) register(c *Config, served *adapter, auth *rpc.Auth) error {
 		ConcurrentStreamsMax: c.MaxConcurrentStreams,
 		Auth:                 auth,
 		Meter:                f.meter,
+		Slow:                 f.timer.slow,
 		Recipes:              f.recipes,
 		KeepaliveMinTime:     c.Keepalive.MinTime,
 		KeepaliveInterval:    c.Keepalive.Interval,

@@ -2,6 +2,7 @@ package server
 
 import (
 	"sync/atomic"
+	"time"
 
 	"detcd/kv"
 	"detcd/storage/archive"
@@ -15,6 +16,7 @@ type machine struct {
 	sizes  atomic.Pointer[sizes]
 	latest atomic.Int64 // revision
 	bytes  int          // of commands since the sizes were published
+	timer  *stopwatch
 }
 
 // sizes are what the store takes.
@@ -23,8 +25,8 @@ type sizes struct {
 	used int64 // of the quota
 }
 
-func newMachine(options kv.Options) *machine {
-	m := &machine{Store: kv.New(options)}
+func newMachine(options kv.Options, timer *stopwatch) *machine {
+	m := &machine{Store: kv.New(options), timer: timer}
 	m.sizes.Store(new(sizes))
 	return m
 }
@@ -42,7 +44,9 @@ const publishBytes = 16 << 10
 
 // Apply passes the news on from time to time.
 func (m *machine) Apply(index uint64, command []byte, local bool) any {
+	begun := time.Now()
 	answer := m.Store.Apply(index, command, local)
+	m.timer.ran(command, time.Since(begun), answer)
 	m.latest.Store(m.Store.Revision())
 	if m.bytes += len(command); m.bytes > publishBytes {
 		m.publish()

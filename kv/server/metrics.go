@@ -44,6 +44,8 @@ func (f *front) metrics() []gateway.Metric {
 	all = append(all, f.aboutServer()...)
 	all = append(all, f.aboutProposals()...)
 	all = append(all, f.aboutStorage()...)
+	all = append(all, f.aboutDurations()...)
+	all = append(all, aboutFiles()...)
 	all = append(all, f.aboutKeys()...)
 	all = append(all, f.aboutClients()...)
 	return append(all, f.aboutPeers()...)
@@ -234,7 +236,11 @@ func (f *front) aboutPeers() []gateway.Metric {
 			with(counter("etcd_network_peer_received_bytes_total", peer.ReceivedBytes,
 				"Bytes received from a member."), "From", id),
 			with(counter("etcd_network_peer_sent_failures_total", peer.Dropped,
-				"Messages to a member that were lost here."), "To", id))
+				"Messages to a member that were lost here."), "To", id),
+			with(gateway.Metric{
+				Name: "etcd_network_peer_round_trip_time_seconds", Histogram: roundTrips(&peer),
+				Help: "How long pulses to a member took, there and back.",
+			}, "To", id))
 	}
 	return append(all, counter("etcd_server_heartbeat_send_failures_total", dropped,
 		"Messages to members that were lost here; heartbeats are among them."))

@@ -81,7 +81,8 @@ func (s *Server) open(ctx context.Context) (err error) {
 	c.Log.Info("starting local member", slog.String("name", c.Name),
 		slog.String("local-member-id", hex(uint64(b.id))), slog.String("cluster-id", hex(b.cluster)),
 		slog.String("data-dir", c.DataDir), slog.Bool("member-initialized", b.used))
-	m := newMachine(kv.Options{ElectionTimeout: c.ElectionTimeout, Tokens: s.auth})
+	m := newMachine(kv.Options{ElectionTimeout: c.ElectionTimeout, Tokens: s.auth, Tell: c.told},
+		s.front.timer)
 	options := node.Options{
 		Replica:   c.replicaOptions(b, s.store.dir, s.store.log),
 		Listeners: s.peers, TLS: c.PeerTLS, Peers: b.peers,
