@@ -76,16 +76,21 @@ func (j *judge) mayEnd(s *sightings, kv *KeyValue, upTo int64) bool {
 	if kv.Lease != 0 || s.ends || s.leased && s.lastPut(kv.Mod, upTo) > kv.Mod {
 		return true
 	}
+	old := false
 	for _, i := range s.lost {
 		o := &j.history[i]
 		if o.Call > j.latest[upTo] {
-			return false
+			break
 		}
 		ask := o.Request.Ask
-		if !j.used[i] && (meets(ask, need{key: kv.Key, deletion: true}) || attaches(ask)) {
-			j.farfetched = j.farfetched || j.evidence.gaveUp[i] < j.since[kv.Mod]
+		if j.used[i] || !meets(ask, need{key: kv.Key, deletion: true}) && !attaches(ask) {
+			continue
+		}
+		if j.evidence.gaveUp[i] >= j.since[kv.Mod] {
 			return true
 		}
+		old = true
 	}
-	return false
+	j.farfetched = j.farfetched || old
+	return old
 }

@@ -14,6 +14,7 @@ const (
 	neededMax = 8    // keys that need a change soonest
 	fillMax   = 24   // operations that nothing speaks for or against
 	lookMax   = 4096 // operations that are looked at to find those
+	tiedMax   = 64   // keys of a lease that are told apart: what is about more is about all keys
 )
 
 // candidate is who may have made a revision without owner: an operation, or a lease that expired.
@@ -32,7 +33,23 @@ type choice struct {
 	candidates []candidate // those that are left
 	next       int
 	truncated  bool // there are more
+	lazy       bool // who else there is was not yet asked
 	keys       []span
+}
+
+// others finds the other candidates of a planned choice, in the state before it.
+func (c *choice) others(j *judge) {
+	c.lazy = false
+	j.cut(c.steps)
+	candidates, _, truncated := j.anybody(c.revision)
+	c.keys = j.touches(c.taken, nil)
+	for _, other := range candidates {
+		if other.op != c.taken.op || other.lease != c.taken.lease {
+			c.candidates = append(c.candidates, other)
+			c.keys = j.touches(other, c.keys)
+		}
+	}
+	c.truncated = truncated
 }
 
 // about tells whether another candidate could make a difference to keys.
@@ -76,6 +93,13 @@ func (j *judge) changes(c candidate, keys []span) bool {
 // fill finds who made a revision without owner.
 func (j *judge) fill(r int64) *conflict {
 	facts := j.evidence.facts[r]
+	before := len(j.steps)
+	if c, ok := j.plan.at(r); ok {
+		if possible, _ := j.try(c, r); possible {
+			j.choices = append(j.choices, choice{revision: r, steps: before, taken: c, lazy: true})
+			return nil
+		}
+	}
 	var candidates []candidate
 	likely, truncated := 0, false
 	if len(facts) > 0 {
@@ -83,7 +107,9 @@ func (j *judge) fill(r int64) *conflict {
 	} else {
 		candidates, likely, truncated = j.anybody(r)
 	}
-	before := len(j.steps)
+	slices.SortStableFunc(candidates[:cmp.Or(likely, len(candidates))], func(a, b candidate) int {
+		return j.rank(a, r) - j.rank(b, r)
+	})
 	c, rest, found := j.first(candidates, likely, r)
 	if !found {
 		return j.unmade(r, facts, truncated)
@@ -97,6 +123,20 @@ func (j *judge) fill(r int64) *conflict {
 		j.choices = append(j.choices, made)
 	}
 	return nil
+}
+
+// rank orders candidates: those first whose clients waited for them, those last that the plan needs
+// elsewhere.
+func (j *judge) rank(c candidate, r int64) int {
+	switch {
+	case c.op == nobody || !j.history[c.op].Unknown:
+		return 0
+	case j.plan.elsewhere(c):
+		return 2
+	case j.evidence.gaveUp[c.op] < j.since[r]:
+		return 1
+	}
+	return 0
 }
 
 // first lets the first candidate make a revision that can: of the likely ones, and then of the
@@ -517,13 +557,25 @@ func (j *judge) shown(kv *KeyValue, r int64, facts []fact) bool {
 // touches appends the keys that a candidate may read or change.
 func (j *judge) touches(c candidate, keys []span) []span {
 	if c.op != nobody {
-		return spansOf(j.history[c.op].Request.Ask, keys)
+		return j.spansOf(j.history[c.op].Request.Ask, keys)
 	}
-	return append(keys, span{"\x00", "\x00"})
+	return j.tiedTo(c.lease, keys)
+}
+
+// tiedTo appends the keys that requests attach to a lease: no others change when it ends.
+func (j *judge) tiedTo(id int64, keys []span) []span {
+	tied := j.evidence.tied[id]
+	if len(tied) > tiedMax {
+		return append(keys, span{"\x00", "\x00"})
+	}
+	for _, key := range tied {
+		keys = append(keys, span{key: key})
+	}
+	return keys
 }
 
 // spansOf appends the keys that a request may read or change.
-func spansOf(ask any, keys []span) []span {
+func (j *judge) spansOf(ask any, keys []span) []span {
 	switch ask := ask.(type) {
 	case *Put:
 		keys = append(keys, span{key: ask.Key})
@@ -532,14 +584,14 @@ func spansOf(ask any, keys []span) []span {
 	case *Delete:
 		keys = append(keys, span{ask.Key, ask.End})
 	case *Revoke:
-		keys = append(keys, span{"\x00", "\x00"})
+		keys = j.tiedTo(ask.ID, keys)
 	case *Txn:
 		for i := range ask.Compare {
 			keys = append(keys, span{ask.Compare[i].Key, ask.Compare[i].End})
 		}
 		for _, branch := range [][]Request{ask.Success, ask.Failure} {
 			for _, part := range branch {
-				keys = spansOf(part.Ask, keys)
+				keys = j.spansOf(part.Ask, keys)
 			}
 		}
 	}

@@ -32,6 +32,9 @@ func (e *evidence) conclude(last int64) {
 	}
 	byBegin := func(a, b need) int { return cmp.Compare(a.after, b.after) }
 	slices.SortStableFunc(e.needs, byBegin)
+	for k := range e.needs {
+		e.needs[k].end = e.needs[k].before
+	}
 	slices.SortStableFunc(e.rooms, byBegin)
 }
 

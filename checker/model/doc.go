@@ -32,9 +32,10 @@
 //     with, the others belong behind it.
 //  2. Slots are replayed. A revision that nobody owns was made by an operation whose answer was
 //     lost, or by a lease that expired. What was ever seen of it says by which; where nothing was
-//     seen, later versions of the keys say how many changes are missing, and by when. Whoever is
-//     needed is tried first, then who was under way at that time. Wrong choices are undone, by the
-//     keys that a contradiction is about.
+//     seen, later versions of the keys say how many changes are missing, and by when. A plan
+//     matches those who are needed, and those whom nobody would have noticed, with the revisions
+//     made while their clients waited (plan.go). Whoever is planned is tried first, then everybody
+//     else. Wrong choices are undone, by the keys that a contradiction is about.
 //  3. Every change gets the earliest moment at which it can have happened: not before its call, nor
 //     before the calls of all that must come before it. If that is after the return of an
 //     operation that must come later, no moments exist. Failed operations, which name no revision,

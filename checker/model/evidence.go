@@ -34,6 +34,7 @@ type evidence struct {
 	windows map[int32]window // of lost operations
 	gaveUp  map[int32]int64  // by lost operation: when its client did something else
 
+	tied map[int64][]Bytes // by lease: the keys that requests attach to it
 	dues map[int64][]int64 // by revision: leases that have ended before, if they had keys
 }
 
@@ -125,6 +126,7 @@ type need struct {
 	there         bool  // all the time the key is there
 	tie           bool  // to tie the key to a lease is the first step to a deletion
 
+	end   int64      // before, as long as nothing was concluded from who may meet it
 	spare int        // so many more operations may meet it than have to
 	vague []sighting // what else was seen of the key meanwhile
 }
@@ -132,7 +134,7 @@ type need struct {
 // gather collects the evidence, if there is a revision without owner.
 func (j *judge) gather() *verdict {
 	j.evidence = &evidence{facts: map[int64][]fact{}, keys: map[Bytes]*sightings{},
-		dues: map[int64][]int64{}}
+		dues: map[int64][]int64{}, tied: map[int64][]Bytes{}}
 	gaps := false
 	for r := int64(2); r <= j.last; r++ {
 		gaps = gaps || j.owner[r] == nobody
@@ -146,13 +148,8 @@ func (j *judge) gather() *verdict {
 			s.lost = append(s.lost, i)
 		}
 	}
-	leased := map[Bytes]bool{}
 	for _, i := range j.leased {
-		leasedBy(j.history[i].Request.Ask, leased)
-	}
-	// order-free: each is noted by itself
-	for key := range leased {
-		j.evidence.of(key).leased = true
+		j.tie(j.history[i].Request.Ask)
 	}
 	j.evidence.sorted = slices.Sorted(maps.Keys(j.evidence.keys))
 	j.findEnds()
@@ -169,6 +166,7 @@ func (j *judge) gather() *verdict {
 	j.findWindows()
 	j.findGaveUp()
 	j.hasten()
+	j.plan = j.makePlan()
 	return nil
 }
 
@@ -223,17 +221,20 @@ func (j *judge) findEnds() {
 	}
 }
 
-// leasedBy notes the keys that a request attaches to leases.
-func leasedBy(ask any, keys map[Bytes]bool) {
+// tie notes the keys that a request attaches to leases.
+func (j *judge) tie(ask any) {
 	switch ask := ask.(type) {
 	case *Put:
 		if ask.Lease != 0 {
-			keys[ask.Key] = true
+			j.evidence.of(ask.Key).leased = true
+			if tied := j.evidence.tied[ask.Lease]; !slices.Contains(tied, ask.Key) {
+				j.evidence.tied[ask.Lease] = append(tied, ask.Key)
+			}
 		}
 	case *Txn:
 		for _, branch := range [][]Request{ask.Success, ask.Failure} {
 			for _, part := range branch {
-				leasedBy(part.Ask, keys)
+				j.tie(part.Ask)
 			}
 		}
 	}

@@ -24,7 +24,7 @@ func quote(b Bytes) string {
 
 // contradicts is the conflict of an operation with the state.
 func (j *judge) contradicts(i int32, format string, arguments ...any) *conflict {
-	keys := spansOf(j.history[i].Request.Ask, nil)
+	keys := j.spansOf(j.history[i].Request.Ask, nil)
 	return &conflict{verdict: violated(i, []int32{i}, format, arguments...), keys: keys}
 }
 

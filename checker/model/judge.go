@@ -37,6 +37,7 @@ type judge struct {
 	latest   []int64 // by revision: by then it had been made, as somebody was told
 	since    []int64 // by revision: before this it cannot have been made
 	evidence *evidence
+	plan     *plan
 
 	steps   []step
 	used    map[int32]bool // lost operations that happened

@@ -364,6 +364,9 @@ func (j *judge) retreat(found *conflict) (int64, *verdict) {
 	all := len(keys) == 0
 	for !found.sure && len(j.choices) > 0 {
 		c := &j.choices[len(j.choices)-1]
+		if c.lazy {
+			c.others(j)
+		}
 		if !all && !c.about(keys) || found.free && !j.changes(c.taken, found.keys) {
 			truncated = truncated || c.truncated || found.free
 			j.choices = j.choices[:len(j.choices)-1]
