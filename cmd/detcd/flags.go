@@ -61,6 +61,19 @@ func newSettings() *settings {
 
 var errParse = errors.New("parse error")
 
+// errFlag says that a flag is unknown, or that what stands behind it cannot be its value: etcd ends
+// with another status then than when it finds out later that values do not go together.
+var errFlag = errors.New("bad flag")
+
+// A flagError is one, in the words of package flag.
+type flagError struct{ error }
+
+// Is tells that it is errFlag.
+func (flagError) Is(target error) bool { return target == errFlag }
+
+// Unwrap gives the error.
+func (e flagError) Unwrap() error { return e.error }
+
 func (s *settings) registerMember() {
 	f, c := s.flags, &s.config
 	f.StringVar(&c.Name, "name", c.Name, "human-readable `name` of this member")
@@ -179,7 +192,7 @@ func count(f *flag.FlagSet, target *int, name, usage string) {
 // from both.
 func (s *settings) parse(args, environ []string) error {
 	if err := s.flags.Parse(args); err != nil {
-		return err
+		return flagError{err}
 	}
 	if s.flags.NArg() > 0 {
 		return fmt.Errorf("%q is not a valid flag", s.flags.Arg(0))

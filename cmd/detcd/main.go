@@ -23,6 +23,7 @@ import (
 const (
 	exitClean = 0
 	exitError = 1
+	exitUsage = 2 // a flag is unknown, or its value none
 )
 
 func main() {
@@ -63,6 +64,9 @@ func run(args, environ []string, stdout, stderr io.Writer) (int, os.Signal) {
 			return exitClean, nil
 		}
 		fmt.Fprintf(stderr, "detcd: %v\nRun 'detcd --help' for the flags.\n", err)
+		if errors.Is(err, errFlag) {
+			return exitUsage, nil
+		}
 		return exitError, nil
 	}
 	if s.version {
