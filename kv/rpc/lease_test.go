@@ -134,7 +134,7 @@ func TestRenewalsAreCarriedTogether(t *testing.T) {
 			next++
 		}
 	}
-	odd := []proto.Message{&pb.LeaseKeepAliveRequest{ID: 1}, &pb.DowngradeRequest{},
+	odd := []proto.Message{&pb.LeaseKeepAliveRequest{ID: 1}, &pb.HashRequest{},
 		&pb.LeaseKeepAliveRequest{ID: 2}}
 	answers, err := carryAll[*pb.LeaseKeepAliveResponse](ctx, c, odd)
 	if len(answers) != 1 || answers[0].ID != 1 || status.Code(err) != codes.Unimplemented {
