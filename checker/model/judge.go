@@ -44,6 +44,8 @@ type judge struct {
 	choices []choice
 	open    bool // some choices ended in what could not be decided
 	replays int
+	wall    *verdict // the first contradiction at the last revision that any choice led to
+	reached int64    // that revision
 	// farfetched says of the candidate tried last that it needs what is not to be expected.
 	farfetched bool
 	scratch    Response

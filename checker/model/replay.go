@@ -360,6 +360,9 @@ func (j *judge) answerRead(i int32) *conflict {
 // there. It returns the revision that was made then, or, if there is no such choice, the verdict.
 func (j *judge) retreat(found *conflict) (int64, *verdict) {
 	j.open = j.open || found.verdict.verdict == checker.Undecided
+	if j.wall == nil || j.state.revision > j.reached {
+		j.wall, j.reached = found.verdict, j.state.revision
+	}
 	keys, truncated := found.keys, j.open
 	all := len(keys) == 0
 	for !found.sure && len(j.choices) > 0 {
@@ -373,8 +376,8 @@ func (j *judge) retreat(found *conflict) (int64, *verdict) {
 			continue
 		}
 		if j.replays > j.stepsMax() {
-			return 0, undecided(found.op, "too many choices of what happened without an answer: "+
-				"the last one failed because %s", found.reason)
+			return 0, undecided(j.wall.op, "too many choices of what happened without an answer: "+
+				"none that was tried gets past this: %s", j.wall.reason)
 		}
 		j.cut(c.steps)
 		c.prefer(j, found)
@@ -390,13 +393,18 @@ func (j *judge) retreat(found *conflict) (int64, *verdict) {
 		keys = append(keys[:len(keys):len(keys)], c.keys...)
 		j.choices = j.choices[:len(j.choices)-1]
 	}
-	if truncated && !found.sure {
-		return 0, undecided(found.op, "not all choices of what happened without an answer were "+
-			"tried: the last one failed because %s", found.reason)
+	switch v := found.verdict; {
+	case found.sure:
+		return 0, v
+	case truncated:
+		return 0, undecided(j.wall.op, "not all choices of what happened without an answer were "+
+			"tried: none that was gets past this: %s", j.wall.reason)
+	case j.guessed && v.verdict == checker.Violated:
+		return 0, undecided(j.wall.op, "%s; unless requests about leases whose answers were lost "+
+			"happened at other times", j.wall.reason)
+	case v.verdict == j.wall.verdict:
+		return 0, j.wall
+	default:
+		return 0, v
 	}
-	if j.guessed && !found.sure && found.verdict.verdict == checker.Violated {
-		return 0, undecided(found.op, "%s; unless requests about leases whose answers were lost "+
-			"happened at other times", found.reason)
-	}
-	return 0, found.verdict
 }
