@@ -43,10 +43,12 @@ func (j *judge) newQuietClock() (c *clock, hidden bool) {
 // expireEarly moves leases that ended without keys from where the replay noticed it to where it can
 // have been: failures in between may need it. It returns nothing if there are none.
 func (c *clock) expireEarly() []step {
-	var steps []step
-	for p := 1; p < len(c.steps); p++ {
+	earlier := map[int][]step{} // by the place before which they are to stand
+	var kept []int
+	for p := range c.steps {
 		s := c.steps[p]
-		if s.op != nobody || s.revision != c.steps[p-1].revision {
+		if p == 0 || s.op != nobody || s.revision != c.steps[p-1].revision {
+			kept = append(kept, p)
 			continue
 		}
 		s.call = max(s.call, c.lastAlive(s.lease, p))
@@ -58,15 +60,23 @@ func (c *clock) expireEarly() []step {
 			}
 		}
 		if to >= p {
+			kept = append(kept, p)
 			continue
 		}
-		if steps == nil {
-			steps = slices.Clone(c.steps)
+		s.revision, s.compacted = c.steps[to-1].revision, c.steps[to-1].compacted
+		s.changes = c.steps[to-1].changes
+		earlier[to] = append(earlier[to], s)
+	}
+	if len(earlier) == 0 {
+		return nil
+	}
+	steps, next := make([]step, 0, len(c.steps)), 0
+	for p := range c.steps {
+		steps = append(steps, earlier[p]...)
+		if next < len(kept) && kept[next] == p {
+			steps = append(steps, c.steps[p])
+			next++
 		}
-		steps = slices.Delete(steps, p, p+1)
-		s.revision, s.compacted = steps[to-1].revision, steps[to-1].compacted
-		s.changes = steps[to-1].changes
-		steps = slices.Insert(steps, to, s)
 	}
 	return steps
 }
