@@ -20,6 +20,7 @@ const leaderlessMax = 3
 type gate struct {
 	node            Node
 	electionTimeout time.Duration
+	meter           *Meter
 
 	mutex    sync.Mutex
 	streams  map[*guarded]struct{}
@@ -35,10 +36,11 @@ type guarded struct {
 
 func (g *guarded) Context() context.Context { return g.ctx }
 
-func newGate(node Node, electionTimeout time.Duration) *gate {
+func newGate(node Node, electionTimeout time.Duration, meter *Meter) *gate {
 	return &gate{
 		node:            node,
 		electionTimeout: electionTimeout,
+		meter:           meter,
 		streams:         make(map[*guarded]struct{}),
 	}
 }
@@ -49,7 +51,7 @@ func (g *gate) unary(
 	if g.node.Status().Learner && !learnerServes(request) {
 		return nil, rpctypes.ErrGRPCNotSupportedForLearner
 	}
-	if _, err := g.check(ctx); err != nil {
+	if _, err := g.check(ctx, "unary"); err != nil {
 		return nil, err
 	}
 	return handle(ctx, request)
@@ -61,7 +63,7 @@ func (g *gate) stream(
 	if g.node.Status().Learner && info.FullMethod != pb.Maintenance_Snapshot_FullMethodName {
 		return rpctypes.ErrGRPCNotSupportedForLearner
 	}
-	requireLeader, err := g.check(stream.Context())
+	requireLeader, err := g.check(stream.Context(), "stream")
 	if err != nil {
 		return err
 	}
@@ -77,11 +79,16 @@ func (g *gate) stream(
 }
 
 // check refuses a request for its metadata, or tells whether it requires a leader.
-func (g *gate) check(ctx context.Context) (requireLeader bool, err error) {
+func (g *gate) check(ctx context.Context, kind string) (requireLeader bool, err error) {
 	version := metadata.ValueFromIncomingContext(ctx, rpctypes.MetadataClientAPIVersionKey)
-	if len(version) > 0 && !utf8.ValidString(version[0]) {
+	client := ClientKind{"unknown", kind}
+	if len(version) > 0 {
+		client.Version = version[0]
+	}
+	if !utf8.ValidString(client.Version) {
 		return false, rpctypes.ErrGRPCInvalidClientAPIVersion
 	}
+	g.meter.clients.add(client)
 	required := metadata.ValueFromIncomingContext(ctx, rpctypes.MetadataRequireLeaderKey)
 	if len(required) == 0 || required[0] != rpctypes.MetadataHasLeader {
 		return false, nil

@@ -21,6 +21,7 @@ type Meter struct {
 	watches atomic.Int64
 	events  atomic.Uint64
 	timed   bool
+	clients clients
 }
 
 // Time makes the Meter measure how long requests take, too. It must be called before the first one.

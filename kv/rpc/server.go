@@ -83,7 +83,7 @@ func (o Options) messageBytesMax() int { return o.Limits.RequestBytesMax + overh
 // ServerOptions are what a gRPC server must be made with to serve node as etcd would.
 func ServerOptions(node Node, options Options) []grpc.ServerOption {
 	options = options.withDefaults()
-	gate := newGate(node, options.ElectionTimeout)
+	gate := newGate(node, options.ElectionTimeout, options.Meter)
 	all := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(options.messageBytesMax()),
 		grpc.MaxSendMsgSize(math.MaxInt32),

@@ -177,6 +177,10 @@ func (f *front) aboutClients() []gateway.Metric {
 		counter("etcd_network_client_grpc_sent_bytes_total", f.door.traffic.sent.Load(),
 			"Bytes sent to clients of gRPC."),
 	}
+	for kind, n := range f.meter.Clients() {
+		m := counter("etcd_server_client_requests_total", n, "Requests, by version of the client.")
+		all = append(all, with(with(m, "type", kind.Type), "client_api_version", kind.Version))
+	}
 	for i := range traffic.Methods {
 		all = append(all, aboutMethod(&traffic.Methods[i])...)
 	}
