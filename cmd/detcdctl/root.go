@@ -68,6 +68,9 @@ func (p *program) groups() []group {
 // hideGlobalFlags keeps the help of a command to what is its own. The others are listed once.
 func hideGlobalFlags(root *cobra.Command) {
 	root.PersistentFlags().VisitAll(func(f *pflag.Flag) { f.Hidden = true })
+	// A command that has others below it is never used without one.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(),
+		"{{if .Runnable}}", "{{if not .HasAvailableSubCommands}}", 1))
 	help := root.HelpFunc()
 	root.SetHelpFunc(func(command *cobra.Command, args []string) {
 		help(command, args)

@@ -95,7 +95,7 @@ func between(least, most int, otherwise string) func([]string) error {
 // family makes a command that only has others below it.
 func family(use, short string, members ...*cobra.Command) *cobra.Command {
 	command := &cobra.Command{
-		Use: use + " <subcommand>", Short: short, Args: cobra.NoArgs,
+		Use: use, Short: short, Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
 	command.AddCommand(members...)
