@@ -75,6 +75,11 @@ func scenarios() []scenario {
 		{"transactional memory", transactionalMemory},
 		{"queue", queue},
 		{"double barrier", doubleBarrier},
+		{"readers and writers", readersAndWriters},
+		{"barrier", barrier},
+		{"priority queue", priorityQueue},
+		{"keys on loan", keysOnLoan},
+		{"the kubernetes interface", theKubernetesInterface},
 	}
 }
 
