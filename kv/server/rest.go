@@ -16,7 +16,7 @@ const (
 	restInterval = 5 * time.Second // between two looks
 	restTurns    = 2               // looks in a row that must find it quiet
 	restQuiet    = 4 << 20         // bytes allocated between two looks; more is not quiet
-	restGain     = 32 << 20        // bytes to be gained, and a quarter of what lives; less is let be
+	restGain     = 8 << 20         // bytes to be gained, and a quarter of what lives; less is let be
 )
 
 // A rester decides when memory is given back.

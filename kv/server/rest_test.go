@@ -15,9 +15,9 @@ func TestMemoryIsGivenBackWhenItIsQuiet(t *testing.T) {
 		{102, 50, 200, true},
 		{103, 50, 200, false},  // it was done
 		{150, 50, 200, false},  // busy again
-		{151, 50, 70, false},   // quiet
-		{152, 50, 70, false},   // not worth it
-		{153, 50, 82, true},    // 32 MB more than lives
+		{151, 10, 17, false},   // quiet
+		{152, 10, 17, false},   // not worth it
+		{153, 10, 18, true},    // 8 MB more than lives
 		{300, 800, 950, false}, // busy
 		{300, 800, 950, false},
 		{300, 800, 950, false}, // less than a quarter
