@@ -2,9 +2,11 @@ package sim
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"detcd/consensus/replica"
+	"detcd/kv"
 	"detcd/storage/vfs"
 )
 
@@ -25,4 +27,15 @@ func (m *member) plantVote(write *replica.Write) {
 func (d *disk) plantSync(op vfs.Op) bool {
 	return d.world.options.Bug == AckBeforeSync && op.Kind == vfs.Sync &&
 		strings.HasPrefix(op.Name, "wal/") && d.member.up()
+}
+
+// plantLease makes the mistake of UndyingLease: what ends leases is not proposed.
+func (m *member) plantLease(commands [][]byte) [][]byte {
+	if m.world.options.Bug != UndyingLease {
+		return commands
+	}
+	return slices.DeleteFunc(commands, func(command []byte) bool {
+		_, ends := kv.ExpiredLease(command)
+		return ends
+	})
 }

@@ -384,7 +384,7 @@ func (o *observed) Apply(index uint64, command []byte, local bool) any {
 
 // Due is where leases come to their end.
 func (o *observed) Due(now int64) [][]byte {
-	commands := o.Store.Due(now)
+	commands := o.member.plantLease(o.Store.Due(now))
 	for _, command := range commands {
 		if id, ok := kv.ExpiredLease(command); ok {
 			o.member.due[int64(id)] = claim{now, o.member.ledAt}

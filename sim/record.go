@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -9,6 +10,7 @@ import (
 
 	"detcd/checker"
 	"detcd/checker/model"
+	"detcd/faults"
 )
 
 // stepsPerOperation bounds how long the checker looks for what happened without an answer: a run
@@ -87,7 +89,7 @@ func (r *record) watched(c *client, now, number int64, response *pb.WatchRespons
 		Response: model.FromWatch(response)})
 }
 
-// checked asks the checker about everything that clients saw. When leases may end is not its
+// checked asks the checker about everything that clients saw. That no lease ends early is not its
 // business here: the judge knows all clocks.
 func (j *judge) checked() {
 	for _, o := range j.record.calls {
@@ -96,9 +98,39 @@ func (j *judge) checked() {
 	report := model.Judge(j.record.operations, model.Options{
 		LeaseTolerance:  (24 * time.Hour).Nanoseconds(),
 		ElectionTimeout: electionTimeout.Nanoseconds(),
+		Reigns:          j.reigns(),
+		ClockSlow:       slowest(j.world.options.Plan),
 		StepsMax:        stepsPerOperation * len(j.record.operations)})
 	j.undecided = report.Verdict == checker.Undecided
 	if report.Verdict == checker.Violated {
 		j.fail("the checker: %s", report.Reason)
 	}
+}
+
+// pauseMax is how long a leader makes no revision at most, of which it is said that it led all the
+// time.
+const pauseMax = time.Second
+
+// reigns are the times in which one leader led and no clock stood still.
+func (j *judge) reigns() (reigns []model.Reign) {
+	for _, r := range model.Reigns(j.record.operations, pauseMax.Nanoseconds()) {
+		stalled := slices.ContainsFunc(j.world.options.Plan, func(f faults.Fault) bool {
+			return f.Kind == faults.ClockStall && f.At.Nanoseconds() <= r.End &&
+				(f.At+f.For).Nanoseconds() >= r.Begin
+		})
+		if !stalled {
+			reigns = append(reigns, r)
+		}
+	}
+	return reigns
+}
+
+// slowest is by how many parts in a million a clock runs slow at most.
+func slowest(plan faults.Plan) (ppm int64) {
+	for _, f := range plan {
+		if f.Kind == faults.ClockSlow {
+			ppm = max(ppm, f.Amount)
+		}
+	}
+	return ppm
 }

@@ -161,10 +161,11 @@ const (
 	AckBeforeSync Bug = "ack-before-sync" // a write is called done before it is on the disk
 	VolatileVote  Bug = "volatile-vote"   // a term and a vote are called durable and are not
 	DeposedRead   Bug = "deposed-read"    // a member that believes to lead reads without asking
+	UndyingLease  Bug = "undying-lease"   // a leader lets leases live whose time is over
 )
 
 // Bugs returns all bugs.
-func Bugs() []Bug { return []Bug{AckBeforeSync, VolatileVote, DeposedRead} }
+func Bugs() []Bug { return []Bug{AckBeforeSync, VolatileVote, DeposedRead, UndyingLease} }
 
 // ParseBug finds a bug by its name.
 func ParseBug(name string) (Bug, error) {

@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
 
 	"detcd/consensus/replica"
@@ -27,6 +28,15 @@ func (m *member) serve(
 	})
 }
 
+// sign fills in the term of a response, as kv/rpc does.
+func (m *member) sign(response proto.Message) {
+	if r, ok := response.(interface{ GetHeader() *pb.ResponseHeader }); ok {
+		if header := r.GetHeader(); header != nil {
+			header.RaftTerm = uint64(m.replica.Status().Term)
+		}
+	}
+}
+
 func (m *member) drive(call *kv.Call, reply func(proto.Message, error)) {
 	given := func(a replica.Answer) {
 		if a.Err != nil {
@@ -39,7 +49,9 @@ func (m *member) drive(call *kv.Call, reply func(proto.Message, error)) {
 	for m.up() {
 		switch call.Next() {
 		case kv.Done:
-			reply(call.Response())
+			response, err := call.Response()
+			m.sign(response)
+			reply(response, err)
 			return
 		case kv.NeedView:
 			call.Give(m.store.View())

@@ -43,6 +43,24 @@
 //     slots only down, this ends in the least solution, and there is one if any exists.
 //  4. Watches are compared with the changes of the order; leases with their times.
 //
+// # When a lease ends
+//
+//	grant          renewal                             early │ in time        │ late
+//	  ├───────────────┼──────────── time to live ────────────┼─ new leader? ──┼──────► seen here:
+//	call            call  done                               │ election, slack│        violated
+//
+// Not early: each acknowledged grant and renewal gives a lease its whole time, counted from the
+// call. Not late: it is counted from the latest moment at which the lease can have been renewed. A
+// leader that has just been elected knows of no renewals, and gives a lease its whole time and an
+// election time-out more. So a lease must be gone in the first reign that is long enough, and with
+// n changes of leader after n+1 times this, once there is a leader. When leaders led the judge is
+// told: see Options.Reigns. The time that a lease has left never exceeds what was granted, and
+// becomes less while one leader leads and nobody renews it.
+//
+// That a lease was there is shown by what was answered about it, and by every key that belongs to
+// it: in reads of the present and the past, in previous values, in events of watches. The list of
+// all leases shows nothing: a member that is behind may answer it.
+//
 // # Invariants
 //
 //  1. Holds comes with a certificate.

@@ -64,7 +64,7 @@ type judge struct {
 func Judge(history []Operation, options Options) *Report {
 	j := &judge{history: history, options: options, state: NewState(), used: map[int32]bool{}}
 	report := &Report{Verdict: checker.Holds, Operation: -1, Operations: len(history)}
-	for _, part := range []func() *verdict{j.sort, j.gather, j.judgeLeases,
+	for _, part := range []func() *verdict{j.sort, j.gather, j.judgeLeases, j.judgeStays,
 		func() *verdict { return j.solve(report) }} {
 		if v := part(); v != nil {
 			report.Verdict, report.Operation, report.Reason = v.verdict, v.op, v.reason

@@ -1,11 +1,29 @@
 package model
 
-// extension returns how many seconds more than granted a lease may have left.
-func (j *judge) extension() int64 {
+import "fmt"
+
+// electionTimeout returns how much longer a lease lives under a new leader.
+func (j *judge) electionTimeout() int64 {
 	if j.options.ElectionTimeout > 0 {
-		return (j.options.ElectionTimeout + second - 1) / second
+		return j.options.ElectionTimeout
 	}
-	return 1
+	return second
+}
+
+// slack returns how long a leader may take to end a lease whose time is over.
+func (j *judge) slack() int64 {
+	if j.options.LeaseSlack > 0 {
+		return j.options.LeaseSlack
+	}
+	return second
+}
+
+// extension returns how many seconds more than granted a lease may have left.
+func (j *judge) extension() int64 { return (j.electionTimeout() + second - 1) / second }
+
+// inSeconds shows a duration.
+func inSeconds(duration int64) string {
+	return fmt.Sprintf("%d.%03d s", duration/second, duration%second/1_000_000)
 }
 
 // judgeLeases checks what the answers about leases promise each other: a time to live is never more
@@ -25,13 +43,21 @@ func (j *judge) judgeLeases() *verdict {
 	}
 	for _, i := range j.leased {
 		o := &j.history[i]
-		ask, ok := o.Request.Ask.(*TimeToLive)
-		if !ok || !o.Succeeded() || o.Response.Lease == nil || granted[ask.ID] == 0 {
+		id := leaseIn(o.Request.Ask)
+		if !o.Succeeded() || o.Response.Lease == nil || granted[id] == 0 {
 			continue
 		}
-		if l := o.Response.Lease; l.TTL > granted[ask.ID]+j.extension() {
-			return violated(i, []int32{i}, "lease %x has %d seconds left, of %d", ask.ID, l.TTL,
-				granted[ask.ID])
+		most := granted[id] // a renewal gives what was granted
+		switch o.Request.Ask.(type) {
+		case *TimeToLive:
+			most += j.extension()
+		case *KeepAlive:
+		default:
+			continue
+		}
+		if l := o.Response.Lease; l.TTL > most {
+			return violated(i, []int32{i}, "lease %x has %d seconds left, of %d", id, l.TTL,
+				granted[id])
 		}
 	}
 	return nil

@@ -88,6 +88,15 @@ func fromCompare(c *pb.Compare) Compare {
 
 // FromResponse translates a response of etcd's API. Of other messages nothing is known: nil.
 func FromResponse(message any) *Response {
+	r := fromKeys(message)
+	if answer, ok := message.(interface{ GetHeader() *pb.ResponseHeader }); ok && r != nil {
+		r.Term = int64(answer.GetHeader().GetRaftTerm())
+	}
+	return r
+}
+
+// fromKeys translates the responses about keys.
+func fromKeys(message any) *Response {
 	switch m := message.(type) {
 	case *pb.RangeResponse:
 		return &Response{Revision: m.GetHeader().GetRevision(), KVs: fromKVs(m.Kvs),

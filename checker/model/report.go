@@ -39,6 +39,15 @@ type Options struct {
 	// ElectionTimeout is how much longer than granted a lease may live under a new leader, which does
 	// not know when it was renewed last; in nanoseconds. 0: a second, as etcd has it.
 	ElectionTimeout int64
+	// Reigns are times in which one leader led, made revisions, and had a clock that ran. Function
+	// Reigns finds some; the simulator knows them. Without any it is not judged whether leases live
+	// too long.
+	Reigns []Reign
+	// LeaseSlack is how much later than promised a leader may end a lease, in nanoseconds; 0: a
+	// second.
+	LeaseSlack int64
+	// ClockSlow is by how many parts in a million the clock of a leader may run slow in a reign.
+	ClockSlow int64
 	// StepsMax bounds how many operations are replayed, choices that were wrong included. 0: ten
 	// for each operation and a million. At the bound a history is undecided.
 	StepsMax int

@@ -67,6 +67,7 @@ type KeyValue struct {
 // A Response is an answer of any method.
 type Response struct {
 	Revision  int64       `json:"revision,omitempty"` // of the header
+	Term      int64       `json:"term,omitempty"`     // of the header; 0: it was not recorded
 	KVs       []KeyValue  `json:"kvs,omitempty"`      // of a put and a delete: the previous ones
 	Count     int64       `json:"count,omitempty"`    // of a delete: how many
 	More      bool        `json:"more,omitempty"`

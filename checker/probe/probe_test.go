@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -27,6 +28,8 @@ import (
 type moody struct {
 	pb.UnimplementedKVServer
 	asked atomic.Int64
+	again atomic.Int64 // puts of a value that had been put
+	put   sync.Map     // values
 }
 
 func (m *moody) mood(ctx context.Context) error {
@@ -51,7 +54,10 @@ func (m *moody) Range(ctx context.Context, _ *pb.RangeRequest) (*pb.RangeRespons
 	return &pb.RangeResponse{Header: header()}, m.mood(ctx)
 }
 
-func (m *moody) Put(ctx context.Context, _ *pb.PutRequest) (*pb.PutResponse, error) {
+func (m *moody) Put(ctx context.Context, r *pb.PutRequest) (*pb.PutResponse, error) {
+	if _, twice := m.put.LoadOrStore(string(r.Value), true); twice {
+		m.again.Add(1)
+	}
 	return &pb.PutResponse{Header: header()}, m.mood(ctx)
 }
 
@@ -110,9 +116,6 @@ func TestEveryRequestIsSentOnceAndRecordedAsWhatItWas(t *testing.T) {
 		_, watch := o.Request.Ask.(*model.Watch) // of observers, which this server refuses
 		return watch
 	})
-	if n := m.asked.Load(); n < 100 || n != int64(len(operations)) {
-		t.Errorf("%d requests arrived, %d were recorded", n, len(operations))
-	}
 	kinds := map[string]int{}
 	for _, o := range operations {
 		switch {
@@ -123,6 +126,14 @@ func TestEveryRequestIsSentOnceAndRecordedAsWhatItWas(t *testing.T) {
 		default:
 			kinds["answered"]++
 		}
+	}
+	// A request may run out of time before it is sent. Then nobody answers it.
+	arrived, recorded := int(m.asked.Load()), len(operations)
+	if arrived < 100 || arrived > recorded || arrived < recorded-kinds["unknown"] {
+		t.Errorf("%d requests arrived, %d were recorded: %v", arrived, recorded, kinds)
+	}
+	if n := m.again.Load(); n > 0 {
+		t.Errorf("%d puts were sent twice", n)
 	}
 	if len(kinds) != 3 || kinds["answered"] == 0 || kinds["unknown"] == 0 ||
 		kinds["etcdserver: too many requests"] == 0 {

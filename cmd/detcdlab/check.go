@@ -29,10 +29,10 @@ const windowMax = 14
 
 // checkOptions are the flags of check.
 type checkOptions struct {
-	tolerance time.Duration
-	certify   bool
-	json      bool
-	html      string
+	leases  leaseTimes
+	certify bool
+	json    bool
+	html    string
 }
 
 func checkCommand() *cobra.Command {
@@ -42,8 +42,9 @@ func checkCommand() *cobra.Command {
 		Short: "Judge a history: was every answer one that etcd promises?",
 		Long: `check reads a history of operations (docs/formats/operations.md; - is standard input) and
 judges it: linearizability of everything about keys, transactions, compactions and leases, what
-serializable reads may see, the guarantees of watches, and that no lease expired early. The store
-must have been empty when the history began.
+serializable reads may see, the guarantees of watches, and that no lease ended early or, as far as
+the terms in the history show that one leader led, late. The store must have been empty when the
+history began.
 
 If the history holds, there is an order of all operations that explains every answer; it is
 confirmed with the specification alone. If not, the operation is named, and those it contradicts;
@@ -58,7 +59,7 @@ Exit status: 0 it holds, 1 it is violated, 3 it could not be decided, 2 the file
 		},
 	}
 	flags := cmd.Flags()
-	flags.DurationVar(&o.tolerance, "tolerance", 0, "how much too early a lease may expire")
+	o.leases.define(flags)
 	flags.BoolVar(&o.certify, "certify", true, "confirm the order that was found")
 	flags.BoolVar(&o.json, "json", false, "the verdict as JSON")
 	flags.StringVar(&o.html, "html", "", "file for a page that draws what the verdict is about")
@@ -76,8 +77,7 @@ func (o *checkOptions) run(cmd *cobra.Command, name string) error {
 		return exitError{exitUnreadable, fmt.Sprintf("%s: %v", name, err)}
 	}
 	read := time.Now()
-	options := model.Options{LeaseTolerance: o.tolerance.Nanoseconds()}
-	report, err := judge(cmd.Context(), history, options)
+	report, err := judge(cmd.Context(), history, o.leases.options(history))
 	if err != nil {
 		return err
 	}

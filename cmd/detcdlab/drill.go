@@ -25,7 +25,8 @@ type drill struct {
 
 	compacted atomic.Int64
 	acks      ackTimes
-	fail      chan error // an error that is no violation but ends the drill; one is kept
+	fail      chan error    // an error that is no violation but ends the drill; one is kept
+	kept      chan struct{} // closed when the leases that are kept alive have their keys
 	load      sync.WaitGroup
 	stopLoad  context.CancelFunc
 	watches   sync.WaitGroup
@@ -118,6 +119,7 @@ func newDrill(cluster *nemesis.Cluster, o drillOptions) *drill {
 		ledger:  newLedger(func() time.Duration { return time.Since(start) }),
 		start:   start,
 		fail:    make(chan error, 1),
+		kept:    make(chan struct{}),
 
 		drillOptions: o,
 	}

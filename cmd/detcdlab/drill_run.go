@@ -16,7 +16,14 @@ import (
 func (d *drill) run(ctx context.Context, chaos func(ctx context.Context) error) error {
 	d.begin()
 	defer d.end()
-	err := d.guard(ctx, chaos)
+	err := d.guard(ctx, func(ctx context.Context) error {
+		select { // in the end all kept leases must be there: on a busy machine that takes a while
+		case <-d.kept:
+			return chaos(ctx)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
 	if err == nil {
 		d.log("the kills are over; waiting for calm")
 		err = d.guard(ctx, d.settle)

@@ -6,9 +6,35 @@ import (
 	"os"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"detcd/checker"
 	"detcd/checker/model"
 )
+
+// leaseTimes are the flags that say when a lease may end.
+type leaseTimes struct{ tolerance, lateness time.Duration }
+
+// define makes the flags.
+func (l *leaseTimes) define(flags *pflag.FlagSet) {
+	flags.DurationVar(&l.tolerance, "tolerance", 0, "how much too early a lease may expire")
+	flags.DurationVar(&l.lateness, "lateness", 2*time.Second,
+		"how late a lease may end, while one leader leads; 0: not judged")
+}
+
+// pauseMax is how long a leader makes no revision at most, of which it is said that it led all the
+// time.
+const pauseMax = time.Second / 2
+
+// options are what the judge of a history is told.
+func (l *leaseTimes) options(history []model.Operation) model.Options {
+	options := model.Options{LeaseTolerance: l.tolerance.Nanoseconds(),
+		LeaseSlack: l.lateness.Nanoseconds()}
+	if l.lateness > 0 {
+		options.Reigns = model.Reigns(history, pauseMax.Nanoseconds())
+	}
+	return options
+}
 
 // judge asks the judge, and shows on a terminal for how long. Its error is that of ctx: then
 // nothing was decided, and the program should end, for the judge goes on by itself.

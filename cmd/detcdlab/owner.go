@@ -42,6 +42,9 @@ func (o *owner) run(ctx, keeping context.Context) {
 		o.drill.watches.Go(func() { o.drill.keepAlive(keeping, id, at) })
 		o.attach(ctx, id)
 	}
+	if ctx.Err() == nil {
+		close(o.drill.kept)
+	}
 	for ctx.Err() == nil {
 		pause(ctx, shortInterval)
 		if _, ending := o.drill.ledger.leasesWithKeys(); len(ending) >= shortMax {

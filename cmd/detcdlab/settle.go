@@ -89,20 +89,28 @@ func (d *drill) awaitCalm(ctx context.Context) (last int64, err error) {
 	}
 }
 
-// revision asks one member, linearizably, for the revision of the store.
+// revision asks one member, linearizably, for the revision of the store. It asks again while there
+// is no answer: on a busy machine a leader may lose its office though nobody is killed any more.
 func (d *drill) revision(ctx context.Context, member int) (int64, error) {
 	kv, err := d.kv(member)
 	if err != nil {
 		return 0, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, calmTimeout)
 	defer cancel()
 	request := &etcdserverpb.RangeRequest{Key: []byte{0}, RangeEnd: []byte{0}, CountOnly: true}
-	answer, err := kv.Range(ctx, request)
-	if err != nil {
-		return 0, err
+	for {
+		call, cancel := context.WithTimeout(ctx, answerTimeout)
+		answer, err := kv.Range(call, request)
+		cancel()
+		switch {
+		case err == nil:
+			return answer.Header.Revision, nil
+		case !transient(err) || ctx.Err() != nil:
+			return 0, err
+		}
+		pause(ctx, errorPause)
 	}
-	return answer.Header.Revision, nil
 }
 
 // checkMember compares the state and the history that a member holds with the ledger.

@@ -30,7 +30,7 @@ type trialOptions struct {
 	keys       int
 	rate       float64
 	timeout    time.Duration
-	tolerance  time.Duration
+	leases     leaseTimes
 	dir        string
 	history    string
 	page       string
@@ -96,7 +96,7 @@ func (o *trialOptions) define(command *cobra.Command) {
 	flags.IntVar(&o.keys, "keys", 10, "keys that they share")
 	flags.Float64Var(&o.rate, "rate", 500, "requests a second of all clients together")
 	flags.DurationVar(&o.timeout, "timeout", time.Second, "how long a client waits for an answer")
-	flags.DurationVar(&o.tolerance, "tolerance", 0, "how much too early a lease may expire")
+	o.leases.define(flags)
 	flags.StringVar(&o.dir, "dir", "", "for data, logs, plan and history; default: temporary")
 	flags.StringVar(&o.history, "history", "", "file for the history; default: in the directory")
 	flags.StringVar(&o.page, "html", "", "file for a report as a page")

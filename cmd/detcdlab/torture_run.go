@@ -272,8 +272,7 @@ func (t *trial) progress() string {
 
 // judge finds the verdict.
 func (t *trial) judge(ctx context.Context, history []model.Operation) (err error) {
-	t.report, err = judge(ctx, history,
-		model.Options{LeaseTolerance: t.options.tolerance.Nanoseconds()})
+	t.report, err = judge(ctx, history, t.options.leases.options(history))
 	if err == nil {
 		confirm(history, t.report)
 	}

@@ -129,6 +129,11 @@ func (r *run) wait(at time.Duration) error {
 // start begins a fault. One that cannot be done is noted and passed over.
 func (r *run) start(f faults.Fault) error {
 	d := &deed{event: Event{Fault: f, Begin: time.Now()}}
+	if time.Since(r.begin)-f.At > lateMax { // all that waited would come at once
+		d.event.Text, d.event.End, d.event.Err = f.Kind.String(), d.event.Begin, errLate
+		r.note(d.event)
+		return nil
+	}
 	text, undo, err := r.do(f)
 	if exit := r.exited(); exit != nil {
 		return exit

@@ -46,8 +46,13 @@ func connected(t *testing.T, members int, network nemesis.Network) *nemesis.Clus
 	return cluster
 }
 
-// links lists who gets an answer from whom, as in "12 13 21".
+// links lists who gets an answer from whom, as in "12 13 21". It does not wait long.
 func links(t *testing.T, cluster *nemesis.Cluster) string {
+	t.Helper()
+	return asked(t, cluster, 0)
+}
+
+func asked(t *testing.T, cluster *nemesis.Cluster, how int64) string {
 	t.Helper()
 	members := cluster.Members()
 	answers := make([]string, len(members)*len(members))
@@ -60,7 +65,7 @@ func links(t *testing.T, cluster *nemesis.Cluster) string {
 				return err
 			}
 			answer, err := etcdserverpb.NewMaintenanceClient(conn).HashKV(t.Context(),
-				&etcdserverpb.HashKVRequest{Revision: int64(peer)})
+				&etcdserverpb.HashKVRequest{Revision: int64(peer) + how})
 			if answer.GetHash() == 1 {
 				answers[at] = fmt.Sprintf("%d%d ", i+1, peer+1)
 			}
@@ -162,7 +167,7 @@ func TestADelayIsThatOfTheNetwork(t *testing.T) {
 	cluster := relayed(t, 2)
 	end := conduct(t, cluster, "0s for 1m delay amount=200")
 	begin := time.Now()
-	if got := links(t, cluster); got != "12 21" {
+	if got := asked(t, cluster, patiently); got != "12 21" {
 		t.Fatal(got)
 	}
 	if took := time.Since(begin); took < 400*time.Millisecond { // there and back
@@ -311,7 +316,7 @@ func TestAFullDiskHasNoRoomUntilTheFaultIsOver(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	cluster, err := nemesis.Launch(ctx, nemesis.Options{
-		Binary: os.Args[0], Dir: filepath.Join(t.TempDir(), "cluster"),
+		Binary: os.Args[0], Members: 2, Dir: filepath.Join(t.TempDir(), "cluster"),
 		Env: []string{"NEMESIS_FAKE=1"}, DiskBytes: 10 << 20,
 	})
 	if errors.Is(err, syscall.EPERM) {
@@ -321,13 +326,14 @@ func TestAFullDiskHasNoRoomUntilTheFaultIsOver(t *testing.T) {
 	}
 	m := cluster.Members()[0]
 	name := filepath.Join(m.DataDir(), "file")
-	end := conduct(t, cluster, "0s for 1m disk-full")
+	end := conduct(t, cluster, "0s for 1m disk-full members=1")
 	if err := os.WriteFile(name, make([]byte, 1<<16), 0o600); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("a write to a full disk: %v", err)
 	}
 	if err := end(); err != nil {
 		t.Error(err)
 	}
+	killsNobodyWithoutRoom(t, cluster)
 	if err := os.WriteFile(name, make([]byte, 1<<16), 0o600); err != nil {
 		t.Error(err)
 	}
@@ -336,5 +342,29 @@ func TestAFullDiskHasNoRoomUntilTheFaultIsOver(t *testing.T) {
 	}
 	if _, err := os.Stat(name); err == nil {
 		t.Error("the disk is still there")
+	}
+}
+
+// killsNobodyWithoutRoom: a kill of several members, one of which has a full disk, is passed over
+// as a whole. Of those that it had killed before it met that one nobody would start any again.
+func killsNobodyWithoutRoom(t *testing.T, cluster *nemesis.Cluster) {
+	t.Helper()
+	plan, err := faults.Parse(strings.NewReader("0s for 1s disk-full members=2\n1ms crash-all"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	passed := 0
+	conductor := &nemesis.Conductor{Cluster: cluster, Note: func(e nemesis.Event) {
+		if e.Err != nil {
+			passed++
+		}
+	}}
+	if err := conductor.Run(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range cluster.Members() {
+		if passed != 1 || m.Starts() != 1 || !m.Running() {
+			t.Errorf("%d faults passed over, %s was started %d times", passed, m.Name(), m.Starts())
+		}
 	}
 }

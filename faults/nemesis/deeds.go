@@ -19,10 +19,14 @@ const (
 	adminTimeout = 10 * time.Second
 	readyWait    = 30 * time.Second
 	fullGrace    = 2 * time.Second
+	lateMax      = 10 * time.Second // a fault that comes later than this is passed over
 )
 
-// errNotNow says that a fault was passed over.
-var errNotNow = errors.New("not now: other faults are under way")
+// Why a fault was passed over.
+var (
+	errNotNow = errors.New("not now: other faults are under way")
+	errLate   = errors.New("too late: another fault took long")
+)
 
 // can returns why a kind of fault cannot be carried out on a cluster, nil if it can.
 func (c *Cluster) can(kind faults.Kind) error {
@@ -144,8 +148,10 @@ func (r *run) crash(members []*Member) (string, func() error, error) {
 		if _, full := r.full[m]; full {
 			return "", nil, errNotNow
 		}
+	}
+	for _, m := range members {
 		if err := m.Kill(); err != nil {
-			return "", nil, err
+			return "", nil, errors.Join(err, revive(members))
 		}
 	}
 	return "kill " + names(members), func() error { return revive(members) }, nil
@@ -256,7 +262,9 @@ func (r *run) exited() error {
 func (r *run) transfer(f faults.Fault) (string, func() error, error) {
 	ctx, cancel := context.WithTimeout(r.ctx, adminTimeout)
 	defer cancel()
-	leader, err := r.Cluster.Leader(ctx)
+	asking, stop := context.WithTimeout(ctx, leaderWait)
+	defer stop()
+	leader, err := r.Cluster.Leader(asking)
 	if err != nil {
 		return "", nil, err
 	}
