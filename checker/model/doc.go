@@ -41,7 +41,8 @@
 //     operation that must come later, no moments exist. Failed operations, which name no revision,
 //     take the latest slot that explains them and that time leaves; since moments only move up and
 //     slots only down, this ends in the least solution, and there is one if any exists.
-//  4. Watches are compared with the changes of the order; leases with their times.
+//  4. Watches are compared with the changes of the order; leases with their times; what clients
+//     believe of locks and elections (Held) with who held them, see judgeLocks.
 //
 // # When a lease ends
 //

@@ -65,7 +65,8 @@ func Judge(history []Operation, options Options) *Report {
 	j := &judge{history: history, options: options, state: NewState(), used: map[int32]bool{}}
 	report := &Report{Verdict: checker.Holds, Operation: -1, Operations: len(history)}
 	for _, part := range []func() *verdict{j.sort, j.gather, j.judgeLeases, j.judgeStays,
-		func() *verdict { return j.solve(report) }} {
+		func() *verdict { return j.solve(report) },
+		func() (v *verdict) { report.Locks, v = judgeLocks(history, report); return v }} {
 		if v := part(); v != nil {
 			report.Verdict, report.Operation, report.Reason = v.verdict, v.op, v.reason
 			report.Core, report.Order = v.core, nil
@@ -173,7 +174,7 @@ func traitsOf(o *Operation) (t trait) {
 		return t | isMaker
 	}
 	switch o.Request.Ask.(type) {
-	case *KeepAlive, *TimeToLive, *Compact, *Leases, *Watch, *Watched:
+	case *KeepAlive, *TimeToLive, *Compact, *Leases, *Watch, *Watched, *Held:
 		return t
 	}
 	if oldestIn(o.Request.Ask, o.Response) > 0 {
@@ -223,7 +224,7 @@ func (j *judge) classify(i int32) *verdict {
 	case *Watch:
 		j.asked = append(j.asked, i)
 		return nil
-	case *Leases:
+	case *Leases, *Held:
 		return nil
 	case *KeepAlive, *TimeToLive:
 		j.loose = append(j.loose, i)

@@ -24,6 +24,8 @@ type Report struct {
 	Expiries []int64
 	expired  []int64 // when each of them can have ended, at the earliest
 
+	Locks *Locks // what was found about locks; nil: nobody held one
+
 	Operations int // that were judged
 	Unknown    int // of them, with an unknown outcome
 	Happened   int // of those, so many are in the order
@@ -106,7 +108,7 @@ func isPresent(o *Operation) bool {
 		return false
 	}
 	switch ask := o.Request.Ask.(type) {
-	case *Leases, *Watch, *Watched:
+	case *Leases, *Watch, *Watched, *Held:
 		return false
 	case *Range:
 		return !ask.Serializable

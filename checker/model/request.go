@@ -11,7 +11,7 @@ import (
 type Operation = checker.Operation[Request, *Response]
 
 // A Request holds what was asked: a *Range, *Put, *Delete, *Txn, *Compact, *Grant, *Revoke,
-// *KeepAlive, *TimeToLive, *Leases, *Watch or *Watched.
+// *KeepAlive, *TimeToLive, *Leases, *Watch, *Watched or *Held.
 type Request struct{ Ask any }
 
 // A Range reads the keys in [Key, End): End empty is the key alone, "\x00" all from Key on.
@@ -112,6 +112,16 @@ type Watched struct {
 	Watch int64 `json:"watch,omitempty"`
 }
 
+// Held is no request, but what a client believed from call to return: that it holds a lock, or
+// leads. The revision of the response is that of the answer that told it so: there no key with the
+// prefix Lock was older than its own.
+type Held struct {
+	Lock   Bytes `json:"lock,omitempty"`
+	Key    Bytes `json:"key,omitempty"`
+	Create int64 `json:"create,omitempty"` // the create revision of the key, which is the fence
+	Guards Bytes `json:"guards,omitempty"` // the key that only the holder is to write
+}
+
 // envelope is a request in JSON.
 //
 // Many fields: one for each method.
@@ -128,6 +138,7 @@ type envelope struct {
 	Leases     *Leases     `json:"leases,omitempty"`
 	Watch      *Watch      `json:"watch,omitempty"`
 	Watched    *Watched    `json:"watched,omitempty"`
+	Held       *Held       `json:"held,omitempty"`
 }
 
 // MarshalJSON writes an object with one member, which names the method. A request that holds
@@ -159,6 +170,8 @@ func (r Request) MarshalJSON() ([]byte, error) {
 		e.Watch = ask
 	case *Watched:
 		e.Watched = ask
+	case *Held:
+		e.Held = ask
 	default:
 		return nil, errors.New("a request of no known method")
 	}
@@ -191,6 +204,7 @@ func (r *Request) UnmarshalJSON(text []byte) error {
 	take(e.Leases != nil, e.Leases)
 	take(e.Watch != nil, e.Watch)
 	take(e.Watched != nil, e.Watched)
+	take(e.Held != nil, e.Held)
 	if count != 1 {
 		return errors.New("a request has one member, which names its method")
 	}

@@ -32,7 +32,7 @@ func (s *State) step(o *Operation) bool {
 		return s.shows(ask.ID, o)
 	case *TimeToLive:
 		return s.shows(ask.ID, o)
-	case *Leases, *Watch, *Watched:
+	case *Leases, *Watch, *Watched, *Held:
 		return true
 	}
 	out := &Response{}

@@ -23,6 +23,15 @@ func under(prefix string) *pb.RangeRequest {
 	return &pb.RangeRequest{Key: []byte(prefix), RangeEnd: []byte(after(prefix))}
 }
 
+// oldest reads the key with the lowest create revision of those with a prefix. Without an order
+// etcd would apply the limit first, to the order of keys.
+func oldest(prefix string) *pb.RangeRequest {
+	request := under(prefix)
+	request.SortTarget, request.SortOrder = pb.RangeRequest_CREATE, pb.RangeRequest_ASCEND
+	request.Limit = 1
+	return request
+}
+
 // after returns the end of the range of keys with a prefix that ends with a slash.
 func after(prefix string) string { return prefix[:len(prefix)-1] + "0" }
 

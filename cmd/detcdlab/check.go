@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -218,6 +219,9 @@ func show(out io.Writer, history []model.Operation, r *model.Report) {
 		if r.Unknown > 0 {
 			say("of those of unknown outcome, %d happened", r.Happened)
 		}
+		if r.Locks != nil {
+			showLocks(say, r.Locks)
+		}
 		return
 	case checker.Undecided:
 		say("UNDECIDED: %s", r.Reason)
@@ -236,6 +240,28 @@ func show(out io.Writer, history []model.Operation, r *model.Report) {
 		say("  and %d more at the same time", hidden)
 	}
 }
+
+// showLocks prints what was found about locks.
+func showLocks(say func(format string, arguments ...any), l *model.Locks) {
+	say("locks: believed to be held %d times, %d of them while another client believed it too; "+
+		"%d writes under them", l.Holders, l.Together, l.Writes)
+	if len(l.Unsafe) == 0 {
+		return
+	}
+	say("UNSAFE USE, not a broken promise of etcd: %d writes by those who had lost the lock, %d of "+
+		"which destroyed what the next holder wrote; a fence would have refused them",
+		len(l.Unsafe), l.Lost)
+	for _, u := range l.Unsafe[:min(len(l.Unsafe), unsafeShown)] {
+		lines := make([]string, 0, len(u.Core))
+		for _, i := range u.Core {
+			lines = append(lines, strconv.Itoa(lineNumber(i)))
+		}
+		say("  lines %s: %s", strings.Join(lines, ", "), u.Text)
+	}
+}
+
+// unsafeShown bounds how many unsafe writes are printed.
+const unsafeShown = 3
 
 // nearest returns the part of a window that is shown: the core, and what stands next to it.
 func nearest(window []int32, r *model.Report, most int) []int32 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,6 +48,7 @@ type Cluster struct {
 	wires   *wires // nil: the network cannot be broken
 	relay   *relay // nil: there is none
 	disks   []string
+	ports   io.Closer // a claim on them; nil: there is none
 }
 
 // New chooses ports and names, makes the directory and the network. It starts no member.
@@ -64,12 +66,12 @@ func New(options Options) (*Cluster, error) {
 	if err := os.MkdirAll(options.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("nemesis: directory: %w", err)
 	}
-	ports, err := freePorts(3 * count)
+	ports, hold, err := freePorts(3 * count)
 	if err != nil {
 		return nil, err
 	}
 	var peers []string
-	cluster := &Cluster{}
+	cluster := &Cluster{ports: hold}
 	for i := range count {
 		m := &Member{
 			name:     fmt.Sprintf("m%d", i+1),
@@ -231,6 +233,10 @@ func (c *Cluster) Close() error {
 		all = append(all, unmountDisk(disk))
 	}
 	c.disks = nil
+	if c.ports != nil {
+		all = append(all, c.ports.Close())
+		c.ports = nil
+	}
 	return errors.Join(all...)
 }
 

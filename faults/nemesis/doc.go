@@ -62,7 +62,7 @@
 //  3. No process outlives this one, not even after SIGKILL of this one (Linux).
 //
 //  4. The ports are outside the range that the kernel gives to outgoing connections, so that no
-//     client takes the port of a member while the member is down.
+//     client takes the port of a member while the member is down; on Linux no other Cluster does.
 //
 //  5. When the Run of a Conductor returns, all its faults are undone: members run, wires are whole.
 //

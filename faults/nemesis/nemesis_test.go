@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -362,5 +363,29 @@ func TestABinaryThatCannotRunIsRefusedBeforeAnythingIsStarted(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "cluster")); err == nil {
 		t.Error("a directory was made for a cluster that cannot be")
+	}
+}
+
+func TestNobodyElseGetsThePortsOfAClusterWhileItIsThere(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux has names that go with a process")
+	}
+	taken := map[string]bool{}
+	for range 30 {
+		cluster, err := nemesis.New(nemesis.Options{Binary: os.Args[0], Dir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := errors.Join(cluster.Close(), cluster.Close()); err != nil {
+				t.Error(err)
+			}
+		}()
+		port := cluster.Endpoints()[0]
+		block := port[:len(port)-2]
+		if taken[block] {
+			t.Errorf("two clusters have ports in %s00 to 99", block)
+		}
+		taken[block] = true
 	}
 }
