@@ -105,3 +105,60 @@ func TestReignsAreFoundInTheTermsOfAnswers(t *testing.T) {
 		}
 	}
 }
+
+// TestAMutatedHistoryInWhichALeaseLivesTooLongIsRefused takes histories that hold and puts minutes
+// between their operations, but not between what a lease is given and its end: whoever puts a key
+// with a lease then does so long after the lease must be gone.
+func TestAMutatedHistoryInWhichALeaseLivesTooLongIsRefused(t *testing.T) {
+	const stretch = 100
+	options := Options{Reigns: []Reign{{Begin: -1, End: never}}, LeaseSlack: 60 * second}
+	refused, legal := 0, 0
+	for seed := range uint64(10_000) {
+		g := small(seed)
+		g.leases, g.lost = true, 0
+		history := g.run()
+		report := Judge(history, options)
+		if v := Judge(history, Options{}).Verdict; report.Verdict != v {
+			t.Fatalf("seed %d: %v, %v %s\n%s", seed, v, report.Verdict, report.Reason, text(history))
+		}
+		legal++
+		for i := range history {
+			history[i].Call, history[i].Return = history[i].Call*stretch, history[i].Return*stretch
+		}
+		late := attachedLate(history, 70*second)
+		report = Judge(history, options)
+		if late && report.Verdict != checker.Violated {
+			t.Fatalf("seed %d: %v\n%s", seed, report.Verdict, text(history))
+		}
+		if late {
+			refused++
+		}
+	}
+	t.Logf("%d legal histories, %d with a lease that lives too long", legal, refused)
+	if refused < 100 {
+		t.Errorf("only %d histories with a lease that lives too long", refused)
+	}
+}
+
+// attachedLate tells whether a key is attached to a lease, which is granted once, so long after all
+// that can have given it time.
+func attachedLate(history []Operation, after int64) bool {
+	given, grants := map[int64]int64{}, map[int64]int{}
+	for i := range history {
+		o := &history[i]
+		switch ask := o.Request.Ask.(type) {
+		case *Grant:
+			if o.Error == "" {
+				grants[ask.ID]++
+				given[ask.ID] = max(given[ask.ID], o.Return)
+			}
+		case *KeepAlive:
+			given[ask.ID] = max(given[ask.ID], o.Return)
+		}
+	}
+	return slices.ContainsFunc(history, func(o Operation) bool {
+		put, ok := o.Request.Ask.(*Put)
+		return ok && o.Succeeded() && put.Lease != 0 && grants[put.Lease] == 1 &&
+			o.Call > given[put.Lease]+after
+	})
+}
