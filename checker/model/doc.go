@@ -69,6 +69,14 @@
 //     when the contradiction is about no choice, or all choices were tried.
 //  3. Undecided is never said of a history without unknown outcomes and expired leases.
 //
+// # What it costs
+//
+// Of the goal's history, a million operations of 100 clients, 5% of the answers lost, on one core
+// of two that others shared (go test -run Nothing -bench Judge): 2.2 to 3.1 s of the processor, and
+// at most 370 MB more than the 380 MB of the history itself; decided in each of the cases tried. A
+// hundred thousand take 0.2 s and 33 MB; of 24 such histories of as many seeds none was undecided.
+// Porcupine, which knows nothing of revisions, takes exponential time once answers are lost.
+//
 // # What it does not do
 //
 // It shares no code with any server. It does not judge authentication, members, or errors that say
