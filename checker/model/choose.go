@@ -25,71 +25,6 @@ type candidate struct {
 	until  int64 // before this revision
 }
 
-// choice is a revision without owner for which there are candidates left.
-type choice struct {
-	revision   int64
-	steps      int // before it
-	taken      candidate
-	candidates []candidate // those that are left
-	next       int
-	truncated  bool // there are more
-	lazy       bool // who else there is was not yet asked
-	keys       []span
-}
-
-// others finds the other candidates of a planned choice, in the state before it.
-func (c *choice) others(j *judge) {
-	c.lazy = false
-	j.cut(c.steps)
-	candidates, _, truncated := j.anybody(c.revision)
-	c.keys = j.touches(c.taken, nil)
-	for _, other := range candidates {
-		if other.op != c.taken.op || other.lease != c.taken.lease {
-			c.candidates = append(c.candidates, other)
-			c.keys = j.touches(other, c.keys)
-		}
-	}
-	c.truncated = truncated
-}
-
-// about tells whether another candidate could make a difference to keys.
-func (c *choice) about(keys []span) bool {
-	for _, a := range c.keys {
-		for _, b := range keys {
-			if a.meets(b) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// prefer puts the candidates first that change the keys of a conflict: one of them is missing; or
-// those that do not, if one of them is needed elsewhere.
-func (c *choice) prefer(j *judge, found *conflict) {
-	distance := func(c candidate) int {
-		if j.changes(c, found.keys) != found.free {
-			return 0
-		}
-		return 1
-	}
-	slices.SortStableFunc(c.candidates[c.next:], func(a, b candidate) int {
-		return distance(a) - distance(b)
-	})
-}
-
-// changes tells whether a candidate may change some keys.
-func (j *judge) changes(c candidate, keys []span) bool {
-	for _, a := range j.touches(c, nil) {
-		for _, b := range keys {
-			if a.meets(b) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // fill finds who made a revision without owner.
 func (j *judge) fill(r int64) *conflict {
 	facts := j.evidence.facts[r]
@@ -114,14 +49,11 @@ func (j *judge) fill(r int64) *conflict {
 	if !found {
 		return j.unmade(r, facts, truncated)
 	}
-	if len(rest) > 0 || truncated {
-		made := choice{revision: r, steps: before, taken: c, candidates: rest,
-			truncated: truncated, keys: j.touches(c, nil)}
-		for _, c := range rest {
-			made.keys = j.touches(c, made.keys)
-		}
-		j.choices = append(j.choices, made)
+	made := choice{revision: r, steps: before, taken: c, candidates: rest, truncated: truncated}
+	for _, c := range candidates {
+		made.keys = j.touches(c, made.keys)
 	}
+	j.choices = append(j.choices, made)
 	return nil
 }
 
@@ -189,8 +121,13 @@ func (j *judge) unmade(r int64, facts []fact, truncated bool) *conflict {
 		found.verdict.reason = "nobody can have written what was seen of key " +
 			quote(facts[0].kv.Key) + " at its revision"
 	}
-	for _, f := range facts {
-		found.keys = append(found.keys, span{key: f.kv.Key})
+	if len(facts) > 0 {
+		b := newBlame(j)
+		b.rivals(r, j.suspects(r, facts))
+		found.keys, found.wanted, found.partial = b.keys, b.wanted, b.partial
+		for _, f := range facts {
+			found.keys = append(found.keys, span{key: f.kv.Key})
+		}
 	}
 	if truncated && len(facts) == 0 {
 		found.free = true

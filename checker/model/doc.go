@@ -35,7 +35,8 @@
 //     seen, later versions of the keys say how many changes are missing, and by when. A plan
 //     matches those who are needed, and those whom nobody would have noticed, with the revisions
 //     made while their clients waited (plan.go). Whoever is planned is tried first, then everybody
-//     else. Wrong choices are undone, by the keys that a contradiction is about.
+//     else. Wrong choices are undone: those that a contradiction rests on, by its keys, by those of
+//     everybody who could have been chosen, and by who was not free any more (retreat.go).
 //  3. Every change gets the earliest moment at which it can have happened: not before its call, nor
 //     before the calls of all that must come before it. If that is after the return of an
 //     operation that must come later, no moments exist. Failed operations, which name no revision,

@@ -34,8 +34,9 @@ type evidence struct {
 	windows map[int32]window // of lost operations
 	gaveUp  map[int32]int64  // by lost operation: when its client did something else
 
-	tied map[int64][]Bytes // by lease: the keys that requests attach to it
-	dues map[int64][]int64 // by revision: leases that have ended before, if they had keys
+	tied   map[int64][]Bytes // by lease: the keys that requests attach to it
+	leases []int64           // to which they attach keys
+	dues   map[int64][]int64 // by revision: leases that have ended before, if they had keys
 }
 
 // agenda is which of a list of needs are open at a revision.
@@ -227,7 +228,11 @@ func (j *judge) tie(ask any) {
 	case *Put:
 		if ask.Lease != 0 {
 			j.evidence.of(ask.Key).leased = true
-			if tied := j.evidence.tied[ask.Lease]; !slices.Contains(tied, ask.Key) {
+			tied := j.evidence.tied[ask.Lease]
+			if len(tied) == 0 {
+				j.evidence.leases = append(j.evidence.leases, ask.Lease)
+			}
+			if !slices.Contains(tied, ask.Key) {
 				j.evidence.tied[ask.Lease] = append(tied, ask.Key)
 			}
 		}

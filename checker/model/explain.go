@@ -90,6 +90,9 @@ func (j *judge) difference(ask any, got, want *Response) (string, *Bytes, int64)
 	case got.Revision != want.Revision:
 		return fmt.Sprintf("it names revision %d, where it is %d", got.Revision, want.Revision), nil, 0
 	}
+	if r, ok := ask.(*Range); ok && (r.Order == 2 || r.Target != 0) {
+		return misplaced(got, want), nil, 0
+	}
 	for k := range max(len(got.KVs), len(want.KVs)) {
 		switch {
 		case k >= len(got.KVs) || k < len(want.KVs) && want.KVs[k].Key < got.KVs[k].Key:
@@ -107,8 +110,26 @@ func (j *judge) difference(ask any, got, want *Response) (string, *Bytes, int64)
 				quote(a.Key), a.brief(), b.brief(), want.Revision), &b.Key, b.Mod
 		}
 	}
+	return misplaced(got, want), nil, 0
+}
+
+// misplaced says in what an answer differs whose keys are sorted by something else: which of them
+// stand where depends on all of them.
+func misplaced(got, want *Response) string {
+	at := func(r *Response, k int) string {
+		if k >= len(r.KVs) {
+			return "nothing"
+		}
+		return "key " + quote(r.KVs[k].Key) + " as " + r.KVs[k].brief()
+	}
+	for k := range max(len(got.KVs), len(want.KVs)) {
+		if k >= len(got.KVs) || k >= len(want.KVs) || got.KVs[k] != want.KVs[k] {
+			return fmt.Sprintf("it shows %s where at revision %d there is %s", at(got, k),
+				want.Revision, at(want, k))
+		}
+	}
 	return fmt.Sprintf("it counts %d (more: %v), and there are %d (more: %v)", got.Count, got.More,
-		want.Count, want.More), nil, 0
+		want.Count, want.More)
 }
 
 // brief shows a version of a key.

@@ -173,6 +173,10 @@ func (g *generator) ask() any {
 		r := &Range{Key: g.key(), Serializable: g.one(6), KeysOnly: g.one(6), CountOnly: g.one(8)}
 		if g.one(3) {
 			r.End = "\x00"
+			if g.one(2) {
+				r.Limit, r.Order = int64(g.random.IntN(3)), int32(g.random.IntN(3))
+				r.Target = int32(g.random.IntN(5))
+			}
 		}
 		if !r.Serializable && g.one(3) {
 			r.Revision = max(0, g.state.revision-g.random.Int64N(4)+g.random.Int64N(2))

@@ -24,6 +24,9 @@ type conflict struct {
 	keys []span // that it is about; none: it may be about any choice
 	sure bool   // it is about no choice
 	free bool   // it is that others took who was needed for these keys
+
+	wanted  map[int32]bool // operations that were not free for it
+	partial bool           // it may be about others too
 }
 
 // span is a key or a range of them.
@@ -354,57 +357,4 @@ func (j *judge) answerRead(i int32) *conflict {
 		return j.differs(i)
 	}
 	return nil
-}
-
-// retreat goes back to the last choice that a conflict may be about and takes the next candidate
-// there. It returns the revision that was made then, or, if there is no such choice, the verdict.
-func (j *judge) retreat(found *conflict) (int64, *verdict) {
-	j.open = j.open || found.verdict.verdict == checker.Undecided
-	if j.wall == nil || j.state.revision > j.reached {
-		j.wall, j.reached = found.verdict, j.state.revision
-	}
-	keys, truncated := found.keys, j.open
-	all := len(keys) == 0
-	for !found.sure && len(j.choices) > 0 {
-		c := &j.choices[len(j.choices)-1]
-		if c.lazy {
-			c.others(j)
-		}
-		if !all && !c.about(keys) || found.free && !j.changes(c.taken, found.keys) {
-			truncated = truncated || c.truncated || found.free
-			j.choices = j.choices[:len(j.choices)-1]
-			continue
-		}
-		if j.replays > j.stepsMax() {
-			return 0, undecided(j.wall.op, "too many choices of what happened without an answer: "+
-				"none that was tried gets past this: %s", j.wall.reason)
-		}
-		j.cut(c.steps)
-		c.prefer(j, found)
-		for c.next < len(c.candidates) {
-			candidate := c.candidates[c.next]
-			c.next++
-			if possible, _ := j.try(candidate, c.revision); possible {
-				c.taken = candidate
-				return c.revision, nil
-			}
-		}
-		truncated = truncated || c.truncated
-		keys = append(keys[:len(keys):len(keys)], c.keys...)
-		j.choices = j.choices[:len(j.choices)-1]
-	}
-	switch v := found.verdict; {
-	case found.sure:
-		return 0, v
-	case truncated:
-		return 0, undecided(j.wall.op, "not all choices of what happened without an answer were "+
-			"tried: none that was gets past this: %s", j.wall.reason)
-	case j.guessed && v.verdict == checker.Violated:
-		return 0, undecided(j.wall.op, "%s; unless requests about leases whose answers were lost "+
-			"happened at other times", j.wall.reason)
-	case v.verdict == j.wall.verdict:
-		return 0, j.wall
-	default:
-		return 0, v
-	}
 }
