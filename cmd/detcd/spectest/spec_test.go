@@ -100,7 +100,9 @@ func TestTheSpecificationAnswersAsEtcdDoes(t *testing.T) {
 		if failed != nil {
 			continue
 		}
-		if answer := model.FromResponse(want); !reflect.DeepEqual(plain(got), plain(answer)) {
+		answer := model.FromResponse(want)
+		answer.Term = 0 // who leads is not specified
+		if !reflect.DeepEqual(plain(got), plain(answer)) {
 			t.Fatalf("seed %d: %s:\nspecification %s\netcd          %s", seed, text(request),
 				text(got), text(answer))
 		}
