@@ -18,15 +18,18 @@ func (r *run) replace(victim *Member) (string, func() error, error) {
 	if len(r.open) > 0 || len(r.full) > 0 {
 		return "", nil, errNotNow
 	}
-	ctx, cancel := context.WithTimeout(r.ctx, 2*readyWait)
-	defer cancel()
-	if err := r.Cluster.WaitReady(ctx); err != nil {
+	waiting, stop := context.WithTimeout(r.ctx, readyWait)
+	defer stop()
+	if err := r.Cluster.WaitReady(waiting); err != nil {
 		return "", nil, err
 	}
 	admin, err := r.admin(victim)
 	if err != nil {
 		return "", nil, err
 	}
+	// Who has left must come back, even if the run ends meanwhile.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), 2*readyWait)
+	defer cancel()
 	if err := victim.Kill(); err != nil {
 		return "", nil, err
 	}
@@ -49,7 +52,7 @@ func (r *run) admin(victim *Member) (pb.ClusterClient, error) {
 		if m == victim {
 			continue
 		}
-		conn, err := m.Conn()
+		conn, err := m.adminConn()
 		return pb.NewClusterClient(conn), err
 	}
 	return nil, errors.New("nemesis: there is no other member")
