@@ -19,7 +19,7 @@ const floorTable = `
 	floor 3: consensus/node kv/watch
 	floor 2: consensus/replica consensus/transport kv/mvcc checker/probe faults/nemesis
 	floor 1: storage/wal storage/archive storage/checkpoint storage/vfs/vfstest
-	floor 1: checker/model faults bench
+	floor 1: checker/model checker/access faults bench
 	floor 0: storage/vfs kv/lease kv/auth checker
 `
 

@@ -18,7 +18,8 @@ type client struct {
 	ctx      context.Context
 	number   int64
 	random   *rand.Rand
-	at       int // the connection in use
+	login    *login // nil: there are no users
+	at       int    // the connection in use
 	interval time.Duration
 	next     time.Time // when the next request is due
 	written  int       // values so far
@@ -68,14 +69,18 @@ func (c *client) value() string {
 }
 
 // do makes a request when it is due and records it. It returns the answer, nil if none came or the
-// request was refused. A request that is under way when the work ends is waited for.
-func (c *client) do(request any) *model.Response {
+// request was refused.
+func (c *client) do(request any) *model.Response { return c.try(request).Response }
+
+// try is do and returns all that is known; nothing if the work is over. A request that is under way
+// when the work ends is waited for.
+func (c *client) try(request any) (operation model.Operation) {
 	if !c.pace() {
-		return nil
+		return operation
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.probe.options.Timeout)
+	ctx, cancel := c.patience()
 	defer cancel()
-	operation := model.Operation{Client: c.number, Call: c.probe.now(),
+	operation = model.Operation{Client: c.number, Call: c.probe.now(),
 		Request: model.Request{Ask: model.FromRequest(request)}}
 	answer, err := c.send(ctx, request)
 	operation.Return = c.probe.now()
@@ -91,7 +96,12 @@ func (c *client) do(request any) *model.Response {
 	if err != nil {
 		c.stumble()
 	}
-	return operation.Response
+	return operation
+}
+
+// patience bounds the wait for an answer.
+func (c *client) patience() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(c.ctx), c.probe.options.Timeout)
 }
 
 // record writes an operation, and notes the error that ends the client.
@@ -111,7 +121,9 @@ func (c *client) stumble() {
 }
 
 // connection is the one in use.
-func (c *client) connection() *grpc.ClientConn { return c.probe.options.Connections[c.at] }
+func (c *client) connection() grpc.ClientConnInterface {
+	return c.login.On(c.probe.options.Connections[c.at])
+}
 
 // send makes a request.
 func (c *client) send(ctx context.Context, request any) (any, error) {

@@ -36,12 +36,15 @@
 // the clients there are two observers, which watch everything: so the history says of each revision
 // what it changed, even if nobody got an answer.
 //
+// With Options.Users the cluster has authentication: users.go says who may do what, and who tries
+// all the same. Breach tells whether somebody could.
+//
 // # Invariants
 //
 //  1. An operation is written as failed only if the answer says that nothing happened: outcome.go
 //     has the whole list. Every other error is an unknown outcome.
 //  2. No request is sent twice. gRPC itself repeats one only if it knows that the server never
-//     began with it.
+//     began with it; a login, if the server says that it does not know who asks.
 //  3. Times are those of the monotonic clock of this process.
 //  4. The memory in use does not grow with the length of the history.
 //  5. Whoever else makes requests while a history is recorded spoils it: the store is the probe's
@@ -49,6 +52,6 @@
 //
 // # What it does not do
 //
-// It judges nothing, and breaks nothing. A seed fixes what the clients draw, not what happens:
-// servers and networks do not repeat themselves.
+// It judges nothing but what users may, and breaks nothing. A seed fixes what the clients draw, not
+// what happens: servers and networks do not repeat themselves.
 package probe

@@ -76,7 +76,7 @@ func (p *Probe) hashes(ctx context.Context, revision int64) ([]*pb.HashKVRespons
 	var hashes []*pb.HashKVResponse
 	for i, connection := range p.options.Connections {
 		ctx, cancel := context.WithTimeout(ctx, p.options.Timeout)
-		h, err := pb.NewMaintenanceClient(connection).HashKV(ctx,
+		h, err := pb.NewMaintenanceClient(p.Admin(connection)).HashKV(ctx,
 			&pb.HashKVRequest{Revision: revision})
 		cancel()
 		if err != nil {

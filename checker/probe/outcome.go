@@ -8,12 +8,14 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// refused returns the text of an error if it says that the request had no effect. There are three
+// refused returns the text of an error if it says that the request had no effect. There are four
 // kinds of such errors:
 //
 //  1. The connection could not even be made, so nothing was sent.
 //  2. etcd looked at the request, or at the store, and says why it cannot be done.
 //  3. etcd refused to begin: too much to do, no space, no leader, an alarm.
+//  4. etcd does not know who asks, or the user may not do this; also if the user could not log in,
+//     and nothing else was sent.
 //
 // All others leave it open. In particular etcd gives up waiting for a proposal that is under way
 // with "request timed out", "server stopped" and "leader changed", and gRPC reports a connection
@@ -27,8 +29,11 @@ func refused(err error) (text string, sure bool) {
 		unsent := strings.HasPrefix(text, "connection error: ") &&
 			strings.Contains(text, "Error while dialing")
 		return text, unsent || text == message(rpctypes.ErrGRPCNoLeader)
-	case codes.InvalidArgument, codes.OutOfRange, codes.NotFound, codes.FailedPrecondition:
+	case codes.InvalidArgument, codes.OutOfRange, codes.NotFound, codes.FailedPrecondition,
+		codes.PermissionDenied:
 		return text, ofServer
+	case codes.Unauthenticated:
+		return text, ofServer || strings.HasPrefix(text, noLogin)
 	case codes.ResourceExhausted:
 		return text, ofServer // gRPC has this code too, for answers that are too large
 	case codes.Unknown:

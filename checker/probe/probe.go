@@ -31,6 +31,8 @@ type Options struct {
 	Timeout time.Duration
 	// Seed fixes what the clients draw.
 	Seed uint64
+	// Users turns authentication on: see users.go. Settle must be called before Run.
+	Users bool
 	// Recorder takes the history.
 	Recorder *Recorder
 }
@@ -45,6 +47,7 @@ type Probe struct {
 	highest   atomic.Int64 // revision that any answer named
 	numbers   atomic.Int64 // of watches
 	clients   atomic.Int64 // that were made so far
+	people    *people      // nil: there are no users
 }
 
 // Limits of options.
@@ -79,7 +82,11 @@ func New(options Options) (*Probe, error) {
 	case o.Rate < 0 || o.Timeout < 0:
 		return nil, errors.New("probe: rate and timeout must be positive")
 	}
-	return &Probe{options: options, script: script, begin: time.Now()}, nil
+	p := &Probe{options: options, script: script, begin: time.Now()}
+	if options.Users {
+		p.people = newPeople()
+	}
+	return p, nil
 }
 
 // now is the time since the probe was made.
@@ -108,7 +115,7 @@ func (p *Probe) Empty(ctx context.Context) error {
 func (p *Probe) Run(ctx context.Context) error {
 	var group errgroup.Group
 	for range observers {
-		o := &observer{client: p.newClient(ctx, unhurried), next: 1}
+		o := &observer{client: p.newClient(ctx, unhurried), next: 2}
 		p.observers = append(p.observers, o)
 		group.Go(func() error {
 			o.watch(ctx, math.MaxInt64-1)
@@ -117,6 +124,9 @@ func (p *Probe) Run(ctx context.Context) error {
 	}
 	for range p.options.Clients {
 		c := p.newClient(ctx, p.options.Rate/float64(p.options.Clients))
+		if p.people != nil {
+			c.login = p.people.workers[c.number%workers]
+		}
 		script := p.script(c)
 		group.Go(func() error {
 			for c.ctx.Err() == nil && c.failure == nil {
@@ -124,6 +134,9 @@ func (p *Probe) Run(ctx context.Context) error {
 			}
 			return c.failure
 		})
+	}
+	if p.people != nil {
+		p.admit(ctx, &group)
 	}
 	return group.Wait()
 }
@@ -145,11 +158,12 @@ const (
 	unhurried    = 1e-9 // requests a second of a client that makes one
 )
 
-// newClient makes a client that is bound to a member until that fails it.
+// newClient makes a client that is bound to a member until that fails it. It is root, if there are
+// users.
 func (p *Probe) newClient(ctx context.Context, rate float64) *client {
 	number := p.clients.Add(1)
 	return &client{
-		probe: p, ctx: ctx, number: number,
+		probe: p, ctx: ctx, number: number, login: p.root(),
 		random:   rand.New(rand.NewPCG(p.options.Seed, uint64(number))),
 		at:       int(number) % len(p.options.Connections),
 		interval: time.Duration(min(float64(time.Second)/rate, float64(time.Hour))),

@@ -21,6 +21,7 @@ type trialOptions struct {
 	members    int
 	endpoints  []string
 	workload   string
+	users      bool
 	duration   time.Duration
 	seed       uint64
 	nemeses    []string
@@ -87,6 +88,7 @@ func (o *trialOptions) define(command *cobra.Command) {
 	flags.IntVar(&o.members, "members", 3, "size of the cluster")
 	flags.StringSliceVar(&o.endpoints, "endpoints", nil, "members of a cluster that runs already")
 	flags.StringVar(&o.workload, "workload", "mixed", "what clients do")
+	flags.BoolVar(&o.users, "users", false, "with authentication: users who may, and who may not")
 	flags.DurationVar(&o.duration, "duration", 30*time.Second, "length of the load")
 	flags.Uint64Var(&o.seed, "seed", 1, "of what clients and nemeses draw")
 	flags.StringSliceVar(&o.nemeses, "nemesis", []string{"kill"}, `what breaks the cluster; "all", ""`)

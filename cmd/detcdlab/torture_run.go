@@ -148,6 +148,9 @@ func (t *trial) connect(ctx context.Context) (connections []*grpc.ClientConn, er
 		Binary: o.binary, Members: o.members, Dir: t.dir, Network: nemesis.Relayed,
 		Args: append(fastElections(), o.memberArgs...),
 	}
+	if o.users { // they log in often
+		options.Args = append(options.Args, "--bcrypt-cost=4")
+	}
 	if o.network == "namespaces" {
 		options.Network = nemesis.Spaced
 	}
@@ -178,11 +181,11 @@ func (t *trial) load(
 	}
 	t.probe, err = probe.New(probe.Options{Connections: connections, Workload: o.workload,
 		Clients: o.clients, Keys: o.keys, Rate: o.rate, Timeout: o.timeout, Seed: o.seed,
-		Recorder: t.recorder})
+		Users: o.users, Recorder: t.recorder})
 	if err != nil {
 		return err
 	}
-	if err := t.probe.Empty(ctx); err != nil {
+	if err := t.begin(ctx); err != nil {
 		return err
 	}
 	t.tally = newTally(o.duration)
@@ -193,7 +196,31 @@ func (t *trial) load(
 	if err != nil || t.finding != "" {
 		return err
 	}
-	return t.finish(ctx)
+	if err := t.finish(ctx); err != nil {
+		return err
+	}
+	t.finding = cmp.Or(t.finding, t.breach())
+	return nil
+}
+
+// breach tells of a user who did what he may not.
+func (t *trial) breach() string {
+	breach := t.probe.Breach()
+	if breach == "" {
+		return ""
+	}
+	return "a user did what he may not, or could not do what he may: " + breach
+}
+
+// begin looks whether the store is new, and makes the users.
+func (t *trial) begin(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, launchWait)
+	defer cancel()
+	if err := t.probe.Empty(ctx); err != nil || !t.options.users {
+		return err
+	}
+	defer t.cluster.SetAdmin(t.probe.Admin)
+	return t.probe.Settle(ctx)
 }
 
 // strain runs the load, and the nemesis beside it.
@@ -290,6 +317,12 @@ func (t *trial) tell(out io.Writer, history []model.Operation) {
 	fmt.Fprintf(out, "%s on %s for %v, seed %d: %v\n%d faults, of which %d could not be done\n",
 		t.options.workload, t.target(), t.options.duration, t.options.seed, t.tally,
 		len(t.events)-failed, failed)
+	if t.options.users {
+		v := t.probe.Visits()
+		fmt.Fprintf(out, "users: a stranger was refused %d times; the permission of visitors changed %d "+
+			"times, they were served %d times and refused %d times\n", v.Strange, v.Changes, v.Served,
+			v.Refused)
+	}
 	show(out, history, t.report)
 	if t.finding != "" {
 		fmt.Fprintf(out, "FOUND: %s\n", t.finding)

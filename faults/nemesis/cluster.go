@@ -171,6 +171,15 @@ func (c *Cluster) Endpoints() []string {
 	return all
 }
 
+// SetAdmin says how to ask the members for what not everybody may do, once they know users.
+func (c *Cluster) SetAdmin(admin Admin) {
+	for _, m := range c.members {
+		m.mu.Lock()
+		m.admin = admin
+		m.mu.Unlock()
+	}
+}
+
 // WaitReady waits until every member answers a linearizable read. It fails when ctx ends or when a
 // member exits by itself.
 func (c *Cluster) WaitReady(ctx context.Context) error {

@@ -276,7 +276,7 @@ func (r *run) transfer(f faults.Fault) (string, func() error, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	conn, err := leader.Conn()
+	conn, err := leader.adminConn()
 	if err != nil {
 		return "", nil, err
 	}
@@ -290,7 +290,7 @@ func (r *run) defragment(members []*Member) (string, func() error, error) {
 	ctx, cancel := context.WithTimeout(r.ctx, adminTimeout)
 	defer cancel()
 	for _, m := range members {
-		conn, err := m.Conn()
+		conn, err := m.adminConn()
 		if err != nil {
 			return "", nil, err
 		}

@@ -36,6 +36,7 @@ type Member struct {
 	conn    *grpc.ClientConn
 	starts  int
 	clock   time.Duration // how far it is ahead
+	admin   Admin         // nil: nobody needs a name
 }
 
 // Name returns the name of the member within its cluster: m1, m2 and so on.
@@ -187,7 +188,7 @@ func (m *Member) answers(ctx context.Context) (bool, error) {
 
 // Status asks the member what it knows of itself and its leader.
 func (m *Member) Status(ctx context.Context) (*etcdserverpb.StatusResponse, error) {
-	conn, err := m.Conn()
+	conn, err := m.adminConn()
 	if err != nil {
 		return nil, err
 	}
@@ -215,6 +216,20 @@ func (m *Member) Conn() (*grpc.ClientConn, error) {
 	}
 	m.conn = conn
 	return conn, nil
+}
+
+// An Admin returns a connection on which everything is permitted, over one of nobody.
+type Admin func(*grpc.ClientConn) grpc.ClientConnInterface
+
+// adminConn returns a connection for what not everybody may do.
+func (m *Member) adminConn() (grpc.ClientConnInterface, error) {
+	conn, err := m.Conn()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err != nil || m.admin == nil {
+		return conn, err
+	}
+	return m.admin(conn), nil
 }
 
 func (m *Member) current() *process {
