@@ -29,6 +29,7 @@ const rough = `
 `
 
 func TestUsersMayWhatTheyMayUnderTorture(t *testing.T) {
+	t.Parallel()
 	o := gentle(t, testbed.Detcd(t), "mixed")
 	o.users, o.duration, o.plan = true, 5*time.Second, filepath.Join(t.TempDir(), "plan")
 	if err := os.WriteFile(o.plan, []byte(rough[1:]), 0o600); err != nil {
@@ -49,6 +50,7 @@ func TestUsersMayWhatTheyMayUnderTorture(t *testing.T) {
 // Somebody gives a role to who must not have it, and says nothing: as if the cluster did not look
 // at permissions.
 func TestUsersWhoMayTooMuchAreFound(t *testing.T) {
+	t.Parallel()
 	binary := testbed.Detcd(t)
 	for user, want := range map[string]checker.Verdict{
 		"stranger":  checker.Violated, // nobody knows who wrote what he wrote
