@@ -50,10 +50,9 @@ func (j *judge) fill(r int64) *conflict {
 		return j.unmade(r, facts, truncated)
 	}
 	made := choice{revision: r, steps: before, taken: c, candidates: rest, truncated: truncated}
-	for _, c := range candidates {
-		made.keys = j.touches(c, made.keys)
+	if made.list(j, candidates); len(facts) == 0 || made.rivals > 0 || truncated {
+		j.choices = append(j.choices, made)
 	}
-	j.choices = append(j.choices, made)
 	return nil
 }
 

@@ -51,7 +51,7 @@ type judge struct {
 	scratch    Response
 
 	compactions []int32           // that succeeded
-	guessed     bool              // a change of a lease was put where it is needed
+	guessed     []int64           // leases of which a change was put where it is needed
 	tenures     map[int64]*tenure // by lease
 	alive       map[int64][]int32 // by lease: answers that say that it is there, of seenAlive
 	scheduled   map[int64][]int32 // by slot: grants whose answers were lost

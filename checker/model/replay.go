@@ -200,14 +200,14 @@ func (j *judge) grantLost(i int32) bool {
 	}
 	for _, id := range leasesOf(j.history[i].Request.Ask, nil) {
 		if t := j.single(id); t != nil && t.begun == never && t.missing {
-			j.guessed = true // nobody found it, and some looked: it is not tried
+			j.guess(id) // nobody found it, and some looked: it is not tried
 			continue
 		}
 		for _, g := range j.lost {
 			grant, ok := j.history[g].Request.Ask.(*Grant)
 			if ok && !j.used[g] && j.state.leases[id] == nil && grant.ID == id &&
 				j.history[g].Call <= until {
-				j.guessed = true
+				j.guess(id)
 				j.state.grant(id, grant.TTL)
 				j.push(g, j.history[g].Call)
 				granted = true
@@ -215,6 +215,13 @@ func (j *judge) grantLost(i int32) bool {
 		}
 	}
 	return granted
+}
+
+// guess notes that a lease may have been made or ended at other times than those that are tried.
+func (j *judge) guess(id int64) {
+	if !slices.Contains(j.guessed, id) {
+		j.guessed = append(j.guessed, id)
+	}
 }
 
 // leasesOf appends the leases that a request needs.
@@ -328,7 +335,7 @@ func (j *judge) endQuietly(i int32) bool {
 		if ok && revoke.ID == id && !j.used[k] && j.history[k].Call <= j.history[i].Return {
 			j.state.apply(revoke, &j.scratch)
 			j.push(k, j.history[k].Call)
-			j.guessed = true
+			j.guess(id)
 			return true
 		}
 	}

@@ -20,9 +20,10 @@ type choice struct {
 	taken      candidate
 	candidates []candidate // those that are left
 	next       int
-	truncated  bool // there are more
-	lazy       bool // who else there is was not yet asked
-	keys       []span
+	truncated  bool   // there are more
+	lazy       bool   // who else there is was not yet asked
+	keys       []span // that it may be about
+	rivals     int    // others who could have made it, as far as time tells
 	why        *blame // that candidates were taken back; nil: none was
 }
 
@@ -31,14 +32,49 @@ func (c *choice) others(j *judge) {
 	c.lazy = false
 	j.cut(c.steps)
 	candidates, _, truncated := j.anybody(c.revision)
-	c.keys = j.touches(c.taken, nil)
 	for _, other := range candidates {
 		if other.op != c.taken.op || other.lease != c.taken.lease {
 			c.candidates = append(c.candidates, other)
-			c.keys = j.touches(other, c.keys)
 		}
 	}
+	c.list(j, append([]candidate{c.taken}, c.candidates...))
 	c.truncated = truncated
+}
+
+// list notes what a choice is about: the keys of all who could have made it, and of those that were
+// seen in it, for their leases say who could.
+func (c *choice) list(j *judge, candidates []candidate) {
+	for _, other := range candidates {
+		if j.ruledOut(other, c.revision) {
+			continue
+		}
+		c.keys = j.touches(other, c.keys)
+		if other.op != c.taken.op || other.lease != c.taken.lease {
+			c.rivals++
+		}
+	}
+	for _, f := range j.evidence.facts[c.revision] {
+		c.keys = append(c.keys, span{key: f.kv.Key})
+		if s := j.evidence.keys[f.kv.Key]; s != nil && f.how == deleted {
+			c.rivals += len(s.lost)
+		}
+	}
+}
+
+// ruledOut tells whether a candidate cannot have made a revision, whatever else happened.
+func (j *judge) ruledOut(c candidate, r int64) bool {
+	if c.op == nobody {
+		return !j.mayExpire(c.lease, r)
+	}
+	o := &j.history[c.op]
+	if !o.Unknown {
+		return false
+	}
+	if revoke, ok := o.Request.Ask.(*Revoke); ok && !j.mayRevoke(revoke.ID, r) {
+		return true
+	}
+	only := j.evidence.reserved[c.op]
+	return o.Call > j.latest[r] || only != 0 && only != r || !j.evidence.open(c.op, r)
 }
 
 // prefer puts the candidates first that change the keys of a conflict: one of them is missing; or
@@ -112,7 +148,7 @@ func (j *judge) retreat(found *conflict) (int64, *verdict) {
 	case b.partial:
 		return 0, undecided(j.wall.op, "not all choices of what happened without an answer were "+
 			"tried: none that was gets past this: %s", j.wall.reason)
-	case j.guessed && v.verdict == checker.Violated:
+	case v.verdict == checker.Violated && b.guessed():
 		return 0, undecided(j.wall.op, "%s; unless requests about leases whose answers were lost "+
 			"happened at other times", j.wall.reason)
 	case v.verdict == j.wall.verdict:
@@ -136,10 +172,15 @@ func newBlame(j *judge) *blame { return &blame{judge: j, wanted: map[int32]bool{
 
 // about tells whether another candidate could make a difference.
 func (b *blame) about(c *choice) bool {
-	if b.all || c.taken.op != nobody && b.wanted[c.taken.op] {
+	return b.wanted[c.taken.op] || b.meets(c.keys)
+}
+
+// meets tells whether it may be about some keys.
+func (b *blame) meets(keys []span) bool {
+	if b.all {
 		return true
 	}
-	for _, a := range c.keys {
+	for _, a := range keys {
 		for _, key := range b.keys {
 			if a.meets(key) {
 				return true
@@ -168,6 +209,13 @@ func (b *blame) compact() {
 	b.keys = slices.Compact(b.keys)
 }
 
+// guessed tells whether it rests on leases whose times were guessed.
+func (b *blame) guessed() bool {
+	return slices.ContainsFunc(b.judge.guessed, func(id int64) bool {
+		return b.meets(b.judge.tiedTo(id, nil))
+	})
+}
+
 // exhaust adds why a choice had no other outcome, in the state before it.
 func (b *blame) exhaust(c *choice) {
 	b.partial = b.partial || c.truncated
@@ -184,6 +232,9 @@ func (b *blame) exhaust(c *choice) {
 // because of the keys that they are about.
 func (b *blame) rivals(r int64, candidates []candidate) {
 	for _, c := range candidates {
+		if b.judge.ruledOut(c, r) {
+			continue
+		}
 		if c.op != nobody && b.judge.used[c.op] {
 			b.wanted[c.op] = true
 		} else {
@@ -203,16 +254,13 @@ func (b *blame) absent(c *choice) {
 	var rivals []candidate
 	for _, i := range j.lost[:j.lostBefore(r)] {
 		other := candidate{op: i}
-		if listed[other] || j.evidence.reserved[i] != 0 || !j.evidence.open(i, r) ||
-			!j.hidden(other, r) || j.precluded(i, r) {
-			continue
+		if !listed[other] && !j.ruledOut(other, r) && j.hidden(other, r) && !j.precluded(i, r) {
+			rivals = append(rivals, other)
 		}
-		rivals = append(rivals, other)
 	}
 	for _, id := range j.evidence.leases {
 		other := candidate{op: nobody, lease: id}
-		if t := j.tenures[id]; !listed[other] && t != nil && t.goneBy >= j.since[r] &&
-			j.mayExpire(id, r) {
+		if t := j.tenures[id]; !listed[other] && t != nil && t.goneBy >= j.since[r] {
 			rivals = append(rivals, other)
 		}
 	}
