@@ -34,6 +34,7 @@ type checkOptions struct {
 	certify bool
 	json    bool
 	html    string
+	backup  string
 }
 
 func checkCommand() *cobra.Command {
@@ -51,8 +52,13 @@ If the history holds, there is an order of all operations that explains every an
 confirmed with the specification alone. If not, the operation is named, and those it contradicts;
 --html draws them and what happened around them.
 
+--backup adds a second witness: a snapshot of the store that was saved when the history was over
+(etcdctl snapshot save). It counts as a watch that has shown every revision since the last compaction;
+in what is printed its lines follow those of the file.
+
 Exit status: 0 it holds, 1 it is violated, 3 it could not be decided, 2 the file cannot be read.`,
 		Example: "  detcdlab check history.jsonl\n" +
+			"  detcdlab check --backup store.db history.jsonl\n" +
 			"  detcdlab check --tolerance 100ms --html verdict.html history.jsonl",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -63,6 +69,7 @@ Exit status: 0 it holds, 1 it is violated, 3 it could not be decided, 2 the file
 	o.leases.define(flags)
 	flags.BoolVar(&o.certify, "certify", true, "confirm the order that was found")
 	flags.BoolVar(&o.json, "json", false, "the verdict as JSON")
+	flags.StringVar(&o.backup, "backup", "", "snapshot of the store, as a second witness")
 	flags.StringVar(&o.html, "html", "", "file for a page that draws what the verdict is about")
 	return cmd
 }
@@ -76,6 +83,11 @@ func (o *checkOptions) run(cmd *cobra.Command, name string) error {
 	}
 	if err != nil {
 		return exitError{exitUnreadable, fmt.Sprintf("%s: %v", name, err)}
+	}
+	if o.backup != "" {
+		if history, err = withBackup(history, o.backup); err != nil {
+			return exitError{exitUnreadable, fmt.Sprintf("%s: %v", o.backup, err)}
+		}
 	}
 	read := time.Now()
 	report, err := judge(cmd.Context(), history, o.leases.options(history))
