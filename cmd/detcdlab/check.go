@@ -53,8 +53,8 @@ confirmed with the specification alone. If not, the operation is named, and thos
 --html draws them and what happened around them.
 
 --backup adds a second witness: a snapshot of the store that was saved when the history was over
-(etcdctl snapshot save). It counts as a watch that has shown every revision since the last compaction;
-in what is printed its lines follow those of the file.
+(etcdctl snapshot save). It counts as a watch that has shown every revision since the last
+compaction; in what is printed its lines follow those of the file.
 
 Exit status: 0 it holds, 1 it is violated, 3 it could not be decided, 2 the file cannot be read.`,
 		Example: "  detcdlab check history.jsonl\n" +
