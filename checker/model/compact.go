@@ -75,7 +75,7 @@ func (c *clock) compact(compactions []int32) []step {
 	for n, i := range sorted {
 		slot := max(1, j.target(i), reads.before(j.target(i)))
 		at := c.from(j.history[i].Call)
-		if named := revisionOf(&j.history[i]); named > 0 && named < j.last {
+		if named := revisionOf(&j.history[i]); named > 0 && int(named) < len(c.makers) {
 			at = min(at, int(c.makers[named]))
 		}
 		p = max(p, at+n, int(c.makers[min(slot, j.last)-1])+1+n)

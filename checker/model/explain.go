@@ -162,7 +162,8 @@ func (c *clock) late(i, cause int32, loose bool) (*verdict, bool) {
 			"before its time to live was over"), false
 	}
 	a, b := &c.judge.history[i], &c.judge.history[cause]
-	sure := !loose && !b.Unknown && b.Error == ""
+	// Whether the end of a lease made the revision that it names is a choice.
+	sure := !loose && !b.Unknown && b.Error == "" && !isRevoke(b)
 	return violated(i, []int32{i, cause}, "it returned at %d with what was true at revision %d, but "+
 		"client %d was called later, at %d, and saw or made what came before, at revision %d",
 		a.Return, revisionOf(a), b.Client, b.Call, revisionOf(b)), sure

@@ -213,3 +213,22 @@ func TestWhatASortedRangeShowsDependsOnAllItsKeys(t *testing.T) {
 		}
 	}
 }
+
+// Leases that expire make revisions that nobody sees, beside everything else that happens.
+func TestLegalHistoriesWithLeasesAreNotRefused(t *testing.T) {
+	undecided := 0
+	for seed := range uint64(20_000) {
+		g := small(seed)
+		g.leases, g.lost = true, 0
+		history := g.run()
+		switch report := Judge(history, Options{}); report.Verdict {
+		case checker.Violated:
+			t.Fatalf("seed %d: %s\n%s", seed, report.Reason, text(history))
+		case checker.Undecided:
+			undecided++
+		}
+	}
+	if undecided > 20 {
+		t.Errorf("%d are undecided", undecided)
+	}
+}
