@@ -111,11 +111,14 @@ func (j *judge) checked() {
 // time.
 const pauseMax = time.Second
 
-// reigns are the times in which one leader led and no clock stood still.
+// reigns are the times in which one leader led, and neither a clock nor a disk stood still. While a
+// leader's disk hangs, its own commands wait, the ends of leases among them; it leads all the same,
+// for the others make its entries durable.
 func (j *judge) reigns() (reigns []model.Reign) {
 	for _, r := range model.Reigns(j.record.operations, pauseMax.Nanoseconds()) {
 		stalled := slices.ContainsFunc(j.world.options.Plan, func(f faults.Fault) bool {
-			return f.Kind == faults.ClockStall && f.At.Nanoseconds() <= r.End &&
+			stalls := f.Kind == faults.ClockStall || f.Kind == faults.DiskStall
+			return stalls && f.At.Nanoseconds() <= r.End &&
 				(f.At+f.For).Nanoseconds() >= r.Begin
 		})
 		if !stalled {
