@@ -22,8 +22,11 @@ import (
 	"detcd/faults/nemesis"
 )
 
-// quietTime is after how long a stream has said what it had to say.
-const quietTime = 400 * time.Millisecond
+// A stream has said all that it had to say after quietTime, and has nothing to say after silence.
+const (
+	quietTime = 400 * time.Millisecond
+	silence   = 3 * time.Second
+)
 
 // An answer is what a server says to a line of a script.
 type answer struct {
@@ -48,10 +51,11 @@ func ask(t *testing.T, base, line string, headers ...string) answer {
 	path, body, _ := strings.Cut(rest, " ")
 	limit := 20 * time.Second
 	if endless(path) {
-		limit = quietTime
+		limit = silence
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	patience := time.AfterFunc(limit, cancel)
 	sent := strings.NewReader(encoded(body))
 	request, err := http.NewRequestWithContext(ctx, method, base+path, sent)
 	if err != nil {
@@ -64,21 +68,30 @@ func ask(t *testing.T, base, line string, headers ...string) answer {
 		}
 	}
 	response, err := http.DefaultClient.Do(request)
-	if endless(path) && errors.Is(err, context.DeadlineExceeded) {
+	if endless(path) && errors.Is(err, context.Canceled) {
 		return answer{}
 	}
 	if err != nil {
 		t.Fatalf("%s: %v", line, err)
 	}
 	defer response.Body.Close()
-	all, err := io.ReadAll(response.Body)
-	if err != nil && !(endless(path) && errors.Is(err, context.DeadlineExceeded)) {
+	from := io.Reader(response.Body)
+	if endless(path) {
+		from = io.TeeReader(from, writer(func() { patience.Reset(quietTime) }))
+	}
+	all, err := io.ReadAll(from)
+	if err != nil && !(endless(path) && errors.Is(err, context.Canceled)) {
 		t.Fatalf("%s: %v", line, err)
 	}
 	a := answer{status: response.StatusCode, header: response.Header, text: string(all)}
 	a.bodies = meaning(all)
 	return a
 }
+
+// A writer is told that something was written.
+type writer func()
+
+func (w writer) Write(b []byte) (int, error) { w(); return len(b), nil }
 
 func endless(path string) bool {
 	return strings.HasSuffix(path, "/watch") || strings.HasSuffix(path, "/observe")
