@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"runtime"
+	"syscall"
 )
 
 // The ports are drawn below 32768, where the range of outgoing connections begins on Linux. A
@@ -34,14 +35,9 @@ func freePorts(count int) (ports []int, hold io.Closer, err error) {
 		}
 		var ports []int
 		for port := first; port < first+portBlock && len(ports) < count; port++ {
-			listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-			if err != nil {
-				continue
+			if free(port) {
+				ports = append(ports, port)
 			}
-			if err := listener.Close(); err != nil {
-				return nil, nil, fmt.Errorf("nemesis: probe of port %d: %w", port, err)
-			}
-			ports = append(ports, port)
 		}
 		if len(ports) == count {
 			return ports, hold, nil
@@ -49,6 +45,15 @@ func freePorts(count int) (ports []int, hold io.Closer, err error) {
 		_ = hold.Close()
 	}
 	return nil, nil, fmt.Errorf("nemesis: no %d free ports in %d..%d", count, portMin, portMax)
+}
+
+// free tells whether nobody listens on a port. Meanwhile no process is begun: until it has become
+// another program it would have the listener too, and the port would not be free when it is closed.
+func free(port int) bool {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	return err == nil && listener.Close() == nil
 }
 
 // holdBlock takes a block of ports. On Linux the name of a socket in the abstract namespace says
