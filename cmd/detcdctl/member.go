@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -179,21 +180,32 @@ func added(r *pb.MemberAddResponse, name, urls string, inHex bool) answer {
 }
 
 func (p *program) memberRemoveCommand() *cobra.Command {
+	return p.ofMember("remove <id>", "Remove a member for good", "removed from",
+		func(ctx context.Context, s *session, id uint64) (membership, error) {
+			r, err := s.client.MemberRemove(ctx, id)
+			return (*pb.MemberRemoveResponse)(r), err
+		})
+}
+
+// ofMember is a command that does something to a member which is named by its ID.
+func (p *program) ofMember(use, short, done string,
+	act func(ctx context.Context, s *session, id uint64) (membership, error),
+) *cobra.Command {
 	return p.command(verb{
-		use: "remove <id>", short: "Remove a member for good",
+		use: use, short: short,
 		formats: asProtobuf, takes: exactly(1, "member ID is not provided"),
 		run: func(s *session, args []string) error {
 			id, err := memberID(args[0])
 			if err != nil {
 				return err
 			}
-			ctx, done := s.brief()
-			defer done()
-			r, err := s.client.MemberRemove(ctx, id)
+			ctx, cancel := s.brief()
+			defer cancel()
+			r, err := act(ctx, s, id)
 			if err != nil {
 				return err
 			}
-			return p.show(member("removed from", id, (*pb.MemberRemoveResponse)(r), p.settings.hex))
+			return p.show(member(done, id, r, p.settings.hex))
 		},
 	})
 }
@@ -226,21 +238,9 @@ func (p *program) memberUpdateCommand() *cobra.Command {
 }
 
 func (p *program) memberPromoteCommand() *cobra.Command {
-	return p.command(verb{
-		use: "promote <id>", short: "Let a learner vote",
-		formats: asProtobuf, takes: exactly(1, "member ID is not provided"),
-		run: func(s *session, args []string) error {
-			id, err := memberID(args[0])
-			if err != nil {
-				return err
-			}
-			ctx, done := s.brief()
-			defer done()
+	return p.ofMember("promote <id>", "Let a learner vote", "promoted in",
+		func(ctx context.Context, s *session, id uint64) (membership, error) {
 			r, err := s.client.MemberPromote(ctx, id)
-			if err != nil {
-				return err
-			}
-			return p.show(member("promoted in", id, (*pb.MemberPromoteResponse)(r), p.settings.hex))
-		},
-	})
+			return (*pb.MemberPromoteResponse)(r), err
+		})
 }
