@@ -13,7 +13,7 @@ demo: build ## three members under load, the leader killed twice: half a minute 
 	bin/detcdlab demo
 
 test: tools ## every test; the first time builds etcd, which some compare with
-	go test ./... ./.ci/tidy
+	go test -timeout 1h ./... ./.ci/tidy
 
 check: ## the rules of the house: floors, determinism, style, gofmt, vet; links between documents
 	go run ./.ci/tidy

@@ -258,7 +258,7 @@ func TestADurationEndsTheRunAndTheWarmUpIsNotCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(begin); took < 400*time.Millisecond || took > 5*time.Second {
+	if took := time.Since(begin); took < 400*time.Millisecond {
 		t.Errorf("took %v", took)
 	}
 	if report.Operations == 0 || int64(s.puts) <= report.Operations {

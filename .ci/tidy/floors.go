@@ -13,7 +13,7 @@ const module = "detcd"
 // has no place yet: give it one in the design first.
 const floorTable = `
 	floor 7: kv/server
-	floor 6: kv/gateway kv/v2
+	floor 6: kv/gateway kv/v2 sim/builds
 	floor 5: kv/rpc kv/backup sim
 	floor 4: kv
 	floor 3: consensus/node kv/watch

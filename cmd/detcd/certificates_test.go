@@ -133,13 +133,13 @@ func securely(t *testing.T, args ...string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		member.Stop(ctx)
 	})
 	select {
 	case <-member.Ready():
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("not ready after 10 s")
 	}
 	return "https://" + member.ClientAddresses()[0]
@@ -148,7 +148,7 @@ func securely(t *testing.T, args ...string) string {
 // visit asks for /version with a new connection and returns whose certificate was shown.
 func visit(config *tls.Config, url string) (name string, err error) {
 	transport := &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}
-	client := http.Client{Transport: transport, Timeout: 10 * time.Second}
+	client := http.Client{Transport: transport, Timeout: time.Minute}
 	response, err := client.Get(url + "/version")
 	if err != nil {
 		return "", err
@@ -198,7 +198,7 @@ func TestTheNameInACertificateIsAUser(t *testing.T) {
 		i.issue(name)
 	}
 	url := securely(t, i.flags("--client-cert-auth", "--trusted-ca-file="+i.path("ca.crt"))...)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	client := func(name string) *clientv3.Client {
 		c, err := clientv3.New(clientv3.Config{Endpoints: []string{url}, TLS: i.as(name), Context: ctx})

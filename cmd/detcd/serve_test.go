@@ -74,7 +74,7 @@ type served struct {
 // serveUntilReady runs a member, does something to it when it serves, and waits for its end.
 func serveUntilReady(t *testing.T, binary, dir string, then func(*os.Process)) served {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	command := exec.CommandContext(ctx, binary, append(ports(), "--data-dir="+dir)...)
 	pipe, err := command.StderrPipe()
@@ -157,7 +157,7 @@ func TestASignalEndsTheWaitForOthers(t *testing.T) {
 		if !errors.As(err, &exit) || status.Signal() != syscall.SIGTERM {
 			t.Errorf("it ended with %v", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("it goes on waiting")
 	}
 }

@@ -115,14 +115,14 @@ func TestWhoDoesNotAnswerIsNamed(t *testing.T) {
 		out, errors    string
 		status, within int // seconds
 	}{
-		{"endpoint health", good + " is healthy", dead + " is unhealthy", exitError, 10},
-		{"endpoint status", good + ", ", "Failed to get the status of endpoint " + dead, exitError, 10},
-		{"endpoint hashkv", good + ", ", "Failed to get the hash of endpoint " + dead, exitError, 10},
-		{"defrag", "member[" + good + "]", "Failed to defragment etcd member[" + dead, exitError, 10},
-		{"get a", "", "", 0, 10},
+		{"endpoint health", good + " is healthy", dead + " is unhealthy", exitError, 60},
+		{"endpoint status", good + ", ", "Failed to get the status of endpoint " + dead, exitError, 60},
+		{"endpoint hashkv", good + ", ", "Failed to get the hash of endpoint " + dead, exitError, 60},
+		{"defrag", "member[" + good + "]", "Failed to defragment etcd member[" + dead, exitError, 60},
+		{"get a", "", "", 0, 60},
 	} {
 		start := time.Now()
-		words := append([]string{"--endpoints", dead + "," + good, "--command-timeout", "1s"},
+		words := append([]string{"--endpoints", dead + "," + good, "--command-timeout", "4s"},
 			strings.Fields(c.words)...)
 		r := runHere(t.Context(), words...)
 		if r.status != c.status || !strings.Contains(r.out.String(), c.out) ||

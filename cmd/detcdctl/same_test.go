@@ -135,7 +135,7 @@ type operator struct {
 }
 
 // stepTimeout ends what does not end by itself and should.
-const stepTimeout = 20 * time.Second
+const stepTimeout = time.Minute
 
 // A result is what a person or a script sees of a command.
 type result struct {

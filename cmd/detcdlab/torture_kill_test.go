@@ -140,7 +140,7 @@ func showDemo(t *testing.T, binary string) {
 
 func launch(t *testing.T, binary string) *nemesis.Cluster {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cluster, err := nemesis.Launch(ctx, nemesis.Options{
 		Binary: binary, Members: 3, Dir: t.TempDir(), Args: fastElections(),

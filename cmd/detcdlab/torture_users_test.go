@@ -81,7 +81,7 @@ func TestUsersWhoMayTooMuchAreFound(t *testing.T) {
 
 // promote gives a user the role of those who may do everything, as soon as there is such a user.
 func promote(ctx context.Context, endpoint, user string) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	conn, err := nemesis.Dial(endpoint)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 
 func TestOneMemberServesAtOnce(t *testing.T) {
 	c := newCluster(t, 1)
-	if err := c.members[1].Stop(within(t, 5*time.Second)); err != nil {
+	if err := c.members[1].Stop(within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	options, m := c.options(1, c.members[1].dir, listenOn(t, "127.0.0.1:0"))
@@ -86,11 +87,11 @@ func TestChangedTellsOfEveryChange(t *testing.T) {
 	}
 	select {
 	case <-seen:
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the watcher missed a change")
 	}
 	last := m.Changed()
-	if err := m.Stop(within(t, 5*time.Second)); err != nil {
+	if err := m.Stop(within(t, time.Minute)); err != nil {
 		t.Error(err)
 	}
 	if !isDone(last) || !isDone(m.Changed()) {
@@ -105,7 +106,7 @@ func TestThreeMembersAgree(t *testing.T) {
 	for id, m := range c.members {
 		group.Go(func() {
 			for i := range 50 {
-				if _, err := m.Submit(within(t, 20*time.Second), fmt.Append(nil, id, " ", i)); err != nil {
+				if _, err := m.Submit(within(t, time.Minute), fmt.Append(nil, id, " ", i)); err != nil {
 					t.Error(err)
 				}
 			}
@@ -120,7 +121,7 @@ func TestThreeMembersAgree(t *testing.T) {
 		if got := m.lines(t); !slices.Equal(got, want) {
 			t.Errorf("member %d has %d other lines", id, len(got))
 		}
-		said, err := m.Ask(within(t, 5*time.Second), []byte("n"))
+		said, err := m.Ask(within(t, time.Minute), []byte("n"))
 		if err != nil || string(said) != "n: 150 lines" {
 			t.Errorf("member %d was told %q, %v", id, said, err)
 		}
@@ -142,7 +143,7 @@ func TestALeaderThatStopsHandsOver(t *testing.T) {
 	old := c.leader()
 	old.submit(t, "before")
 	term := old.Status().Term
-	if err := old.Stop(within(t, 10*time.Second)); err != nil {
+	if err := old.Stop(within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	next := c.leader()
@@ -167,7 +168,7 @@ func TestACommandIsKeptThroughRestarts(t *testing.T) {
 		line := fmt.Sprint("run ", i)
 		c.members[1].submit(t, line)
 		want = append(want, line)
-		if err := c.members[1].Stop(within(t, 5*time.Second)); err != nil {
+		if err := c.members[1].Stop(within(t, time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		if got := c.restart(1).lines(t); !slices.Equal(got, want) {
@@ -182,7 +183,7 @@ func TestWhoGivesUpWaitingIsForgotten(t *testing.T) {
 	leader.submit(t, "before")
 	for id, m := range c.members {
 		if m != leader {
-			m.Stop(within(t, 5*time.Second))
+			m.Stop(within(t, time.Minute))
 			delete(c.members, id)
 		}
 	}
@@ -210,7 +211,7 @@ func TestPatienceEnds(t *testing.T) {
 	c := newCluster(t, 2)
 	c.leader().submit(t, "before")
 	for _, m := range c.members {
-		m.Stop(within(t, 5*time.Second))
+		m.Stop(within(t, time.Minute))
 	}
 	c.patience = 20 * testTick
 	alone := c.restart(1)
@@ -259,14 +260,14 @@ func TestAFailedWriteEndsTheMember(t *testing.T) {
 			leader.Barrier(context.Background())
 		})
 	}
-	_, err := leader.Submit(within(t, 5*time.Second), []byte("during"))
+	_, err := leader.Submit(within(t, time.Minute), []byte("during"))
 	others.Wait()
 	if !errors.Is(err, ErrFailed) || !strings.Contains(err.Error(), broken.Error()) {
 		t.Errorf("the request that waited was told %v", err)
 	}
 	select {
 	case <-leader.Done():
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the member goes on after a failed write")
 	}
 	if err := leader.Err(); err == nil || !strings.Contains(err.Error(), broken.Error()) {
@@ -286,12 +287,12 @@ func TestAPanicOfTheMachineEndsTheMemberAndNotTheProcess(t *testing.T) {
 		others.Go(func() { m.Submit(context.Background(), []byte("panic")) })
 	}
 	others.Wait()
-	if _, err := m.Submit(within(t, 5*time.Second), []byte("panic")); !errors.Is(err, ErrFailed) {
+	if _, err := m.Submit(within(t, time.Minute), []byte("panic")); !errors.Is(err, ErrFailed) {
 		t.Errorf("the request that did it was told %v", err)
 	}
 	select {
 	case <-m.Done():
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the member goes on after a panic")
 	}
 	if m.Err() == nil {
@@ -307,37 +308,38 @@ func TestAPanicOfTheMachineEndsTheMemberAndNotTheProcess(t *testing.T) {
 func TestASlowDiskIsShared(t *testing.T) {
 	m := newCluster(t, 1).members[1]
 	m.submit(t, "before")
-	var syncs int
+	var syncs atomic.Int64
 	judge := func(op vfs.Op) vfs.Verdict {
 		if op.Kind == vfs.Sync {
-			syncs++
+			syncs.Add(1)
 			time.Sleep(20 * time.Millisecond)
 		}
 		return vfs.Verdict{}
 	}
 	m.judge.Store(&judge)
-	begun := time.Now()
 	var group sync.WaitGroup
 	for client := range 40 {
 		group.Go(func() { m.submit(t, fmt.Sprint(client)) })
 	}
 	group.Wait()
-	if took := time.Since(begun); took > 400*time.Millisecond {
-		t.Errorf("40 commands took %s", took)
-	}
 	m.judge.Store(nil)
 	if len(m.lines(t)) != 41 {
 		t.Errorf("%d lines", len(m.lines(t)))
 	}
+	if n := syncs.Load(); n >= 40 {
+		t.Errorf("40 commands took %d syncs", n)
+	}
 }
 
+// A follower whose disk hangs until all is over: nobody may wait for it.
 func TestASlowDiskOfAFollowerDelaysNobody(t *testing.T) {
 	c := newCluster(t, 3)
 	leader := c.leader()
 	leader.submit(t, "before")
+	released := make(chan struct{})
 	judge := func(op vfs.Op) vfs.Verdict {
 		if op.Kind == vfs.Sync {
-			time.Sleep(50 * time.Millisecond)
+			<-released
 		}
 		return vfs.Verdict{}
 	}
@@ -347,13 +349,10 @@ func TestASlowDiskOfAFollowerDelaysNobody(t *testing.T) {
 			break
 		}
 	}
-	begun := time.Now()
 	for i := range 20 {
 		leader.submit(t, fmt.Sprint(i))
 	}
-	if took := time.Since(begun); took > 800*time.Millisecond {
-		t.Errorf("20 commands took %s, as if all waited for the slow disk", took)
-	}
+	close(released)
 }
 
 func TestARemovedMemberEnds(t *testing.T) {
@@ -367,7 +366,7 @@ func TestARemovedMemberEnds(t *testing.T) {
 		}
 	}
 	id := victim.Status().ID
-	left, err := leader.Change(within(t, 5*time.Second), []replica.Change{
+	left, err := leader.Change(within(t, time.Minute), []replica.Change{
 		{Kind: replica.ChangeRemove, Member: replica.Member{ID: id}},
 	})
 	if err != nil || len(left.Members) != 2 {
@@ -375,7 +374,7 @@ func TestARemovedMemberEnds(t *testing.T) {
 	}
 	select {
 	case <-victim.Done():
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the removed member goes on")
 	}
 	if !errors.Is(victim.Err(), ErrRemoved) {
@@ -403,7 +402,7 @@ func TestAWipedMemberIsRefused(t *testing.T) {
 		})
 	})
 	id := leader.Status().ID%3 + 1
-	if err := c.members[id].Stop(within(t, 5*time.Second)); err != nil {
+	if err := c.members[id].Stop(within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	options, wiped := c.options(id, t.TempDir(), listenOn(t, "127.0.0.1:0"))
@@ -415,7 +414,7 @@ func TestAWipedMemberIsRefused(t *testing.T) {
 	c.members[id] = wiped
 	select {
 	case <-wiped.Done():
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("a member with an empty disk takes part under its old ID")
 	}
 	if !errors.Is(wiped.Err(), ErrRefused) {
@@ -449,7 +448,7 @@ func TestTooManyRequestsAreRefusedAndNotKept(t *testing.T) {
 			if errors.Is(err, replica.ErrTooMany) || errors.Is(err, ErrTooMany) {
 				refused++
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 		}
 	}
 	close(release)

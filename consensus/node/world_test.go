@@ -147,7 +147,7 @@ func (c *cluster) restart(id replica.MemberID) *testNode {
 }
 
 func (c *cluster) stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for _, m := range c.members {
 		m.judge.Store(nil)
@@ -197,7 +197,7 @@ func isDone(done <-chan struct{}) bool {
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !holds(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<16)
 			t.Fatalf("after 10 s still not: %s\n%s", what, stacks[:runtime.Stack(stacks, true)])
@@ -215,7 +215,7 @@ func within(t *testing.T, limit time.Duration) context.Context {
 // submit has a command executed by some member.
 func (m *testNode) submit(t *testing.T, command string) {
 	t.Helper()
-	if _, err := m.Submit(within(t, 10*time.Second), []byte(command)); err != nil {
+	if _, err := m.Submit(within(t, time.Minute), []byte(command)); err != nil {
 		t.Fatalf("submit %q: %v", command, err)
 	}
 }
@@ -223,7 +223,7 @@ func (m *testNode) submit(t *testing.T, command string) {
 // lines are what a linearizable read shows.
 func (m *testNode) lines(t *testing.T) []string {
 	t.Helper()
-	view, err := m.Barrier(within(t, 10*time.Second))
+	view, err := m.Barrier(within(t, time.Minute))
 	if err != nil {
 		t.Fatalf("barrier: %v", err)
 	}

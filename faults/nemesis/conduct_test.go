@@ -29,7 +29,7 @@ func relayed(t *testing.T, members int) *nemesis.Cluster {
 
 func connected(t *testing.T, members int, network nemesis.Network) *nemesis.Cluster {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cluster, err := nemesis.Launch(ctx, nemesis.Options{
 		Binary: os.Args[0], Members: members, Dir: filepath.Join(t.TempDir(), "cluster"),
@@ -201,7 +201,7 @@ func TestTheRelayLetsNoStrangerThrough(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	if n, err := conn.Read(make([]byte, 1)); n != 0 || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("%d bytes, %v", n, err)
 	}
@@ -329,7 +329,7 @@ func TestAFullDiskHasNoRoomUntilTheFaultIsOver(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("disks of their own need root")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cluster, err := nemesis.Launch(ctx, nemesis.Options{
 		Binary: os.Args[0], Members: 2, Dir: filepath.Join(t.TempDir(), "cluster"),

@@ -49,7 +49,7 @@ type fake struct {
 // stop waiting before the test ends: the machine may be busier than the network is slow.
 const (
 	impatient = 500 * time.Millisecond
-	patient   = 20 * time.Second
+	patient   = time.Minute
 )
 
 // patiently is added to the number of a peer that is to be waited for.
@@ -157,7 +157,7 @@ func serve(args []string) int {
 
 func launch(t *testing.T, args ...string) (*nemesis.Cluster, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cluster, err := nemesis.Launch(ctx, nemesis.Options{
 		Binary:  os.Args[0],

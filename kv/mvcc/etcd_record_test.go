@@ -15,7 +15,7 @@ type etcdServer struct{ connection *grpc.ClientConn }
 
 // call makes one call; an error of the wire is an answer.
 func call[Q, A any](do func(context.Context, Q, ...grpc.CallOption) (A, error), q Q) (A, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	return do(ctx, q)
 }

@@ -73,7 +73,7 @@ func (s *served) login(t *testing.T, name, password string) (context.Context, st
 func TestAClientWithAPassword(t *testing.T) {
 	s := withUsers(t, Options{})
 	c, err := clientv3.New(clientv3.Config{
-		Endpoints: []string{s.addr}, Username: "ann", Password: "a", DialTimeout: 5 * time.Second,
+		Endpoints: []string{s.addr}, Username: "ann", Password: "a", DialTimeout: time.Minute,
 	})
 	if err != nil {
 		t.Fatal(err)

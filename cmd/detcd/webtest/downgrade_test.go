@@ -70,7 +70,7 @@ func (d *downgrader) order(action, target string) {
 func (d *downgrader) look(cluster string) {
 	d.t.Helper()
 	want := fmt.Sprintf(`"etcdcluster":"%s.0","storage":"%s.0"`, cluster, cluster)
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		if strings.Contains(ask(d.t, d.etcd.ClientURL(), "GET /version").text, want) {
 			break
 		}

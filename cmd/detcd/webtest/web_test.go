@@ -49,7 +49,7 @@ func ask(t *testing.T, base, line string, headers ...string) answer {
 	t.Helper()
 	method, rest, _ := strings.Cut(line, " ")
 	path, body, _ := strings.Cut(rest, " ")
-	limit := 20 * time.Second
+	limit := time.Minute
 	if endless(path) {
 		limit = silence
 	}
@@ -190,7 +190,7 @@ func both(t *testing.T, args ...string) (etcd, detcd string) {
 // and says that of an older one until then.
 func awaitVersion(t *testing.T, m *nemesis.Member) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		now, err := m.Status(t.Context())
 		if err == nil && now.StorageVersion == "3.7.0" {
 			return

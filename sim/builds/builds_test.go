@@ -1,4 +1,5 @@
-package sim_test
+// Package builds tests that a seed is the same run in every build of the program.
+package builds
 
 import (
 	"bytes"
