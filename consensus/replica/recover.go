@@ -107,7 +107,7 @@ func joinClose(err error, disk *Disk) error {
 // is only one way to start.
 func openCheckpoint(o *Options) (uint64, *image, error) {
 	for _, dir := range []string{checkpointDir, archiveDir} {
-		if err := o.FS.MkdirAll(dir); err != nil {
+		if err := vfs.MakeDir(o.FS, dir); err != nil {
 			return 0, nil, err
 		}
 	}
@@ -135,7 +135,7 @@ func openCheckpoint(o *Options) (uint64, *image, error) {
 // Restore(nil) but this one, as Machine.Checkpoint gives it; the segments are in "archive" already.
 // All first members must begin with the same state. A directory that is in use is ErrUsed.
 func Create(o Options, state []byte, segments []archive.Segment) error {
-	if err := o.FS.MkdirAll(checkpointDir); err != nil {
+	if err := vfs.MakeDir(o.FS, checkpointDir); err != nil {
 		return err
 	}
 	number, _, err := checkpoint.Load(o.FS, checkpointDir)

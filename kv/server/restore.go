@@ -11,6 +11,7 @@ import (
 	"detcd/consensus/replica"
 	"detcd/kv"
 	"detcd/kv/backup"
+	"detcd/storage/vfs"
 )
 
 // RestoreOptions say how a snapshot file is taken.
@@ -91,7 +92,7 @@ func restore(
 		return err
 	}
 	const archiveDir = "archive"
-	if err := store.dir.MkdirAll(archiveDir); err != nil {
+	if err := vfs.MakeDir(store.dir, archiveDir); err != nil {
 		return err
 	}
 	importer, err := kv.NewImporter(store.dir, archiveDir, kv.Options{})

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"detcd/storage/vfs"
@@ -40,7 +39,7 @@ func (c *Config) openStorage() (*storage, error) {
 }
 
 func (s *storage) lock(path string) error {
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	if err := vfs.MakePath(path); err != nil {
 		return fmt.Errorf("cannot access data directory: %w", err)
 	}
 	lock, err := vfs.LockDir(path)

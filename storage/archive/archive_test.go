@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"detcd/storage/vfs"
+	"detcd/storage/vfs/vfstest"
 )
 
 // filled returns a world of sealed segments with 4 records each, IDs from 1 on, and all work done.
@@ -285,5 +286,32 @@ func TestMisuseIsAFailedAssertion(t *testing.T) {
 			w.kill(1)
 			misuse(w.archive)
 		})
+	}
+}
+
+func TestEverySyncOfADirectoryCounts(t *testing.T) {
+	none := func(ID, []byte, int) error { return nil }
+	n := vfstest.EverySyncCounts(t, 0, func() (func(vfs.FS) error, func(*vfs.Memory) error) {
+		var named []Segment
+		work := func(fs vfs.FS) error {
+			a, err := Open(fs, "member/archive", nil, Options{SegmentSize: 100}, none)
+			for i := uint64(1); err == nil && i < 20; i++ {
+				a.Append(ID{Major: i}, nil, make([]byte, 30))
+				segments, step := a.Flush()
+				if err = Execute(fs, "member/archive", step); err == nil {
+					a.Done(step)
+					named = segments
+				}
+			}
+			return err
+		}
+		intact := func(image *vfs.Memory) error {
+			_, err := Open(image, "member/archive", named, Options{}, none)
+			return err
+		}
+		return work, intact
+	})
+	if n < 6 {
+		t.Errorf("only %d syncs", n)
 	}
 }

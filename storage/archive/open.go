@@ -75,16 +75,12 @@ func list(fs vfs.FS, dir string) ([]string, error) {
 	}), nil
 }
 
-// prepare is list, but makes the directory if there is none.
+// prepare is list, of a directory that is there and stays.
 func prepare(fs vfs.FS, dir string) ([]string, error) {
-	names, err := list(fs, dir)
-	if !errors.Is(err, iofs.ErrNotExist) {
-		return names, err
-	}
-	if err := fs.MkdirAll(dir); err != nil {
+	if err := vfs.MakeDir(fs, dir); err != nil {
 		return nil, fmt.Errorf("archive: make %s: %w", dir, err)
 	}
-	return nil, nil
+	return list(fs, dir)
 }
 
 // nextNumber is above that of every name that is there, so that no name is used twice.

@@ -49,7 +49,7 @@ func save(fs vfs.FS, dir string, number uint64, blob []byte) error {
 	if len(blob) > sizeMax {
 		return fmt.Errorf("%d bytes are more than %d", len(blob), sizeMax)
 	}
-	if err := fs.MkdirAll(dir); err != nil {
+	if err := vfs.MakeDir(fs, dir); err != nil {
 		return err
 	}
 	numbers, interrupted, err := list(fs, dir)

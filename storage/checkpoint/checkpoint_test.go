@@ -159,6 +159,24 @@ func TestACrashLeavesTheOneBeforeOrTheNewOne(t *testing.T) {
 	}
 }
 
+func TestEverySyncOfADirectoryCounts(t *testing.T) {
+	n := vfstest.EverySyncCounts(t, 0, func() (func(vfs.FS) error, func(*vfs.Memory) error) {
+		h := &history{}
+		work := func(fs vfs.FS) error { return h.live(t, fs, 3) }
+		intact := func(image *vfs.Memory) error {
+			number, _, err := checkpoint.Load(image, dir)
+			if err == nil && number < h.acked {
+				err = fmt.Errorf("found %d, want %d", number, h.acked)
+			}
+			return err
+		}
+		return work, intact
+	})
+	if n != 5 { // two directories, three checkpoints
+		t.Errorf("%d syncs", n)
+	}
+}
+
 var errFailed = errors.New("failed")
 
 // TestAFailedSaveLeavesTheOneBeforeOrTheNewOne also stands for a killed process: the next one loads

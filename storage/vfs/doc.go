@@ -21,7 +21,7 @@
 //
 //  1. What Sync of a file returned nil for, bytes and size, is there after a crash, if the name is.
 //  2. What SyncDir returned nil for, the names of a directory, is there after a crash.
-//  3. MkdirAll needs no SyncDir.
+//  3. A directory is one of the names of its parent, so the parents are synced too: MakeDir.
 //  4. A rename happens or does not; never are both names gone.
 //  5. Of the rest everything may be lost or kept or cut, piece by piece, each piece by itself.
 //  6. A sector that is written again keeps the bytes that are the same.

@@ -13,8 +13,9 @@ type Memory struct {
 	dirs map[string]*directory
 }
 
-// A directory maps base names to files. entries is what programs see; durable is what the last
-// SyncDir left; pending leads from the one to the other.
+// A directory maps base names to files and directories. entries is what programs see; durable is
+// what the last SyncDir left; pending leads from the one to the other. What is in a directory is
+// found by its path.
 type directory struct {
 	entries map[string]*node
 	durable map[string]*node
@@ -44,7 +45,7 @@ func (m *Memory) Create(name string) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.entries[base] != nil || m.dirs[name] != nil {
+	if d.entries[base] != nil {
 		return nil, &fs.PathError{Op: "create", Path: name, Err: fs.ErrExist}
 	}
 	n := &node{owner: new(owner)}
@@ -58,7 +59,7 @@ func (m *Memory) Open(name string) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := d.entries[base]
+	n := d.file(base)
 	if n == nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
@@ -71,7 +72,7 @@ func (m *Memory) Remove(name string) error {
 	if err != nil {
 		return err
 	}
-	if d.entries[base] == nil {
+	if d.file(base) == nil {
 		return &fs.PathError{Op: "remove", Path: name, Err: fs.ErrNotExist}
 	}
 	d.change(entryChange{gone: base})
@@ -87,7 +88,7 @@ func (m *Memory) Rename(oldName, newName string) error {
 	if path.Dir(oldName) != path.Dir(newName) || !fs.ValidPath(newName) || m.dirs[newName] != nil {
 		return &fs.PathError{Op: "rename", Path: newName, Err: fs.ErrInvalid}
 	}
-	n := d.entries[base]
+	n := d.file(base)
 	if n == nil {
 		return &fs.PathError{Op: "rename", Path: oldName, Err: fs.ErrNotExist}
 	}
@@ -101,15 +102,7 @@ func (m *Memory) List(dir string) ([]string, error) {
 	if d == nil {
 		return nil, &fs.PathError{Op: "list", Path: dir, Err: fs.ErrNotExist}
 	}
-	names := slices.Sorted(maps.Keys(d.entries))
-	// order-free: all names are sorted below.
-	for name := range m.dirs {
-		if name != "." && path.Dir(name) == dir {
-			names = append(names, path.Base(name))
-		}
-	}
-	slices.Sort(names)
-	return names, nil
+	return slices.Sorted(maps.Keys(d.entries)), nil
 }
 
 // MkdirAll makes a directory and its parents.
@@ -117,17 +110,18 @@ func (m *Memory) MkdirAll(dir string) error {
 	if !fs.ValidPath(dir) {
 		return &fs.PathError{Op: "mkdir", Path: dir, Err: fs.ErrInvalid}
 	}
-	parent := path.Dir(dir)
 	if m.dirs[dir] != nil {
 		return nil
 	}
+	parent, base := path.Dir(dir), path.Base(dir)
 	if err := m.MkdirAll(parent); err != nil {
 		return err
 	}
-	if m.dirs[parent].entries[path.Base(dir)] != nil {
+	if m.dirs[parent].entries[base] != nil {
 		return &fs.PathError{Op: "mkdir", Path: dir, Err: fs.ErrExist}
 	}
 	m.dirs[dir] = newDirectory()
+	m.dirs[parent].change(entryChange{name: base, target: &node{directory: true}})
 	return nil
 }
 
@@ -153,6 +147,14 @@ func (m *Memory) find(op, name string) (d *directory, base string, err error) {
 		return nil, "", &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
 	}
 	return d, path.Base(name), nil
+}
+
+// file returns the file of a name, nil when there is none.
+func (d *directory) file(base string) *node {
+	if n := d.entries[base]; n != nil && !n.directory {
+		return n
+	}
+	return nil
 }
 
 func (d *directory) change(c entryChange) {

@@ -3,6 +3,7 @@ package vfs
 import (
 	"maps"
 	"math/rand/v2"
+	"path"
 	"slices"
 )
 
@@ -16,26 +17,33 @@ import (
 // share what neither changes, so that a clone costs little.
 func (m *Memory) CrashClone(choose *rand.Rand) *Memory {
 	clone := &Memory{dirs: make(map[string]*directory, len(m.dirs))}
-	crashed := map[*node]*node{}
-	for _, name := range slices.Sorted(maps.Keys(m.dirs)) {
-		d, c := m.dirs[name], newDirectory()
-		fates := newFates(choose, len(d.pending))
-		entries := maps.Clone(d.durable)
-		for _, e := range d.pending {
-			if fates.next() == survives { // an entry cannot be torn
-				e.apply(entries)
-			}
-		}
-		for _, base := range slices.Sorted(maps.Keys(entries)) {
-			n := entries[base]
-			if crashed[n] == nil {
-				crashed[n] = n.crash(choose)
-			}
-			c.entries[base], c.durable[base] = crashed[n], crashed[n]
-		}
-		clone.dirs[name] = c
-	}
+	m.crashDir(clone, ".", choose, map[*node]*node{})
 	return clone
+}
+
+// crashDir gives the clone what is left of a directory, and of all in it. One whose name is lost is
+// not reached, whatever was synced in it.
+func (m *Memory) crashDir(clone *Memory, name string, choose *rand.Rand, crashed map[*node]*node) {
+	d, c := m.dirs[name], newDirectory()
+	clone.dirs[name] = c
+	fates := newFates(choose, len(d.pending))
+	entries := maps.Clone(d.durable)
+	for _, e := range d.pending {
+		if fates.next() == survives { // an entry cannot be torn
+			e.apply(entries)
+		}
+	}
+	for _, base := range slices.Sorted(maps.Keys(entries)) {
+		n := entries[base]
+		switch {
+		case n.directory:
+			m.crashDir(clone, path.Join(name, base), choose, crashed)
+			crashed[n] = n
+		case crashed[n] == nil:
+			crashed[n] = n.crash(choose)
+		}
+		c.entries[base], c.durable[base] = crashed[n], crashed[n]
+	}
 }
 
 // crash returns what is left of a file. It shares all pages: from now on neither owns them.

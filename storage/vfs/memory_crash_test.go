@@ -2,7 +2,9 @@ package vfs_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	iofs "io/fs"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -176,12 +178,54 @@ func TestALongerFileMayKeepItsSizeAndLoseItsData(t *testing.T) {
 	wantOutcomes(t, outcomes(memory, names(t)), "a=a", "a=a\x00", "a=ab")
 }
 
-func TestDirectoriesAreDurableAtOnce(t *testing.T) {
+func TestAnUnsyncedDirectoryMayVanishWithAllThatIsInIt(t *testing.T) {
 	memory := vfs.NewMemory()
 	must(t, memory.MkdirAll("d/e"))
-	got, err := memory.CrashClone(nil).List("d")
-	if err != nil || !slices.Equal(got, []string{"e"}) {
+	vfstest.WriteFile(t, memory, "d/e/f", []byte("synced"))
+	must(t, memory.SyncDir("d/e"))
+	look := func(image *vfs.Memory) string {
+		if _, err := image.List("d"); err != nil {
+			return "no d"
+		}
+		if _, err := image.List("d/e"); err != nil {
+			return "no d/e"
+		}
+		return string(vfstest.ReadFile(t, image, "d/e/f"))
+	}
+	wantOutcomes(t, outcomes(memory, look), "no d", "no d/e", "synced")
+	must(t, memory.SyncDir("d"))
+	wantOutcomes(t, outcomes(memory, look), "no d", "synced")
+	must(t, memory.SyncDir("."))
+	wantOutcomes(t, outcomes(memory, look), "synced")
+}
+
+func TestADirectoryThatVanishedCanBeMadeAgain(t *testing.T) {
+	memory := vfs.NewMemory()
+	must(t, memory.MkdirAll("d"))
+	vfstest.WriteFile(t, memory, "d/f", nil)
+	must(t, memory.SyncDir("d"))
+	image := memory.CrashClone(nil)
+	if _, err := image.Create("d/f"); !errors.Is(err, iofs.ErrNotExist) {
+		t.Errorf("Create in it: %v", err)
+	}
+	must(t, vfs.MakeDir(image, "d"))
+	got, err := image.CrashClone(nil).List("d")
+	if err != nil || len(got) != 0 {
 		t.Errorf("List: %q, %v", got, err)
+	}
+}
+
+// TestMakeDirIsDurable also stands for a killed process, which made the directories and did not
+// sync them.
+func TestMakeDirIsDurable(t *testing.T) {
+	for _, made := range []string{".", "d", "d/e"} {
+		memory := vfs.NewMemory()
+		must(t, memory.MkdirAll(made))
+		must(t, vfs.MakeDir(memory, "d/e"))
+		got, err := memory.CrashClone(nil).List("d")
+		if err != nil || !slices.Equal(got, []string{"e"}) {
+			t.Errorf("after %s: %q, %v", made, got, err)
+		}
 	}
 }
 

@@ -21,17 +21,18 @@ type page struct {
 // An owner is nothing but an identity.
 type owner struct{ _ byte }
 
-// A node is a file apart from its names.
+// A node is a file apart from its names, or stands for a directory and has nothing else.
 //
 //  1. A page that is nil reads as zeros, and so do all bytes of pages at or beyond size.
 //  2. Undoing the changes from the last to the first gives what the last Sync left.
 //  3. undo holds what the changes overwrote, in their order, nothing else.
 type node struct {
-	owner   *owner
-	pages   []*page
-	size    int64
-	changes []change
-	undo    []byte
+	directory bool
+	owner     *owner
+	pages     []*page
+	size      int64
+	changes   []change
+	undo      []byte
 }
 
 // A change is one unsynced change of the bytes or the size of a file.

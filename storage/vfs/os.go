@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// OS returns the tree below a directory of the operating system. Unlike the rest of this package it
-// may be used by several goroutines.
+// OS returns the tree below a directory of the operating system, which MakePath makes. Unlike the
+// rest of this package it may be used by several goroutines.
 func OS(root string) FS { return osFS{root} }
 
 type osFS struct{ root string }
@@ -80,32 +80,43 @@ func (o osFS) List(dir string) ([]string, error) {
 	return names, errors.Join(err, file.Close())
 }
 
-// MkdirAll makes the missing directories one by one, each durable before the next: a directory that
-// a crash takes away takes along all files that were synced in it.
 func (o osFS) MkdirAll(dir string) error {
 	path, err := o.path("mkdir", dir)
 	if err != nil {
 		return err
 	}
-	return mkdirAll(path)
+	return withNoSpace(os.MkdirAll(path, 0o700))
 }
 
-func mkdirAll(path string) error {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return nil
-	} else if err == nil {
-		return &fs.PathError{Op: "mkdir", Path: path, Err: fs.ErrExist}
+// MakePath makes a directory of the operating system and its parents, each durable before the next
+// is made in it. The name of one that is there is made durable too, for who made it may have died
+// before that; but not where the directory that holds it belongs to somebody else.
+func MakePath(dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
 	}
-	parent := filepath.Dir(path)
-	if parent != path {
-		if err := mkdirAll(parent); err != nil {
+	parent := filepath.Dir(dir)
+	if isDir(dir) {
+		if err := syncDir(parent); !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+		return nil
+	}
+	if parent != dir {
+		if err := MakePath(parent); err != nil {
 			return err
 		}
 	}
-	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Mkdir(dir, 0o700); err != nil && !isDir(dir) { // another process may be faster
 		return withNoSpace(err)
 	}
 	return syncDir(parent)
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 func (o osFS) SyncDir(dir string) error {

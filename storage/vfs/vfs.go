@@ -3,6 +3,7 @@ package vfs
 import (
 	"errors"
 	"io"
+	"path"
 )
 
 // ErrNoSpace says that the device has no room left. Allocate and Create return it, and then nothing
@@ -45,8 +46,24 @@ type FS interface {
 	Rename(oldName, newName string) error
 	// List returns the sorted base names in a directory; io/fs.ErrNotExist when there is none.
 	List(dir string) ([]string, error)
-	// MkdirAll makes a directory and its parents, durably. One that exists is no error.
+	// MkdirAll makes a directory and its parents. One that exists is no error. Each is an entry of
+	// its parent, and durable as those are; MakeDir sees to that.
 	MkdirAll(dir string) error
 	// SyncDir makes the entries of a directory durable.
 	SyncDir(dir string) error
+}
+
+// MakeDir makes a directory and its parents, durably up to the root of the tree: a directory that a
+// crash takes away takes along all files that were synced in it. Those that are there are synced as
+// well, for who made them may have died before that.
+func MakeDir(tree FS, dir string) error {
+	if err := tree.MkdirAll(dir); err != nil {
+		return err
+	}
+	for ; dir != "."; dir = path.Dir(dir) {
+		if err := tree.SyncDir(path.Dir(dir)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

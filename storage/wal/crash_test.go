@@ -198,3 +198,32 @@ func TestAKilledReleaseLeavesNoGap(t *testing.T) {
 		t.Errorf("the log still has %q", names)
 	}
 }
+
+// TestEverySyncOfADirectoryCounts leaves out one after the other. Only the last spare segment waits
+// for something to rest upon it. There are several batches in a segment: none hides behind the sync
+// for the next spare.
+func TestEverySyncOfADirectoryCounts(t *testing.T) {
+	n := vfstest.EverySyncCounts(t, 1, func() (func(vfs.FS) error, func(*vfs.Memory) error) {
+		acked := 0
+		work := func(fs vfs.FS) error {
+			log, _, err := wal.Open(fs, dir, 1, wal.Options{SegmentSize: 500})
+			for err == nil && acked < 40 {
+				if err = log.Append(toBatch([]string{"some record"})); err == nil {
+					acked++
+				}
+			}
+			return err
+		}
+		intact := func(image *vfs.Memory) error {
+			_, recovery, err := wal.Open(image, dir, 1, small)
+			if err == nil && len(recovery.Records) < acked {
+				err = errors.New("records are missing")
+			}
+			return err
+		}
+		return work, intact
+	})
+	if n < 6 {
+		t.Errorf("only %d syncs", n)
+	}
+}

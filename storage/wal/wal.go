@@ -106,7 +106,7 @@ func Open(fs vfs.FS, dir string, from Sequence, options Options) (*Log, *Recover
 }
 
 func (l *Log) open(from Sequence) (*Recovery, error) {
-	if err := l.fs.MkdirAll(l.dir); err != nil {
+	if err := vfs.MakeDir(l.fs, l.dir); err != nil {
 		return nil, err
 	}
 	err := l.fs.Remove(path.Join(l.dir, unnamed))

@@ -3,6 +3,7 @@ package vfstest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"detcd/storage/vfs"
@@ -35,6 +36,63 @@ func CrashEverywhere(t *testing.T, memory *vfs.Memory, choices int,
 		return vfs.Verdict{}
 	}
 	return vfs.Wrap(memory, judge), func() int { crash("the end"); return moment }
+}
+
+// EverySyncCounts tests that no sync of a directory is left out unnoticed, and so that none is
+// missing from work. It runs the work again and again, each time without one of the syncs that make
+// a new name durable, and fails unless intact then finds a loss in the image of a crash at some
+// later moment. Intact knows from the work what was acknowledged. The work may end with syncs that
+// nothing rests upon yet: spare says how many. It returns how many syncs were left out.
+func EverySyncCounts(t *testing.T, spare int, start func() (
+	work func(fs vfs.FS) error, intact func(image *vfs.Memory) error)) int {
+	t.Helper()
+	var unnoticed []string
+	for n := 0; ; n++ {
+		memory := vfs.NewMemory()
+		work, intact := start()
+		count, without, lost := 0, "", false
+		look := func() {
+			if without != "" && !lost {
+				lost = intact(memory.CrashClone(nil)) != nil
+			}
+		}
+		err := work(vfs.Wrap(memory, func(op vfs.Op) vfs.Verdict {
+			if op.Kind.Changes() {
+				look()
+			}
+			if op.Kind != vfs.SyncDir || !hasNewName(memory, op.Name) {
+				return vfs.Verdict{}
+			}
+			count++
+			if count != n+1 {
+				return vfs.Verdict{}
+			}
+			without = fmt.Sprintf("sync %d, %s", n, op)
+			return vfs.Verdict{Lie: true}
+		}))
+		if err != nil {
+			t.Fatalf("the work, without %s: %v", without, err)
+		}
+		if look(); without == "" {
+			if len(unnoticed) > spare {
+				t.Errorf("left out unnoticed: %q", unnoticed)
+			}
+			return n
+		}
+		if !lost {
+			unnoticed = append(unnoticed, without)
+		}
+	}
+}
+
+// hasNewName says whether a crash could take away a name of a directory.
+func hasNewName(memory *vfs.Memory, dir string) bool {
+	now, err := memory.List(dir)
+	if err != nil {
+		return false
+	}
+	synced, _ := memory.CrashClone(nil).List(dir) // nothing, when the directory itself is gone
+	return slices.ContainsFunc(now, func(name string) bool { return !slices.Contains(synced, name) })
 }
 
 // guarded logs where a check was when it failed for the first time.

@@ -16,5 +16,7 @@
 // One run of the work meets all its crash points, and a check may do the same again with what the
 // recovery does.
 //
+// EverySyncCounts leaves out one sync of a directory after the other, and wants each to be missed.
+//
 // It does not test that a device keeps what it promised: that is what fsync is for.
 package vfstest

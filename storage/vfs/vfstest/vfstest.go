@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	iofs "io/fs"
+	"path"
 	"slices"
 	"testing"
 
@@ -30,6 +31,8 @@ func Run(t *testing.T, make func(t *testing.T) vfs.FS) {
 		{"a closed handle is refused", closed},
 		{"List is sorted and holds files and directories", list},
 		{"MkdirAll may be repeated", mkdirAll},
+		{"MakeDir makes what MkdirAll does", makeDir},
+		{"a directory is not a file", notAFile},
 		{"negative offsets are refused", negative},
 	}
 	for _, part := range parts {
@@ -272,6 +275,34 @@ func mkdirAll(t *testing.T, fs vfs.FS) {
 	holdsNamed(t, fs, "a/b/c/f", "abc")
 	if err := fs.MkdirAll("a/b/c/f"); err == nil {
 		t.Fatal("MkdirAll made a directory of a file")
+	}
+}
+
+func makeDir(t *testing.T, fs vfs.FS) {
+	for _, dir := range []string{".", "a", "a/b/c", "a/b", "a/d"} {
+		must(t, vfs.MakeDir(fs, dir))
+		must(t, create(t, fs, path.Join(dir, "f"), "abc").Close())
+	}
+	holdsNamed(t, fs, "a/b/c/f", "abc")
+	mustBe(t, vfs.MakeDir(fs, "../a"), iofs.ErrInvalid)
+	if err := vfs.MakeDir(fs, "a/f/g"); err == nil {
+		t.Fatal("MakeDir made a directory below a file")
+	}
+}
+
+func notAFile(t *testing.T, fs vfs.FS) {
+	must(t, fs.MkdirAll("d/e"))
+	must(t, create(t, fs, "f", "abc").Close())
+	if err := fs.Rename("f", "d"); err == nil {
+		t.Fatal("a file replaced a directory")
+	}
+	if _, err := fs.List("f"); err == nil {
+		t.Fatal("a file was listed")
+	}
+	names, err := fs.List("d")
+	must(t, err)
+	if !slices.Equal(names, []string{"e"}) {
+		t.Fatalf("List is %q", names)
 	}
 }
 
