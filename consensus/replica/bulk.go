@@ -36,7 +36,7 @@ type Stage struct {
 // checkpoint if it is time, then what the machine wants.
 type bulks struct {
 	current *Bulk
-	number  uint64 // of the last checkpoint
+	number  uint64 // of the last checkpoint that was begun
 	latest  *image // the last durable one
 	unsaved bool   // the machine was not yet told of latest
 
@@ -122,7 +122,8 @@ func (r *Replica) checkpointBulk() *Bulk {
 	bulk := &Bulk{checkpoint: c}
 	c.state, c.segments, bulk.Step = r.machine.Checkpoint()
 	b.number++
-	bulk.Number, bulk.Checkpoint = b.number, c.encode()
+	c.number = b.number
+	bulk.Number, bulk.Checkpoint = c.number, c.encode()
 	return bulk
 }
 

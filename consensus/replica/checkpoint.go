@@ -16,6 +16,7 @@ const checkpointVersion = 1
 
 // image is everything that a member needs besides its log from walFrom on.
 type image struct {
+	number     uint64 // it is saved under; not among its bytes
 	identity   identity
 	applied    Index
 	term       Term // of the entry at applied

@@ -53,7 +53,7 @@ func (o *Options) setDefaults() {
 // cluster or member (ErrCluster), or one of a newer program (ErrVersion).
 func Open(options Options) (*Replica, *Disk, error) {
 	options.setDefaults()
-	number, saved, err := openCheckpoint(&options)
+	saved, err := openCheckpoint(&options)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -73,7 +73,7 @@ func Open(options Options) (*Replica, *Disk, error) {
 		origins: slices.Clone(saved.origins)}
 	r.reads.asks = map[RequestID]*asked{}
 	r.snapshots.senders = map[MemberID]*sender{}
-	r.bulks = bulks{number: number, latest: saved}
+	r.bulks = bulks{number: saved.number, latest: saved}
 	if err := r.replay(saved, recovery.Records); err != nil {
 		return nil, nil, joinClose(err, disk)
 	}
@@ -105,30 +105,31 @@ func joinClose(err error, disk *Disk) error {
 // openCheckpoint loads the checkpoint that recovery begins with. A new data directory gets a first
 // one, which holds the member's identity and the first members of the cluster; from then on there
 // is only one way to start.
-func openCheckpoint(o *Options) (uint64, *image, error) {
+func openCheckpoint(o *Options) (*image, error) {
 	for _, dir := range []string{checkpointDir, archiveDir} {
 		if err := vfs.MakeDir(o.FS, dir); err != nil {
-			return 0, nil, err
+			return nil, err
 		}
 	}
 	number, blob, err := checkpoint.Load(o.FS, checkpointDir)
 	if err != nil {
-		return 0, nil, fmt.Errorf("load the checkpoint: %w", err)
+		return nil, fmt.Errorf("load the checkpoint: %w", err)
 	}
 	if number == 0 {
 		first := firstCheckpoint(o)
-		err := checkpoint.Save(o.FS, checkpointDir, 1, first.encode())
-		return 1, first, err
+		err := checkpoint.Save(o.FS, checkpointDir, first.number, first.encode())
+		return first, err
 	}
 	saved, err := decodeCheckpoint(blob)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	if saved.identity.cluster != o.Cluster || saved.identity.member != o.ID {
-		return 0, nil, fmt.Errorf("%w: it is of member %x of cluster %x, not of member %x of "+
+		return nil, fmt.Errorf("%w: it is of member %x of cluster %x, not of member %x of "+
 			"cluster %x", ErrCluster, saved.identity.member, saved.identity.cluster, o.ID, o.Cluster)
 	}
-	return number, saved, nil
+	saved.number = number
+	return saved, nil
 }
 
 // Create makes the data directory of a first member of a new cluster whose state is not that of
@@ -147,14 +148,14 @@ func Create(o Options, state []byte, segments []archive.Segment) error {
 	}
 	first := firstCheckpoint(&o)
 	first.state, first.segments = state, segments
-	return checkpoint.Save(o.FS, checkpointDir, 1, first.encode())
+	return checkpoint.Save(o.FS, checkpointDir, first.number, first.encode())
 }
 
 // firstCheckpoint is the state before anything happened. All first members begin with the same: as
 // if the entry at index 1, of term 1, had made them members. So an empty log is behind it, and a
 // member that joins later, with nothing, is sent a snapshot.
 func firstCheckpoint(o *Options) *image {
-	c := &image{identity: identity{o.Cluster, o.ID, o.Incarnation}, walFrom: 1,
+	c := &image{number: 1, identity: identity{o.Cluster, o.ID, o.Incarnation}, walFrom: 1,
 		hard: &raftpb.HardState{Term: new(uint64(0)), Vote: new(uint64(0)), Commit: new(uint64(0))},
 		conf: &raftpb.ConfState{}}
 	if len(o.Members) == 0 {

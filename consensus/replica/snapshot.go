@@ -34,7 +34,6 @@ type snapshots struct {
 
 type sender struct {
 	checkpoint *image
-	number     uint64
 	message    *raftpb.Message
 	idle       int // ticks since the follower was heard
 }
@@ -55,10 +54,7 @@ type receiver struct {
 	retries    int
 }
 
-type install struct {
-	message    *raftpb.Message // MsgStorageAppend
-	checkpoint *image
-}
+type install struct{ checkpoint *image }
 
 // The patience of both sides, in election time-outs without a sign of the other.
 const (
@@ -69,12 +65,14 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // offerSnapshot answers raft's wish to send a snapshot with the newest durable checkpoint, which
-// may be newer than the one raft knew when it made the message.
+// may be newer than the one raft knew when it made the message. Its number is its own: while the
+// next is being saved, two offers would else go out under one, and the receiver would go on with
+// the files of the first for the message of the second.
 func (r *Replica) offerSnapshot(m *raftpb.Message) {
 	to, latest := MemberID(m.GetTo()), r.bulks.latest
 	message := &raftpb.Message{Type: raftpb.MsgSnap.Enum(), From: m.From, To: m.To, Term: m.Term,
 		Snapshot: &raftpb.Snapshot{Metadata: latest.metadata()}}
-	r.snapshots.senders[to] = &sender{latest, r.bulks.number, message, 0}
+	r.snapshots.senders[to] = &sender{latest, message, 0}
 	r.event(Event{Kind: EventSnapshotSend, Index: latest.applied, Member: to})
 	r.sendOffer(to)
 }
@@ -88,12 +86,12 @@ func (r *Replica) sendOffer(to MemberID) {
 	w.shared(s.checkpoint)
 	w.uvarint(uint64(len(s.checkpoint.state)))
 	w.uvarint(uint64(crc32.Checksum(s.checkpoint.state, castagnoli)))
-	r.send(Message{Kind: MessageOffer, To: to, ID: s.number, Data: w.bytes})
+	r.send(Message{Kind: MessageOffer, To: to, ID: s.checkpoint.number, Data: w.bytes})
 }
 
 func (r *Replica) receiveFetch(m Message) {
 	s := r.snapshots.senders[m.From]
-	if s == nil || s.number != m.ID {
+	if s == nil || s.checkpoint.number != m.ID {
 		return
 	}
 	q := reader{bytes: m.Data}
@@ -102,7 +100,7 @@ func (r *Replica) receiveFetch(m Message) {
 		return
 	}
 	s.idle = 0
-	chunk := Message{Kind: MessageChunk, To: m.From, ID: s.number, Data: m.Data}
+	chunk := Message{Kind: MessageChunk, To: m.From, ID: s.checkpoint.number, Data: m.Data}
 	if file == 0 {
 		state := s.checkpoint.state
 		state = state[min(offset, uint64(len(state))):]
@@ -282,28 +280,39 @@ func (r *Replica) snapshotTaken() bool {
 	return false
 }
 
-// beginInstall is called when raft wants the snapshot stored, and nothing that was appended before
-// it is still under way. The checkpoint holds the term and vote that came with it.
-func (r *Replica) beginInstall(m *raftpb.Message) {
-	v := r.snapshots.receiver
-	index := Index(m.GetSnapshot().GetMetadata().GetIndex())
-	assert(v != nil && v.checkpoint.applied == index, "raft installs a snapshot that is not here")
-	r.writes.note(m)
+// beginInstall takes the snapshot off the front of the queue, when nothing that was appended before
+// it is still to be written or under way. The checkpoint holds the term and vote that came with it.
+//
+// Raft hands over in one message what came in one turn: behind the snapshot there may be entries,
+// and a commit index that covers them. These are left in the queue. They are part of no log before
+// the snapshot is; a commit index above the end of the log would be damage at the next start.
+func (r *Replica) beginInstall() {
+	v, w := r.snapshots.receiver, &r.writes
+	m := w.queue[0]
+	index := m.GetSnapshot().GetMetadata().GetIndex()
+	assert(v != nil && v.checkpoint.applied == Index(index),
+		"raft installs a snapshot that is not here")
+	behind := &raftpb.Message{Entries: m.GetEntries(), Responses: m.GetResponses(),
+		Term: m.Term, Vote: m.Vote, Commit: m.Commit}
+	w.queue[0] = behind
+	w.note(m)
 	c := v.checkpoint
-	c.hard, c.walFrom = r.writes.asked, r.writes.next
-	r.snapshots.install = &install{m, c}
+	c.hard, c.walFrom = proto.CloneOf(w.asked), w.next
+	c.hard.Commit = new(min(w.asked.GetCommit(), index))
+	r.snapshots.install = &install{c}
 	r.snapshots.receiver = nil
 }
 
 func (r *Replica) installBulk() *Bulk {
 	c := r.snapshots.install.checkpoint
 	r.bulks.number++
-	return &Bulk{checkpoint: c, Number: r.bulks.number, Checkpoint: c.encode()}
+	c.number = r.bulks.number
+	return &Bulk{checkpoint: c, Number: c.number, Checkpoint: c.encode()}
 }
 
 // installed replaces the state by the snapshot, which is durable now, and says so.
 func (r *Replica) installed() {
-	m, c := r.snapshots.install.message, r.snapshots.install.checkpoint
+	c := r.snapshots.install.checkpoint
 	r.snapshots.install = nil
 	err := r.machine.Restore(r.options.FS, archiveDir, c.state, c.segments)
 	if err != nil {
@@ -321,8 +330,6 @@ func (r *Replica) installed() {
 	r.machine.Saved(c.segments)
 	r.event(Event{Kind: EventInstalled, Index: c.applied})
 	r.event(Event{Kind: EventMembers, Index: c.applied})
-	r.respond(m.GetResponses())
-	r.finishReads()
 }
 
 func (r *Replica) tickSnapshots() {

@@ -43,11 +43,11 @@ type writes struct {
 func (r *Replica) queueAppend(m *raftpb.Message) {
 	w := &r.writes
 	w.queue = append(w.queue, m)
-	if entries := m.GetEntries(); len(entries) > 0 {
-		w.last = Index(entries[len(entries)-1].GetIndex())
-	}
 	if m.GetSnapshot() != nil {
 		w.last = Index(m.GetSnapshot().GetMetadata().GetIndex())
+	}
+	if entries := m.GetEntries(); len(entries) > 0 { // behind the snapshot, where there are both
+		w.last = Index(entries[len(entries)-1].GetIndex())
 	}
 }
 
@@ -66,29 +66,16 @@ func (r *Replica) startWrite() {
 	if len(w.queue) == 0 && w.release == 0 && !w.cramped {
 		return
 	}
-	write := &Write{Release: w.release}
-	w.release = 0
-	for len(w.queue) > 0 {
-		m := w.queue[0]
-		if m.GetSnapshot() != nil {
-			if len(write.entries)+len(write.responses) == 0 {
-				r.beginInstall(m)
-				w.queue = w.queue[1:]
-			}
-			break
-		}
-		w.queue = w.queue[1:]
-		w.note(m)
-		write.entries = append(write.entries, m.GetEntries()...)
-		write.responses = append(write.responses, m.GetResponses()...)
-	}
-	if len(w.queue) == 0 {
-		w.queue = nil
-	}
+	write := w.gather()
 	promised := w.asked.GetTerm() != w.written.GetTerm() || w.asked.GetVote() != w.written.GetVote()
 	if len(write.entries) == 0 && !promised {
 		r.respond(write.responses)
 		write.responses = nil
+		if len(w.queue) > 0 && w.queue[0].GetSnapshot() != nil {
+			w.release = write.Release
+			r.beginInstall()
+			return
+		}
 		if write.Release == 0 && (!w.cramped || w.againAt == r.ticks) {
 			return
 		}
@@ -98,6 +85,25 @@ func (r *Replica) startWrite() {
 	}
 	w.current = write
 	r.out.Write = write
+}
+
+// gather takes off the queue what one Write may hold: all of it, or what comes before a snapshot.
+// That one is stored by the other lane, and only when nothing that raft wanted stored before it is
+// left to be written.
+func (w *writes) gather() *Write {
+	write := &Write{Release: w.release}
+	w.release = 0
+	for len(w.queue) > 0 && w.queue[0].GetSnapshot() == nil {
+		m := w.queue[0]
+		w.queue = w.queue[1:]
+		w.note(m)
+		write.entries = append(write.entries, m.GetEntries()...)
+		write.responses = append(write.responses, m.GetResponses()...)
+	}
+	if len(w.queue) == 0 {
+		w.queue = nil
+	}
+	return write
 }
 
 // note keeps the term, vote and commit index that an append carries, if it does.
