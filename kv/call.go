@@ -245,21 +245,13 @@ func (c *Call) look(view *View) {
 		hash, compacted, revision, err := view.Hash(r.Revision)
 		c.finish(&pb.HashKVResponse{Header: header(view.Revision()), Hash: hash,
 			CompactRevision: compacted, HashRevision: revision}, err)
-	case *pb.LeaseLeasesRequest:
-		if view.auth.Admin(c.caller) == nil {
-			response := listOf(view.Leases())
-			response.Header = header(view.Revision())
-			c.finish(response, nil)
-			return
-		}
-		c.ask(view)
 	case *pb.AlarmRequest:
 		c.finish(&pb.AlarmResponse{
 			Header: header(view.Revision()), Alarms: view.alarms.of(r.Alarm),
 		}, nil)
 	case *pb.DowngradeRequest:
 		c.finish(view.downgrade.response(view.Revision()), view.downgrade.check(r.Version))
-	case *pb.LeaseKeepAliveRequest, *pb.LeaseTimeToLiveRequest:
+	case *pb.LeaseKeepAliveRequest, *pb.LeaseTimeToLiveRequest, *pb.LeaseLeasesRequest:
 		c.ask(view)
 	case *pb.CompactionRequest:
 		if view.trimmed >= r.Revision {
@@ -295,22 +287,39 @@ func (c *Call) hear(answer []byte) {
 		c.finish(nil, err)
 		return
 	}
-	list, keepAlive := pb.LeaseLeasesResponse{}, pb.LeaseKeepAliveResponse{}
-	timeToLive := pb.LeaseTimeToLiveResponse{}
-	var response proto.Message = &keepAlive
+	response, err := c.answered(answer)
+	c.finish(response, err)
+}
+
+// errUnreadable is what the client is told when the leader's answer is none.
+var errUnreadable = status.Error(codes.Internal, "etcdserver: the leader's answer is unreadable")
+
+// answered is the response that an answer of the leader stands for.
+func (c *Call) answered(answer []byte) (proto.Message, error) {
+	if len(answer) == 0 {
+		return nil, errUnreadable
+	}
+	head, body := header(c.revision), answer[1:]
 	switch c.request.(type) {
-	case *pb.LeaseTimeToLiveRequest:
-		response = &timeToLive
 	case *pb.LeaseLeasesRequest:
-		response = &list
+		return listOf(head, body)
+	case *pb.LeaseTimeToLiveRequest:
+		response := &pb.LeaseTimeToLiveResponse{}
+		err := readable(body, response)
+		response.Header = head
+		return response, err
 	}
-	if len(answer) == 0 || proto.Unmarshal(answer[1:], response) != nil {
-		c.finish(nil, status.Error(codes.Internal, "etcdserver: the leader's answer is unreadable"))
-		return
+	response := &pb.LeaseKeepAliveResponse{}
+	err := readable(body, response)
+	response.Header = head
+	return response, err
+}
+
+func readable(body []byte, response proto.Message) error {
+	if proto.Unmarshal(body, response) != nil {
+		return errUnreadable
 	}
-	list.Header, keepAlive.Header = header(c.revision), header(c.revision)
-	timeToLive.Header = header(c.revision)
-	c.finish(response, nil)
+	return nil
 }
 
 // finish ends the Call; but a physical compaction still waits for what it began to be done, or,

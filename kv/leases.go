@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -181,21 +182,59 @@ func (s *Store) askOne(since int64, question []byte) (answer []byte) {
 			return s.timeToLive(a, lease.Instant(since), &r)
 		}
 	case askLeases:
-		return s.list(a)
+		return s.list(a, lease.Instant(since))
 	}
 	return nil
 }
 
-// list lists the leases to who may read all of their keys.
-func (s *Store) list(a access) (answer []byte) {
-	err, all := a.Somebody(a.caller), s.leases.Listing().IDs()
-	for i := 0; i < len(all) && err == nil; i++ {
-		err = a.lease(all[i], auth.Read)
-	}
-	if err != nil {
+// list tells who may read the keys of all leases when each of them ends. It leaves the sorting to
+// the member that asks: here it would hold up the cluster.
+func (s *Store) list(a access, since lease.Instant) (answer []byte) {
+	err := a.Somebody(a.caller)
+	answer = []byte{byte(lease.Alive)}
+	leads := s.leases.Schedule(since, func(grant lease.Grant, deadline lease.Instant) {
+		if err == nil {
+			err = a.lease(grant.ID, auth.Read)
+		}
+		answer = binary.AppendVarint(answer, int64(grant.ID))
+		answer = binary.AppendUvarint(answer, uint64(grant.Serial))
+		answer = binary.AppendVarint(answer, int64(deadline))
+	})
+	switch {
+	case !leads:
+		return []byte{byte(lease.Undecided)}
+	case err != nil:
 		return refusal(err)
 	}
-	return encodeAs(byte(lease.Alive), listOf(all))
+	return answer
+}
+
+// listOf lists the leases of what list gave as etcd's leader does: the one that ends first comes
+// first. Of those that end together it is the one that was granted first.
+func listOf(head *pb.ResponseHeader, body []byte) (*pb.LeaseLeasesResponse, error) {
+	type entry struct {
+		lease.Grant
+		deadline int64
+	}
+	var all []entry
+	for rest := body; len(rest) > 0; {
+		id, n := binary.Varint(rest)
+		serial, m := binary.Uvarint(rest[max(n, 0):])
+		deadline, k := binary.Varint(rest[max(n, 0)+max(m, 0):])
+		if n <= 0 || m <= 0 || k <= 0 {
+			return nil, errUnreadable
+		}
+		all = append(all, entry{lease.Grant{ID: lease.ID(id), Serial: lease.Serial(serial)}, deadline})
+		rest = rest[n+m+k:]
+	}
+	slices.SortFunc(all, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.deadline, b.deadline), cmp.Compare(a.Serial, b.Serial))
+	})
+	response := &pb.LeaseLeasesResponse{Header: head}
+	for _, one := range all {
+		response.Leases = append(response.Leases, &pb.LeaseStatus{ID: int64(one.ID)})
+	}
+	return response, nil
 }
 
 func (s *Store) keepAlive(
@@ -231,15 +270,6 @@ func (s *Store) timeToLive(
 		response.Keys = append(response.Keys, []byte(key))
 	}
 	return encodeAs(byte(fate), response)
-}
-
-// listOf lists leases.
-func listOf(ids []lease.ID) *pb.LeaseLeasesResponse {
-	response := &pb.LeaseLeasesResponse{}
-	for _, id := range ids {
-		response.Leases = append(response.Leases, &pb.LeaseStatus{ID: int64(id)})
-	}
-	return response
 }
 
 // question gives what to ask the leader for a request.

@@ -9,6 +9,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/protobuf/proto"
 
 	"detcd/kv/lease"
 )
@@ -50,7 +51,7 @@ func TestLeaseResponses(t *testing.T) {
 	m.want(keepAlive(7587), &pb.LeaseKeepAliveResponse{Header: header(3), ID: 7587, TTL: 100})
 	m.want(keepAlive(99), &pb.LeaseKeepAliveResponse{Header: header(3), ID: 99})
 	m.want(&pb.LeaseLeasesRequest{}, &pb.LeaseLeasesResponse{Header: header(3),
-		Leases: []*pb.LeaseStatus{{ID: -4}, {ID: 7}, {ID: 7587}}})
+		Leases: []*pb.LeaseStatus{{ID: -4}, {ID: 7587}, {ID: 7}}})
 
 	m.want(revoke(7), &pb.LeaseRevokeResponse{Header: header(3)})
 	m.want(revoke(7587), &pb.LeaseRevokeResponse{Header: header(4)})
@@ -58,6 +59,38 @@ func TestLeaseResponses(t *testing.T) {
 	m.want(revoke(0), rpctypes.ErrGRPCLeaseNotFound)
 	m.want(get("a", "z"), &pb.RangeResponse{Header: header(4)})
 	m.check()
+}
+
+// Leases are listed as etcd's leader lists them: what ends first comes first, what was renewed
+// moves back, and of those that end together the first that was granted comes first, whatever their
+// IDs; also those of which the clock has not been started yet.
+func TestLeasesAreListedByWhenTheyEnd(t *testing.T) {
+	m := leader(t)
+	list := func(want ...int64) {
+		t.Helper()
+		response := &pb.LeaseLeasesResponse{Header: header(1)}
+		for _, id := range want {
+			response.Leases = append(response.Leases, &pb.LeaseStatus{ID: id})
+		}
+		m.want(&pb.LeaseLeasesRequest{}, response)
+	}
+	list()
+	for _, id := range []int64{5, 9, -3, 7} {
+		m.want(grant(id, 60), nil)
+	}
+	list(5, 9, -3, 7)
+	m.pass(time.Second)
+	list(5, 9, -3, 7)
+	m.want(grant(1, 60), nil)
+	m.want(grant(100, 50), nil)
+	list(100, 5, 9, -3, 7, 1)
+	m.pass(time.Second)
+	m.pass(time.Second)
+	m.want(keepAlive(9), nil)
+	list(100, 5, -3, 7, 1, 9)
+	m.store.Lead(m.now, false)
+	m.store.Lead(m.now, true)
+	list(100, 5, 9, -3, 7, 1)
 }
 
 func TestAnIDIsChosenByTheOneWhoProposes(t *testing.T) {
@@ -190,12 +223,15 @@ func TestABadQuestionOrAnswerHarmsNobody(t *testing.T) {
 			t.Errorf("%x is answered with %x", question, answer)
 		}
 	}
-	for _, answer := range [][]byte{nil, {}, {byte(lease.Alive), 0xff}} {
-		call := NewCall(timeToLive(1), testLimits, nil, nil)
-		call.Give(m.store.View())
-		call.Give(answer)
-		if response, err := call.Response(); call.Next() != Done || err == nil || response != nil {
-			t.Errorf("answer %x: %v, %v", answer, response, err)
+	for _, request := range []proto.Message{timeToLive(1), keepAlive(1), &pb.LeaseLeasesRequest{}} {
+		for _, answer := range [][]byte{nil, {}, {byte(lease.Alive), 0xff},
+			{byte(lease.Alive), 2, 2, 0xff}} {
+			call := NewCall(request, testLimits, nil, nil)
+			call.Give(m.store.View())
+			call.Give(answer)
+			if response, err := call.Response(); call.Next() != Done || err == nil || response != nil {
+				t.Errorf("answer %x: %v, %v", answer, response, err)
+			}
 		}
 	}
 }

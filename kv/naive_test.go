@@ -20,6 +20,7 @@ type naive struct {
 	history   []state // by revision; 0 is not used
 	compacted int64
 	leases    map[int64]int64 // time to live
+	grants    []int64         // of all leases, in their order
 	alarms    map[Alarm]bool
 }
 

@@ -429,6 +429,8 @@ func TestARefusedRequestChangesNothing(t *testing.T) {
 	refusals := 0
 	rapid.Check(t, func(t *rapid.T) {
 		m, open := newMember(t).as(""), newMember(t).as("")
+		m.store.Lead(0, true)
+		open.store.Lead(0, true)
 		for _, r := range []proto.Message{addUser(auth.Root, "p"), give(auth.Root, auth.Root),
 			addUser("ann", "p"), addUser("bob", "p"), addRole("one"), addRole("two"), give("ann", "one"),
 			permit("two", authpb.READWRITE, "\x00", "\x00"), give("bob", "two"), &pb.AuthEnableRequest{}} {

@@ -26,9 +26,6 @@ type View struct {
 	downgrade Downgrade
 }
 
-// Leases are the IDs of all leases, ascending.
-func (v *View) Leases() []lease.ID { return v.leases.IDs() }
-
 // Alarms are those that are raised, ascending by kind and member.
 func (v *View) Alarms() []Alarm { return *v.alarms }
 

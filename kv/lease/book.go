@@ -26,6 +26,7 @@ type Book struct {
 	last    Serial   // of the newest grant
 	leading bool
 	next    Instant // when the next lease may be given out, as far as the rate is concerned
+	looked  Instant // on the leader: the time of the last Due, or of Promote
 	listed  *Listing
 }
 
@@ -36,9 +37,6 @@ type Listing struct {
 
 // Len is the number of leases.
 func (l *Listing) Len() int { return l.leases.Len() }
-
-// IDs are all leases in ascending order.
-func (l *Listing) IDs() []ID { return l.leases.Keys() }
 
 // Each calls each for every lease in ascending order, with its time to live as granted.
 func (l *Listing) Each(each func(id ID, ttl Seconds)) {
@@ -141,7 +139,7 @@ func (b *Book) Detach(id ID, key []byte) {
 // live and extend besides.
 func (b *Book) Promote(now Instant, extend time.Duration) {
 	b.Demote()
-	b.leading, b.next = true, now
+	b.leading, b.next, b.looked = true, now, now
 	b.agenda = make(agenda, 0, b.leases.Len())
 	b.leases.Scan(func(_ ID, l *lease) bool {
 		l.phase, l.deadline, l.place = ticking, now.after(l.ttl, extend), len(b.agenda)
@@ -166,6 +164,7 @@ func (b *Book) Demote() {
 // Due gives out the leases whose time is over, the earliest first; each once in a leadership. From
 // now on nothing but Revoke, or Demote, changes their fate. A book that does not lead has none.
 func (b *Book) Due(now Instant) []Grant {
+	b.looked = now
 	for _, l := range b.fresh {
 		if l.phase == fresh {
 			l.phase, l.deadline = ticking, now.after(l.ttl, 0)
@@ -210,6 +209,26 @@ func (b *Book) Each(each func(id ID, keys []string)) {
 		each(id, slices.Sorted(maps.Keys(l.keys)))
 		return true
 	})
+}
+
+// Schedule calls each for every lease in ascending order of ID, with when it ends as far as is
+// known at a time: one that was granted since the last Due ends its whole time to live after that,
+// or after now if that is later. A book that does not lead knows of none, and says so.
+func (b *Book) Schedule(
+	now Instant, each func(grant Grant, deadline Instant),
+) (leads bool) {
+	if !b.leading {
+		return false
+	}
+	b.leases.Scan(func(_ ID, l *lease) bool {
+		deadline := l.deadline
+		if l.phase == fresh {
+			deadline = max(now, b.looked).after(l.ttl, 0)
+		}
+		each(l.Grant, deadline)
+		return true
+	})
+	return true
 }
 
 // Status is what is known of one lease.

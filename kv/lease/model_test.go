@@ -216,8 +216,9 @@ func (m *machine) check(t *rapid.T) {
 			t.Fatalf("find %d: %v", p.ID, grant)
 		}
 	}
+	m.checkSchedule(t)
 	slices.Sort(want)
-	if got := m.book.Listing().IDs(); !slices.Equal(got, want) {
+	if got := idsOf(m.book); !slices.Equal(got, want) {
 		t.Fatalf("leases %v, want %v", got, want)
 	}
 	m.book.Each(func(id ID, keys []string) {
@@ -225,6 +226,27 @@ func (m *machine) check(t *rapid.T) {
 			t.Fatalf("lease %d owns %q, want %v", id, keys, p.keys)
 		}
 	})
+}
+
+func idsOf(b *Book) (all []ID) {
+	b.Listing().Each(func(id ID, _ Seconds) { all = append(all, id) })
+	return all
+}
+
+// checkSchedule wants every lease once, with a deadline that is not before the promised one; none
+// of a book that does not lead.
+func (m *machine) checkSchedule(t *rapid.T) {
+	var listed []ID
+	leads := m.book.Schedule(m.model.now, func(grant Grant, deadline Instant) {
+		p := m.model.find(grant.ID)
+		if p == nil || p.Grant != grant || deadline < p.until {
+			t.Fatalf("%v ends at %d: %+v", grant, deadline, p)
+		}
+		listed = append(listed, grant.ID)
+	})
+	if leads != m.model.leading || leads && !slices.Equal(listed, idsOf(m.book)) {
+		t.Fatalf("leads %t, listed %v", leads, listed)
+	}
 }
 
 func (m *machine) checkStatus(t *rapid.T, p *promise) {
@@ -274,8 +296,8 @@ func FuzzRestore(f *testing.F) {
 			return
 		}
 		again, err := Restore(book.Checkpoint())
-		if err != nil || !slices.Equal(again.Listing().IDs(), book.Listing().IDs()) {
-			t.Fatalf("%v: %v is not %v", err, again.Listing().IDs(), book.Listing().IDs())
+		if err != nil || !slices.Equal(idsOf(again), idsOf(book)) {
+			t.Fatalf("%v: %v is not %v", err, idsOf(again), idsOf(book))
 		}
 	})
 }
