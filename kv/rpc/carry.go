@@ -132,7 +132,7 @@ func (c *carrier) askTogether(ctx context.Context, asking []*kv.Call) error {
 	for i, call := range asking {
 		questions[i] = call.Question()
 	}
-	answer, err := c.node.Ask(ctx, kv.JoinQuestions(questions))
+	answer, err := c.ask(ctx, kv.JoinQuestions(questions))
 	if err != nil {
 		return c.failure(ctx, err, begun)
 	}
@@ -192,9 +192,19 @@ func (c *carrier) agree(ctx context.Context, call *kv.Call, need kv.Need) (any, 
 	case kv.NeedCommand:
 		return c.node.Submit(ctx, call.Command())
 	case kv.NeedAnswer:
-		return c.node.Ask(ctx, call.Question())
+		return c.ask(ctx, call.Question())
 	}
 	panic(fmt.Sprintf("rpc: a call needs %d", need))
+}
+
+// ask puts a question to the leader. Who waited for a leader in vain is told that there is none, as
+// by etcd, and not that the request took too long: its client turns to another member then.
+func (c *carrier) ask(ctx context.Context, question []byte) ([]byte, error) {
+	answer, err := c.node.Ask(ctx, question)
+	if errors.Is(err, context.DeadlineExceeded) && c.node.Status().Leader == 0 {
+		return nil, rpctypes.ErrGRPCNoLeader
+	}
+	return answer, err
 }
 
 // history is what this member has applied, for reading. It comes at once.

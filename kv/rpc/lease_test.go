@@ -166,3 +166,34 @@ func TestClientKeepsALeaseAlive(t *testing.T) {
 		t.Fatalf("kept alive once: %v, %v", once, err)
 	}
 }
+
+// A renewal that waited for a leader in vain is told that there is none; where one is known that
+// does not answer, that it took too long. So is a question for the time to live.
+func TestRenewalsWithoutALeaderSayThatThereIsNone(t *testing.T) {
+	s := serve(t, Options{})
+	s.patience = time.Millisecond
+	leases := pb.NewLeaseClient(s.conn)
+	renew := func() error {
+		stream, err := leases.LeaseKeepAlive(soon(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := stream.Send(&pb.LeaseKeepAliveRequest{ID: 1}); err != nil {
+			t.Fatal(err)
+		}
+		_, err = stream.Recv()
+		return err
+	}
+	look := func() error {
+		_, err := leases.LeaseTimeToLive(soon(t), &pb.LeaseTimeToLiveRequest{ID: 1})
+		return err
+	}
+	s.hang()
+	for _, ask := range []func() error{renew, look} {
+		wantError(t, ask(), codes.Unavailable, "etcdserver: request timed out")
+	}
+	s.change(func(s *Status) { s.Leader = 0 })
+	for _, ask := range []func() error{renew, look} {
+		wantError(t, ask(), codes.Unavailable, "etcdserver: no leader")
+	}
+}
