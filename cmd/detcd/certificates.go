@@ -98,16 +98,19 @@ func (r *tlsRange) parse() (ciphers []uint16, least, most uint16, err error) {
 func (s *settings) secure(log *slog.Logger) error {
 	c := &s.config
 	clients := slices.Concat(c.ListenClientURLs, c.Web.ListenURLs, c.Web.ObserverURLs)
-	peers := slices.Clone(c.ListenPeerURLs)
-	// order-free: whether one of them is secure
-	for _, urls := range c.InitialCluster {
-		peers = append(peers, urls...)
-	}
+	insecure := !slices.ContainsFunc(clients, func(url url.URL) bool {
+		return url.Scheme == "https" || url.Scheme == "unixs"
+	})
 	var err error
-	if c.ClientTLS, err = s.side(&s.client, "client", clients, log); err != nil {
-		return err
+	if !insecure {
+		if c.ClientTLS, err = s.side(&s.client, "client", clients, log); err != nil {
+			return err
+		}
+	} else if s.client.auto || !s.client.Empty() {
+		log.Warn("no URL is secure; ignoring key and cert files", slog.String("side", "client"))
 	}
-	c.PeerTLS, err = s.side(&s.peer, "peer", peers, log)
+	// Another member may be at an https URL tomorrow, whatever this one listens at today.
+	c.PeerTLS, err = s.side(&s.peer, "peer", c.ListenPeerURLs, log)
 	return err
 }
 
@@ -116,15 +119,7 @@ func (s *settings) side(
 	side *certificates, name string, urls types.URLs, log *slog.Logger,
 ) (*tls.Config, error) {
 	info := side.TLSInfo
-	insecure := !slices.ContainsFunc(urls, func(url url.URL) bool {
-		return url.Scheme == "https" || url.Scheme == "unixs"
-	})
 	switch {
-	case insecure && (side.auto || !info.Empty()):
-		log.Warn("no URL is secure; ignoring key and cert files", slog.String("side", name))
-		return nil, nil
-	case insecure:
-		return nil, nil
 	case side.auto && !info.Empty():
 		log.Warn("ignoring auto TLS since certs given", slog.String("side", name))
 	case side.auto:
@@ -134,8 +129,10 @@ func (s *settings) side(
 		}
 		info.CertFile, info.KeyFile = made.CertFile, made.KeyFile
 		info.ClientCertFile, info.ClientKeyFile = made.ClientCertFile, made.ClientKeyFile
-	case info.Empty():
+	case info.Empty() && info.TrustedCAFile == "":
 		return nil, nil
+	case info.Empty(): // enough to call others
+		return info.ClientConfig()
 	}
 	var err error
 	if info.CipherSuites, info.MinVersion, info.MaxVersion, err = s.tls.parse(); err != nil {

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"go.etcd.io/etcd/client/pkg/v3/types"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"detcd/kv/server"
@@ -308,6 +309,41 @@ func TestCertificatesThatCannotBeReadAreRefused(t *testing.T) {
 		err := s.secure(slog.New(slog.DiscardHandler))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", args, err, want)
+		}
+	}
+}
+
+// Other members may move to https while this one is at http, and moves later or never.
+func TestTLSAmongMembersIsThereBeforeTheirURLsSaySo(t *testing.T) {
+	i := newIssuer(t)
+	i.issue("server")
+	for name, c := range map[string]struct {
+		args           []string
+		calls, listens bool
+	}{
+		"a certificate": {[]string{"--peer-cert-file=" + i.path("server.crt"),
+			"--peer-key-file=" + i.path("server.key"),
+			"--peer-trusted-ca-file=" + i.path("ca.crt")}, true, true},
+		"whom to trust": {[]string{"--peer-trusted-ca-file=" + i.path("ca.crt")}, true, false},
+		"nothing":       {nil, false, false},
+	} {
+		s := newSettings()
+		if err := s.parse(c.args, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.secure(slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		config := s.config.PeerTLS
+		if calls := config != nil && config.RootCAs != nil; calls != c.calls {
+			t.Errorf("with %s: calls securely: %t", name, calls)
+		}
+		if listens := config != nil && config.GetCertificate != nil; listens != c.listens {
+			t.Errorf("with %s: can listen: %t", name, listens)
+		}
+		s.config.ListenPeerURLs = types.MustNewURLs([]string{"https://127.0.0.1:0"})
+		if err := s.config.Validate(); (err == nil) != c.listens {
+			t.Errorf("with %s: an https listener: %v", name, err)
 		}
 	}
 }

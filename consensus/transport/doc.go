@@ -16,6 +16,8 @@
 // snapshot under way (LaneBulk) delays no heartbeat (LaneConsensus). Messages travel only from the
 // dialler to the listener; what comes back is the answer to the handshake and the echo of pulses.
 //
+// A member that dials and cannot be dialled lends its peers connections to write to.
+//
 //   - Send never blocks. It copies the payload into the queue of its peer and lane, which is
 //     bounded in bytes and in messages. When it is full, or while the peer cannot be reached, the
 //     message is dropped and Send says false.

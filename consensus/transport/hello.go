@@ -34,6 +34,9 @@ const (
 	purposeConsensus purpose = purpose(LaneConsensus)
 	purposeBulk      purpose = purpose(LaneBulk)
 	purposeQuestion  purpose = 3
+
+	// lent is added to the purpose of a lane: it is the listener that sends the messages.
+	lent purpose = 3
 )
 
 // A hello is the first thing that the dialler says.
@@ -138,7 +141,7 @@ func (t *Transport) judge(h hello) (Verdict, string) {
 		return RefusedVersion, fmt.Sprintf("peer format %d, this member speaks %d", h.version, Version)
 	case h.purpose == purposeQuestion:
 		return Welcome, ""
-	case h.purpose != purposeConsensus && h.purpose != purposeBulk:
+	case h.purpose == 0 || h.purpose > purposeBulk+lent:
 		return RefusedVersion, fmt.Sprintf("connection for purpose %d is not known", h.purpose)
 	case h.cluster != t.options.Cluster:
 		return RefusedCluster, fmt.Sprintf("cluster %x, this member is in cluster %x",
@@ -147,7 +150,13 @@ func (t *Transport) judge(h hello) (Verdict, string) {
 		return RefusedMember, fmt.Sprintf("meant for member %x, this is member %x", h.to, t.options.Self)
 	}
 	if t.options.Admit != nil {
-		return t.options.Admit(h.from, h.incarnation)
+		verdict, reason := t.options.Admit(h.from, h.incarnation)
+		if verdict != Welcome {
+			return verdict, reason
+		}
+	}
+	if h.purpose > lent {
+		return t.judgeLoan(h)
 	}
 	return Welcome, ""
 }

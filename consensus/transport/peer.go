@@ -15,6 +15,7 @@ type peer struct {
 	addresses []string // never changed: a peer that moves is a new one
 	senders   [laneCount]*sender
 	cancel    context.CancelFunc
+	gone      <-chan struct{} // closed when it is no peer any more
 
 	mu    sync.Mutex
 	up    bool
@@ -40,8 +41,10 @@ func newPeer(t *Transport, id uint64, addresses []string) *peer {
 
 func (p *peer) start(ctx context.Context, group *sync.WaitGroup) {
 	ctx, p.cancel = context.WithCancel(ctx)
+	p.gone = ctx.Done()
 	for _, s := range p.senders {
 		group.Go(func() { s.run(ctx) })
+		group.Go(func() { s.lendWhenUnheard(ctx) })
 	}
 }
 

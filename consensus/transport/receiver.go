@@ -91,8 +91,15 @@ func (t *Transport) receive(conn net.Conn) {
 		t.answer(conn, buffered)
 		return
 	}
+	if h.purpose > lent {
+		timed.limit = 0 // the echo of a pulse has a limit of its own
+		if conn.SetReadDeadline(time.Time{}) == nil {
+			t.borrow(&replayConn{Conn: conn, reader: buffered}, h)
+		}
+		return
+	}
 	timed.limit = idleTimeouts * t.options.Bounds.Timeout
-	err = t.receiveFrames(conn, buffered, h)
+	err = t.receiveFrames(conn, buffered, incomingKey{h.from, h.purpose}, h.incarnation)
 	if t.ctx.Err() == nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 		t.options.Log.Warn("lost the connection of a peer", slog.String("remote-peer-id", hex(h.from)),
 			slog.String("lane", Lane(h.purpose).String()), slog.Any("error", err))
@@ -131,13 +138,14 @@ func (t *Transport) worthLogging(key refusalKey) bool {
 }
 
 // receiveFrames delivers the messages of one connection until it ends.
-func (t *Transport) receiveFrames(conn net.Conn, stream io.Reader, h hello) error {
-	key := incomingKey{h.from, h.purpose}
+func (t *Transport) receiveFrames(
+	conn net.Conn, stream io.Reader, key incomingKey, incarnation uint64,
+) error {
 	t.replace(key, conn)
 	defer t.release(key, conn)
 	frames := frameReader{stream: stream, sizeMax: t.options.Bounds.MessageBytes}
 	echo := appendFrame(nil, framePulse, nil)
-	sender := t.peer(h.from)
+	sender := t.peer(key.from)
 	for {
 		kind, payload, err := frames.next()
 		if err != nil {
@@ -150,14 +158,17 @@ func (t *Transport) receiveFrames(conn net.Conn, stream io.Reader, h hello) erro
 			if _, err := conn.Write(echo); err != nil {
 				return err
 			}
-			sender = t.peer(h.from)
+			sender = t.peer(key.from)
 			continue
+		}
+		if sender == nil { // it may have come before its name
+			sender = t.peer(key.from)
 		}
 		if sender != nil {
 			sender.receivedFrames.Add(1)
 			sender.receivedBytes.Add(uint64(len(payload) + frameHeaderSize))
 		}
-		t.options.Deliver(h.from, h.incarnation, payload)
+		t.options.Deliver(key.from, incarnation, payload)
 	}
 }
 

@@ -31,14 +31,16 @@ type sender struct {
 	lane      Lane
 	queue     *queue
 	kick      chan struct{} // holds a token when an attempt to connect may succeed now
-	failed    bool          // the last attempt failed and was logged
-	verdict   Verdict       // of the last attempt
+	loans     chan loan     // holds a connection that the peer has dialled for this lane
+	connected atomic.Bool
+	failed    bool    // the last attempt failed and was logged
+	verdict   Verdict // of the last attempt
 }
 
 func newSender(t *Transport, p *peer, lane Lane) *sender {
 	return &sender{
 		transport: t, peer: p, lane: lane,
-		queue: newQueue(), kick: make(chan struct{}, 1),
+		queue: newQueue(), kick: make(chan struct{}, 1), loans: make(chan loan, 1),
 	}
 }
 
@@ -47,7 +49,7 @@ func (s *sender) run(ctx context.Context) {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for backoff := backoffMin; ; backoff = min(2*backoff, s.transport.options.Bounds.BackoffMax) {
-		conn, err := s.connect(ctx)
+		conn, _, err := s.connect(ctx, purpose(s.lane))
 		if err == nil {
 			backoff = backoffMin
 			err = s.serve(ctx, conn)
@@ -61,37 +63,43 @@ func (s *sender) run(ctx context.Context) {
 		select {
 		case <-pause.C:
 		case <-s.kick:
+		case l := <-s.loans:
+			s.down(s.serve(ctx, l.conn))
+			close(l.returned)
 		case <-ctx.Done():
 		}
 	}
 }
 
 // connect tries each address of the peer once.
-func (s *sender) connect(ctx context.Context) (net.Conn, error) {
+func (s *sender) connect(ctx context.Context, what purpose) (net.Conn, welcome, error) {
 	err := errors.New("transport: no address is known")
 	for _, text := range s.peer.addresses {
 		var conn net.Conn
-		if conn, err = s.connectTo(ctx, text); err == nil {
-			return conn, nil
+		var answer welcome
+		if conn, answer, err = s.connectTo(ctx, text, what); err == nil {
+			return conn, answer, nil
 		}
 	}
-	return nil, err
+	return nil, welcome{}, err
 }
 
-func (s *sender) connectTo(ctx context.Context, text string) (net.Conn, error) {
+func (s *sender) connectTo(
+	ctx context.Context, text string, what purpose,
+) (net.Conn, welcome, error) {
 	options := &s.transport.options
 	to, err := parseAddress(text)
 	if err != nil {
-		return nil, err
+		return nil, welcome{}, err
 	}
 	conn, err := to.dial(ctx, options.TLS, options.Bounds.Timeout)
 	if err != nil {
-		return nil, err
+		return nil, welcome{}, err
 	}
 	stop := watch(ctx, conn)
 	defer stop()
 	h := hello{
-		version: Version, purpose: purpose(s.lane), cluster: options.Cluster,
+		version: Version, purpose: what, cluster: options.Cluster,
 		from: options.Self, to: s.peer.id, incarnation: options.Incarnation,
 	}
 	answer, err := shake(conn, h, options.Bounds.Timeout)
@@ -100,9 +108,9 @@ func (s *sender) connectTo(ctx context.Context, text string) (net.Conn, error) {
 	}
 	if err != nil {
 		conn.Close()
-		return nil, err
+		return nil, welcome{}, err
 	}
-	return conn, nil
+	return conn, answer, nil
 }
 
 // down notes that there is no connection, tells those who care, and logs what is new about it.
@@ -139,6 +147,8 @@ func (s *sender) attributes() slog.Attr {
 func (s *sender) serve(ctx context.Context, conn net.Conn) error {
 	s.transport.options.Log.Info("connected to peer", s.attributes())
 	s.failed = false
+	s.connected.Store(true)
+	defer s.connected.Store(false)
 	if s.lane == LaneConsensus {
 		s.peer.setUp(true)
 	}

@@ -129,3 +129,28 @@ func TestHTTPIsServedOnTheSameListener(t *testing.T) {
 	}
 	close(web.conns)
 }
+
+// A cluster moves from http to https: the URL of a peer changes in the membership, and from then on
+// it is dialled as that says.
+func TestAPeerIsDialledByTheSchemeOfItsPresentURL(t *testing.T) {
+	certificate, pool := selfSigned(t)
+	both := &tls.Config{
+		Certificates: []tls.Certificate{certificate}, RootCAs: pool,
+		ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
+	}
+	stays := start(t, 1, func(o *Options) { o.TLS = both })
+	moves := start(t, 2, nil)
+	introduce(stays, moves)
+	speak(t, stays, moves, LaneConsensus, "plain")
+	moves.Close()
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := startOn(t, 2, tls.NewListener(plain, both), func(o *Options) { o.TLS = both })
+	addresses := map[uint64][]string{1: {stays.address}, 2: {"https://" + moved.address}}
+	stays.SetPeers(addresses)
+	moved.SetPeers(addresses)
+	speak(t, stays, moved, LaneConsensus, "secret")
+	speak(t, moved, stays, LaneConsensus, "and back")
+}

@@ -218,13 +218,19 @@ func (c *Config) checkTLS() error {
 		{c.Web.ObserverURLs, c.ClientTLS}, {c.ListenPeerURLs, c.PeerTLS},
 	} {
 		for _, url := range side.urls {
-			if isSecure(url.Scheme) && side.config == nil {
+			if isSecure(url.Scheme) && !hasCertificate(side.config) {
 				return fmt.Errorf("cannot listen on TLS for %s: KeyFile and CertFile are not presented",
 					url.Host+url.Path)
 			}
 		}
 	}
 	return nil
+}
+
+// hasCertificate tells whether one can listen with a configuration, not only call others.
+func hasCertificate(config *tls.Config) bool {
+	return config != nil && (len(config.Certificates) > 0 || config.GetCertificate != nil ||
+		config.GetConfigForClient != nil)
 }
 
 // checkBootstrap checks what a new data directory is to begin with. The errors are etcd's.
