@@ -32,8 +32,11 @@ func guarded(do func() error) (err error) {
 func (n *Node) doWrites() {
 	for w := range n.writes {
 		begun := time.Now()
+		n.counted.writing.Store(begun.UnixNano())
 		err := guarded(func() error { return n.disk.Do(w) })
+		n.counted.writing.Store(0)
 		n.counted.wrote(w, begun)
+		n.reportWrite(time.Since(begun))
 		n.inbox.written(w, err)
 	}
 }

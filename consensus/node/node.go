@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -36,9 +37,13 @@ type Options struct {
 	// Event is told what happens inside the member, in order, on one goroutine; it should not block.
 	// May be nil.
 	Event func(replica.Event)
+	// Membership is told of each change of who is in the cluster, before Event is. May be nil.
+	Membership func(before, after replica.Membership)
 	// Bounds of the transport.
 	Bounds transport.Bounds
-	// Log gets what the transport has to say; nil: nothing is logged.
+	// SlowWrite is how long a write to the log may take that is not logged; 0: one second.
+	SlowWrite time.Duration
+	// Log gets what the transport and the disk have to say; nil: nothing is logged.
 	Log *slog.Logger
 }
 
@@ -91,6 +96,7 @@ func Start(options Options) (*Node, error) {
 	for options.Replica.Boot == 0 {
 		options.Replica.Boot = randomBoot()
 	}
+	options.SlowWrite = cmp.Or(options.SlowWrite, slowWrite)
 	n := &Node{
 		options: options,
 		inbox:   newInbox(),

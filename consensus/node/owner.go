@@ -29,6 +29,7 @@ type owner struct {
 	failure error
 
 	status Status
+	beats  heartbeats
 }
 
 func newOwner(n *Node, r *replica.Replica) *owner {
@@ -240,6 +241,9 @@ func (o *owner) publish() {
 	if status == o.status.Status {
 		return
 	}
+	if status.Leading != o.status.Leading {
+		o.beats = heartbeats{}
+	}
 	if status.Leader != o.status.Leader {
 		o.status.LeaderSince = time.Now()
 		if status.Leader != 0 {
@@ -282,6 +286,9 @@ func (o *owner) send(m *replica.Message) {
 		}
 		return
 	}
+	if m.Heartbeat() {
+		o.beat(m.To)
+	}
 	buffer, err := m.Encode(o.scratch[:0])
 	if err != nil {
 		o.failure = err
@@ -307,8 +314,11 @@ func (o *owner) happened(event replica.Event) {
 	switch event.Kind {
 	case replica.EventMembers:
 		members := o.replica.Members()
-		o.node.members.Store(&members)
+		before := o.node.members.Swap(&members)
 		o.node.setPeers(&members)
+		if o.node.options.Membership != nil {
+			o.node.options.Membership(*before, members)
+		}
 	case replica.EventRefused:
 		if o.failure = fmt.Errorf("%w: %s", ErrRefused, event.Text); o.node.removed.Load() {
 			o.failure = ErrRemoved

@@ -14,7 +14,7 @@ func (n *Node) transportOptions(status replica.Status) transport.Options {
 		Cluster: status.Cluster, Self: uint64(status.ID), Incarnation: status.Incarnation,
 		Listeners: n.options.Listeners, TLS: n.options.TLS,
 		Deliver: n.deliver, Admit: n.admit, Refused: n.refused, Unreachable: n.unreachable,
-		Answer: n.options.Answer, Other: n.options.Other,
+		Answer: n.options.Answer, Other: n.options.Other, Name: n.nameOf,
 		Log: n.options.Log, Bounds: n.options.Bounds,
 	}
 }
@@ -32,6 +32,12 @@ func (n *Node) setPeers(members *replica.Membership) {
 		}
 	}
 	n.transport.SetPeers(addresses)
+}
+
+// nameOf is the name of a member; empty: it has none yet.
+func (n *Node) nameOf(id uint64) string {
+	member, _ := n.members.Load().Find(replica.MemberID(id))
+	return member.Name
 }
 
 // alone says that this member is the only voter.

@@ -9,12 +9,14 @@ import (
 
 // Stats is what a node has counted since it was started.
 type Stats struct {
-	LeaderChanges uint64 // a leader became known that was not the one before
-	Pending       int64  // commands that wait to be executed
-	Failed        uint64 // commands that were not, or not in time
-	ReadsFailed   uint64 // reads that all would have had to agree on, and did not in time
+	LeaderChanges  uint64 // a leader became known that was not the one before
+	Pending        int64  // commands that wait to be executed
+	Failed         uint64 // commands that were not, or not in time
+	LateHeartbeats uint64 // that this member sent as the leader
+	ReadsFailed    uint64 // reads that all would have had to agree on, and did not in time
 
-	WrittenBytes uint64 // to the log
+	WritingSince time.Time // when the write to the log began that has not ended; zero: there is none
+	WrittenBytes uint64    // to the log
 	Writes       Durations
 	Bulks        Durations
 }
@@ -41,7 +43,9 @@ func DurationLimits() []time.Duration {
 // counters are the Stats that go on.
 type counters struct {
 	leaderChanges, failed, readsFailed, writtenBytes atomic.Uint64
+	lateHeartbeats                                   atomic.Uint64
 	pending                                          atomic.Int64
+	writing                                          atomic.Int64 // since when, in Unix nanoseconds
 	writes, bulks                                    clocked
 }
 
@@ -105,13 +109,19 @@ func (c *counters) wrote(w *replica.Write, begun time.Time) {
 // Stats returns what was counted. It is cheap.
 func (n *Node) Stats() Stats {
 	c := &n.counted
+	var writing time.Time
+	if since := c.writing.Load(); since != 0 {
+		writing = time.Unix(0, since)
+	}
 	return Stats{
-		LeaderChanges: c.leaderChanges.Load(),
-		Pending:       c.pending.Load(),
-		Failed:        c.failed.Load(),
-		ReadsFailed:   c.readsFailed.Load(),
-		WrittenBytes:  c.writtenBytes.Load(),
-		Writes:        c.writes.read(),
-		Bulks:         c.bulks.read(),
+		WritingSince:   writing,
+		LeaderChanges:  c.leaderChanges.Load(),
+		Pending:        c.pending.Load(),
+		Failed:         c.failed.Load(),
+		ReadsFailed:    c.readsFailed.Load(),
+		LateHeartbeats: c.lateHeartbeats.Load(),
+		WrittenBytes:   c.writtenBytes.Load(),
+		Writes:         c.writes.read(),
+		Bulks:          c.bulks.read(),
 	}
 }

@@ -1,11 +1,15 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,12 +20,15 @@ import (
 	"detcd/storage/wal"
 )
 
-// notes is a machine that remembers every command. "panic" ends it.
+// notes is a machine that remembers every command. "panic" ends it, "pause" takes it five ticks.
 type notes struct{ lines []string }
 
 func (n *notes) Apply(index uint64, command []byte, local bool) any {
 	if string(command) == "panic" {
 		panic("the machine cannot go on")
+	}
+	if string(command) == "pause" {
+		time.Sleep(5 * testTick)
 	}
 	n.lines = append(n.lines, string(command))
 	return len(n.lines)
@@ -54,6 +61,32 @@ type cluster struct {
 	members  map[replica.MemberID]*testNode
 	first    []replica.Member
 	patience time.Duration // of members that are started from now on
+	slow     time.Duration // and what a slow write is to them
+	log      lockedBuffer
+}
+
+// A lockedBuffer is a log.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// has says whether some line has all of the words.
+func (l *lockedBuffer) has(words ...string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range strings.Lines(l.text.String()) {
+		if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(line, word) }) {
+			return true
+		}
+	}
+	return false
 }
 
 type testNode struct {
@@ -119,6 +152,8 @@ func (c *cluster) options(
 		},
 		Listeners: []net.Listener{listener},
 		Patience:  c.patience,
+		SlowWrite: c.slow,
+		Log:       slog.New(slog.NewTextHandler(&c.log, nil)),
 		Event: func(e replica.Event) {
 			select {
 			case m.events <- e:

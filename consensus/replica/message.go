@@ -42,6 +42,9 @@ type Chunk struct {
 	Length int
 }
 
+// Heartbeat says that this is what a leader sends with every tick.
+func (m *Message) Heartbeat() bool { return m.Raft.GetType() == raftpb.MsgHeartbeat }
+
 // Bulky says that the message belongs on the lane of snapshots, where it delays no heartbeat.
 func (m *Message) Bulky() bool { return m.Kind == MessageChunk }
 

@@ -66,6 +66,8 @@ type Options struct {
 	// Admit judges a sender of the right cluster by its ID and incarnation; it runs on many
 	// goroutines at once. nil: everyone is welcome.
 	Admit func(from, incarnation uint64) (Verdict, string)
+	// Name gives the name of a member, for logs. May be nil.
+	Name func(id uint64) string
 	// Answer answers a question of [Ask]; it runs on many goroutines at once. nil: none is answered.
 	Answer func(question []byte) []byte
 	// Other takes over a connection whose first bytes are not a handshake; they can still be read
@@ -111,6 +113,8 @@ type PeerStats struct {
 	ID             uint64
 	Up             bool          // the consensus lane to it is connected
 	Since          time.Time     // when Up last changed
+	Addresses      []string      // where it listens; not to be changed
+	Error          string        // why it is not Up, as far as that is known
 	RoundTrip      time.Duration // of the last pulse on the consensus lane; 0: none yet
 	SentBytes      uint64
 	ReceivedBytes  uint64

@@ -20,6 +20,7 @@ type peer struct {
 	mu    sync.Mutex
 	up    bool
 	since time.Time
+	error string // of the last attempt; empty while up, and before the first one
 
 	roundTrip      atomic.Int64
 	roundTrips     [roundTripLimits + 1]atomic.Uint64 // by limit
@@ -67,19 +68,33 @@ func (p *peer) kick() {
 	}
 }
 
-func (p *peer) setUp(up bool) {
+func (p *peer) setUp() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.up != up {
-		p.up, p.since = up, time.Now()
+	p.up, p.since, p.error = true, time.Now(), ""
+}
+
+// setDown notes why the peer cannot be reached.
+func (p *peer) setDown(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.up {
+		p.up, p.since = false, time.Now()
 	}
+	p.error = text
+}
+
+func (p *peer) isUp() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.up
 }
 
 func (p *peer) stats() PeerStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	stats := PeerStats{
-		ID: p.id, Up: p.up, Since: p.since,
+		ID: p.id, Up: p.up, Since: p.since, Addresses: p.addresses, Error: p.error,
 		RoundTrip:      time.Duration(p.roundTrip.Load()),
 		SentBytes:      p.sentBytes.Load(),
 		SentFrames:     p.sentFrames.Load(),

@@ -33,8 +33,7 @@ type sender struct {
 	kick      chan struct{} // holds a token when an attempt to connect may succeed now
 	loans     chan loan     // holds a connection that the peer has dialled for this lane
 	connected atomic.Bool
-	failed    bool    // the last attempt failed and was logged
-	verdict   Verdict // of the last attempt
+	trouble   trouble // why there is no connection, as far as it was logged
 }
 
 func newSender(t *Transport, p *peer, lane Lane) *sender {
@@ -113,44 +112,47 @@ func (s *sender) connectTo(
 	return conn, answer, nil
 }
 
-// down notes that there is no connection, tells those who care, and logs what is new about it.
+// down notes that there is no connection, tells those who care, and logs what is new about it. Of a
+// peer that cannot be reached at all one lane speaks.
 func (s *sender) down(err error) {
 	dropped := s.queue.setOpen(false)
 	s.peer.dropped.Add(uint64(dropped))
-	options := &s.transport.options
+	options, text := &s.transport.options, explain(err)
 	if s.lane == LaneConsensus {
-		s.peer.setUp(false)
+		s.peer.setDown(text)
 		if options.Unreachable != nil {
 			options.Unreachable(s.peer.id)
 		}
 	}
-	verdict := Welcome
+	speaks := s.lane == LaneConsensus || s.peer.isUp()
+	if speaks && s.trouble.worthLogging(text, time.Now()) {
+		options.Log.Warn("no connection to peer", s.attributes(), slog.String("error", text))
+	}
 	var refused *refusal
-	if errors.As(err, &refused) {
-		verdict = refused.verdict
-	}
-	if !s.failed || verdict != s.verdict {
-		options.Log.Warn("no connection to peer", s.attributes(), slog.Any("error", err))
-	}
-	if refused != nil && options.Refused != nil {
+	if errors.As(err, &refused) && options.Refused != nil {
 		options.Refused(s.peer.id, refused.verdict, refused.reason)
 	}
-	s.failed, s.verdict = true, verdict
 }
 
 func (s *sender) attributes() slog.Attr {
+	name := ""
+	if s.transport.options.Name != nil {
+		name = s.transport.options.Name(s.peer.id)
+	}
 	return slog.Group("", slog.String("remote-peer-id", hex(s.peer.id)),
+		slog.String("remote-peer-name", name), slog.Any("remote-peer-urls", s.peer.addresses),
 		slog.String("lane", s.lane.String()))
 }
 
 // serve writes the queue to a fresh connection until it breaks or the context ends.
 func (s *sender) serve(ctx context.Context, conn net.Conn) error {
-	s.transport.options.Log.Info("connected to peer", s.attributes())
-	s.failed = false
+	if s.trouble.over() {
+		s.transport.options.Log.Info("connected to peer", s.attributes())
+	}
 	s.connected.Store(true)
 	defer s.connected.Store(false)
 	if s.lane == LaneConsensus {
-		s.peer.setUp(true)
+		s.peer.setUp()
 	}
 	s.queue.setOpen(true)
 	link := &link{sender: s, conn: conn, broken: make(chan error, 1)}
