@@ -145,7 +145,7 @@ func (r *Replica) BulkDone(bulk *Bulk) {
 	}
 	switch {
 	case install != nil && bulk.checkpoint == install.checkpoint:
-		r.installed()
+		r.installed(bulk)
 	case bulk.checkpoint != nil:
 		r.checkpointed(bulk.checkpoint)
 	case bulk.Stage != nil:

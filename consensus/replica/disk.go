@@ -35,8 +35,8 @@ func (d *Disk) Do(w *Write) error {
 	if err != nil {
 		return fmt.Errorf("write the log: %w", err)
 	}
-	if w.Release > 0 {
-		if err := d.log.Release(w.Release); err != nil {
+	if w.Release > 0 { // what stays for want of room goes with what is released next
+		if err := d.log.Release(w.Release); err != nil && !errors.Is(err, vfs.ErrNoSpace) {
 			return fmt.Errorf("release the log: %w", err)
 		}
 	}
@@ -116,6 +116,9 @@ func (d *Disk) verify(b *Bulk) error {
 		return err
 	}
 	_, b.Damage = archive.Check(d.fs, archiveDir, b.Verify)
+	if errors.Is(b.Damage, vfs.ErrNoSpace) { // that a file cannot be opened now is no damage
+		return b.Damage
+	}
 	return nil
 }
 

@@ -148,13 +148,25 @@ func (r *Replica) admit(m *Message) bool {
 	}
 	known := r.incarnationOf(m.From)
 	if known == 0 {
-		r.pinned[m.From] = m.Incarnation
+		r.pin(m)
 	} else if known != m.Incarnation {
 		r.event(Event{Kind: EventStranger, Member: m.From})
 		r.refuse(m.From, strangerText)
 		return false
 	}
 	return true
+}
+
+// pinnedMax bounds the incarnations that are remembered of who is not known as a member, so that
+// one who invents senders fills no memory. Members have their places beyond it.
+const pinnedMax = 128
+
+// pin remembers the first incarnation that is seen of a sender. One that is no member here decides
+// nothing here, so that one too many goes unremembered costs no vote.
+func (r *Replica) pin(m *Message) {
+	if _, member := r.membership.search(m.From); member || len(r.pinned) < pinnedMax {
+		r.pinned[m.From] = m.Incarnation
+	}
 }
 
 const removedText = "this member was removed from the cluster"

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"detcd/storage/archive"
+	"detcd/storage/vfs"
 )
 
 // snapshots carry a durable checkpoint to a follower that needs entries which are no longer kept.
@@ -311,10 +313,15 @@ func (r *Replica) installBulk() *Bulk {
 }
 
 // installed replaces the state by the snapshot, which is durable now, and says so.
-func (r *Replica) installed() {
+func (r *Replica) installed(bulk *Bulk) {
 	c := r.snapshots.install.checkpoint
-	r.snapshots.install = nil
 	err := r.machine.Restore(r.options.FS, archiveDir, c.state, c.segments)
+	if errors.Is(err, vfs.ErrNoSpace) { // too many files are open: the Bulk is executed again
+		r.bulks.again, r.bulks.againAt = bulk, r.ticks
+		r.noteSpace()
+		return
+	}
+	r.snapshots.install = nil
 	if err != nil {
 		r.event(Event{Kind: EventFailed, Index: c.applied, Text: err.Error()})
 		return

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -114,6 +115,8 @@ type world struct {
 	sums   map[Index]uint64 // applied state at an index
 	leader map[Term]MemberID
 	slow   time.Duration // of a disk operation at most
+
+	refuses func(vfs.Op) bool // to open a file
 }
 
 type actor struct {
@@ -183,7 +186,7 @@ func (w *world) start(a *actor) {
 	options := Options{ID: a.id, Cluster: 7, Incarnation: a.incarnation, Boot: w.random.Uint64(),
 		Self: Member{Name: fmt.Sprint("m", a.id)}, Members: a.members, Machine: a.machine,
 		NoPreVote: a.unasked,
-		FS:        a.fs, EntryBytesMax: 300, LogBytesMax: 1 << 10, CheckpointBytes: 4 << 10,
+		FS:        w.handles(a.fs), EntryBytesMax: 300, LogBytesMax: 1 << 10, CheckpointBytes: 4 << 10,
 		ChunkBytes: 700, WALOptions: wal.Options{SegmentSize: 8 << 10}}
 	var err error
 	if a.replica, a.disk, err = Open(options); err != nil {
@@ -192,6 +195,19 @@ func (w *world) start(a *actor) {
 	a.replica.Tick(w.now)
 	w.tick(a, a.life)
 	w.take(a)
+}
+
+// handles is a tree that refuses to open files, as a system does where too many are open.
+func (w *world) handles(tree vfs.FS) vfs.FS {
+	return vfs.Wrap(tree, func(op vfs.Op) vfs.Verdict {
+		switch op.Kind {
+		case vfs.Open, vfs.List, vfs.Create, vfs.SyncDir:
+			if w.refuses != nil && w.refuses(op) {
+				return vfs.Verdict{Err: vfs.ErrNoSpace}
+			}
+		}
+		return vfs.Verdict{}
+	})
 }
 
 func (w *world) tick(a *actor, life int) {
@@ -317,6 +333,9 @@ func (w *world) bulk(a *actor, life int, bulk *Bulk) {
 func (w *world) send(a *actor, m Message) {
 	if m.Chunk != nil {
 		data, err := a.disk.Read(m.Chunk, bytes.Clone(m.Data))
+		if errors.Is(err, vfs.ErrNoSpace) {
+			return // it is fetched again
+		}
 		if err != nil {
 			w.t.Fatalf("seed %d: a chunk that is promised cannot be read: %v", w.seed, err)
 		}

@@ -35,7 +35,7 @@ func Check(fs vfs.FS, dir string, segments []Segment) (Report, error) {
 	var failed []error
 	for _, s := range segments {
 		count, err := l.check(s)
-		if err != nil {
+		if err = errors.Join(err, l.close()); err != nil {
 			failed = append(failed, err)
 			continue
 		}

@@ -18,8 +18,10 @@ import (
 //
 // Damage is a *vfs.CorruptionError, a newer format ErrVersion, and an error of each is returned as
 // it is; then nothing was changed.
+//
+// It opens a file for each segment. After vfs.ErrNoSpace none is left open, and it may be repeated.
 func Open(fs vfs.FS, dir string, segments []Segment, options Options,
-	each func(id ID, head []byte, bodyLength int) error) (*Archive, error) {
+	each func(id ID, head []byte, bodyLength int) error) (_ *Archive, err error) {
 	if err := checkList(segments); err != nil {
 		return nil, err
 	}
@@ -27,11 +29,16 @@ func Open(fs vfs.FS, dir string, segments []Segment, options Options,
 	if err != nil {
 		return nil, err
 	}
+	l := &loader{fs: fs, dir: dir, each: each}
+	defer func() {
+		if err != nil { // which says more than what closing could add
+			l.close()
+		}
+	}()
 	a := &Archive{dir: dir, options: options.withDefaults(), number: nextNumber(names),
 		saved: slices.Clone(segments)}
 	a.active = a.newDraft()
 	var sealed []*segment
-	l := &loader{fs: fs, dir: dir, each: each}
 	for _, named := range segments {
 		if !named.Sealed {
 			if a.active, err = l.unsealed(named); err != nil {
@@ -120,6 +127,17 @@ type loader struct {
 	last ID // of the records so far
 	any  bool
 	room []byte // for footers
+
+	opened []vfs.File
+}
+
+func (l *loader) close() error {
+	var failed []error
+	for _, file := range l.opened {
+		failed = append(failed, file.Close())
+	}
+	l.opened = nil
+	return errors.Join(failed...)
 }
 
 // begin opens a file and checks its header; an unsealed one may be longer than it is named.
@@ -132,6 +150,7 @@ func (l *loader) begin(s Segment) (vfs.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("archive: open %s: %w", name, err)
 	}
+	l.opened = append(l.opened, file)
 	size, err := file.Size()
 	if err != nil {
 		return nil, fmt.Errorf("archive: size of %s: %w", name, err)

@@ -73,7 +73,7 @@ func (o osFS) List(dir string) ([]string, error) {
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, withNoSpace(err)
 	}
 	names, err := file.Readdirnames(-1)
 	slices.Sort(names)
@@ -130,7 +130,7 @@ func (o osFS) SyncDir(dir string) error {
 func syncDir(path string) error {
 	dir, err := os.Open(path)
 	if err != nil {
-		return err
+		return withNoSpace(err)
 	}
 	return errors.Join(dir.Sync(), dir.Close())
 }

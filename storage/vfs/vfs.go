@@ -6,8 +6,10 @@ import (
 	"path"
 )
 
-// ErrNoSpace says that the device has no room left. Allocate and Create return it, and then nothing
-// that a reader can see has changed. A WriteAt that runs out of room fails in its own way.
+// ErrNoSpace says that there is no room: on the device, where Allocate and Create need it, or in
+// the table of open files, where Create, Open, List and SyncDir do. Then nothing that a reader can
+// see has changed, and the same may be tried again. A WriteAt or a sync that runs out of room on
+// the device fails in its own way.
 var ErrNoSpace = errors.New("vfs: no space left on device")
 
 // File is random access to the bytes of one file. A handle stays usable after its name was removed

@@ -294,14 +294,15 @@ func (l *Log) makeSpare(size int64) error {
 		}
 	}
 	if err := l.fs.SyncDir(l.dir); err != nil {
-		return fmt.Errorf("wal: sync %s: %v", l.dir, err)
+		return fmt.Errorf("wal: sync %s: %w", l.dir, err)
 	}
 	l.spare.size, l.ready = size, true
 	return nil
 }
 
 // Release deletes the segments whose records all come before the given one. Each is gone durably
-// before the next is removed, so that a crash leaves no gap.
+// before the next is removed, so that a crash leaves no gap. After vfs.ErrNoSpace it may be
+// repeated.
 func (l *Log) Release(before Sequence) error {
 	for len(l.older) > 0 {
 		next := l.current
@@ -312,7 +313,7 @@ func (l *Log) Release(before Sequence) error {
 			return nil
 		}
 		name := segmentName(l.dir, l.older[0].number)
-		if err := l.fs.Remove(name); err != nil {
+		if err := l.fs.Remove(name); err != nil && !errors.Is(err, iofs.ErrNotExist) {
 			return fmt.Errorf("wal: release %s: %w", name, err)
 		}
 		if err := l.fs.SyncDir(l.dir); err != nil {

@@ -1,0 +1,78 @@
+package replica
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"detcd/storage/vfs"
+)
+
+// A process that may open no more files for a while, because of connections for example, is no
+// member with a broken disk: everything is tried again.
+func TestFilesThatCannotBeOpenedAreTriedAgain(t *testing.T) {
+	refused, acknowledged := 0, 0
+	for seed := range uint64(20) {
+		w := newWorld(t, 900+seed, 3)
+		w.run(2 * time.Second)
+		percent := 2 + w.random.IntN(60)
+		w.refuses = func(vfs.Op) bool {
+			if w.random.IntN(100) < percent {
+				refused++
+				return true
+			}
+			return false
+		}
+		for round := range 4 {
+			w.load(time.Second, fmt.Sprint("a", round))
+		}
+		w.refuses = nil
+		w.settle()
+		acknowledged += len(w.acked)
+	}
+	if refused < 1000 || acknowledged < 1000 {
+		t.Errorf("%d files not opened, %d commands acknowledged", refused, acknowledged)
+	}
+}
+
+// The checkpoint of a snapshot is saved, and then its segments cannot be opened.
+func TestASnapshotIsInstalledWhenItsFilesCanBeOpened(t *testing.T) {
+	w, _ := elected(t, 950, 3)
+	behind := w.follower()
+	w.crash(behind)
+	w.load(6*time.Second, "while away")
+	refused := 0
+	w.refuses = func(op vfs.Op) bool {
+		r := behind.replica
+		if op.Kind != vfs.Open || !strings.HasPrefix(op.Name, archiveDir) || r == nil ||
+			r.snapshots.install == nil || refused == 10 {
+			return false
+		}
+		refused++
+		return true
+	}
+	w.start(behind)
+	w.load(6*time.Second, "while it catches up")
+	w.settle()
+	if refused < 10 || w.count(EventInstalled) == 0 {
+		t.Errorf("%d files not opened, %d snapshots installed", refused, w.count(EventInstalled))
+	}
+}
+
+func TestInventedSendersFillNoMemory(t *testing.T) {
+	w, leader := elected(t, 960, 3)
+	for id := range MemberID(10 * pinnedMax) {
+		leader.replica.Receive(Message{Kind: MessageReply, From: 1000 + id, To: leader.id,
+			Incarnation: uint64(id) + 1})
+		w.take(leader)
+	}
+	if n := len(leader.replica.pinned); n > pinnedMax+len(w.members) {
+		t.Errorf("%d senders are remembered", n)
+	}
+	w.submit(leader, "as before")
+	w.settle()
+	if len(w.acked) != 1 {
+		t.Error("not acknowledged")
+	}
+}
