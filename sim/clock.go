@@ -27,5 +27,6 @@ func (c *clock) wait(d time.Duration) time.Duration {
 	if c.rate == 0 {
 		return d
 	}
-	return d * 1_000_000 / time.Duration(c.rate)
+	rate := time.Duration(c.rate)
+	return (d*1_000_000 + rate - 1) / rate // it never fires before its time
 }

@@ -44,7 +44,8 @@ type member struct {
 	next    replica.RequestID
 	waiting map[replica.RequestID]func(replica.Answer)
 	streams []*stream
-	waking  bool // a wake of its streams is planned
+	timer   replica.Time // when it is to be told the time; 0: nothing is planned
+	waking  bool         // a wake of its streams is planned
 	seen    int64
 	ledAt   int64 // on its clock, when it began to lead
 
@@ -95,7 +96,7 @@ func (m *member) start() {
 	m.life++
 	m.waiting = map[replica.RequestID]func(replica.Answer){}
 	m.write, m.bulk, m.paused, m.backlog, m.streams = nil, nil, false, nil, nil
-	m.seen, m.waking, m.due = 0, false, map[int64]claim{}
+	m.seen, m.timer, m.waking, m.due = 0, 0, false, map[int64]claim{}
 	m.hard = nil
 	m.store = kv.New(kv.Options{ElectionTimeout: electionTimeout, Archive: archiveOptions})
 	w.raft.source = m.random
@@ -120,7 +121,6 @@ func (m *member) start() {
 	w.judge.keepsItsWord(m)
 	w.judge.audit(m)
 	m.input(func() {})
-	m.planTick(m.life)
 }
 
 // recoveryFailed judges a disk that the member refuses to start from: that is right if something
@@ -141,11 +141,17 @@ func (m *member) recoveryFailed(err error) {
 	}
 }
 
-func (m *member) planTick(life int) {
-	m.world.after(m.clock.wait(tickInterval), func() {
-		if m.life == life && m.up() {
+// planWake sets the timer of the member to a moment on its clock.
+func (m *member) planWake(at replica.Time) {
+	if at == m.timer {
+		return
+	}
+	m.timer = at
+	life, wait := m.life, time.Duration(at)-time.Duration(m.clock.read(m.world.now))
+	m.world.after(m.clock.wait(wait), func() {
+		if m.life == life && m.up() && m.timer == at {
+			m.timer = 0
 			m.input(func() {})
-			m.planTick(life)
 		}
 	})
 }
@@ -224,6 +230,7 @@ func (m *member) take() {
 	for life, more := m.life, true; more && m.life == life; {
 		effects := m.replica.Take()
 		more = effects.More
+		m.planWake(effects.Wake)
 		for i := range effects.Events {
 			m.note(effects.Events[i])
 		}

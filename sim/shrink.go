@@ -25,6 +25,7 @@ func Shrink(options Options, tries int, report func(Options, Result)) (Options, 
 		s.simpler()
 		s.operations()
 		s.time()
+		s.pairs()
 		s.clients()
 		s.members()
 		s.shorter()
@@ -126,6 +127,24 @@ func (s *shrinker) operations() {
 		}
 	}
 }
+
+// pairs takes out two operations at a time that need each other: one that keeps a lease alive and
+// the one that needs it to be alive, say.
+func (s *shrinker) pairs() {
+	for first := 0; first < len(s.best.Only) && len(s.best.Only) <= pairsMax; first++ {
+		for second := first + 1; second < len(s.best.Only); second++ {
+			if s.try(func(o *Options) {
+				o.Only = slices.Delete(o.Only, second, second+1)
+				o.Only = slices.Delete(o.Only, first, first+1)
+			}) {
+				second = first
+			}
+		}
+	}
+}
+
+// pairsMax bounds the operations of which pairs are tried: 24 have 276.
+const pairsMax = 24
 
 // clients leaves out the last ones that do nothing any more.
 func (s *shrinker) clients() {

@@ -24,6 +24,7 @@ type owner struct {
 	start   time.Time // of this run: replica.Time is what has passed since, on the monotonic clock
 	ticked  time.Duration
 	timer   *time.Timer
+	wake    replica.Time // what the timer is set to; 0: it has fired
 	writing bool
 	moving  bool
 	failure error
@@ -95,6 +96,7 @@ func (o *owner) turns() (err error) {
 			select {
 			case <-o.node.inbox.wake:
 			case <-o.timer.C:
+				o.wake = 0
 			}
 		}
 		more = o.turn()
@@ -134,10 +136,14 @@ func (o *owner) turn() bool {
 	o.spare = arrived.emptied()
 	effects := o.replica.Take()
 	o.carry(&effects)
+	if effects.Wake != o.wake {
+		o.wake = effects.Wake
+		o.timer.Reset(time.Duration(o.wake) - time.Since(o.start))
+	}
 	return effects.More
 }
 
-// tick tells the replica the time and sets the timer to when raft's clock is to move next.
+// tick tells the replica the time, and looks at who waits whenever a period has passed.
 func (o *owner) tick() {
 	now, period := time.Since(o.start), o.node.tickPeriod()
 	o.replica.Tick(replica.Time(now))
@@ -147,7 +153,6 @@ func (o *owner) tick() {
 	if o.ticked += period; now-o.ticked >= period {
 		o.ticked = now
 	}
-	o.timer.Reset(o.ticked + period - now)
 	o.connected()
 	o.lose()
 }

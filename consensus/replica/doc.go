@@ -1,7 +1,8 @@
 // Package replica is one member of a cluster, whole but for its input and output: Raft, the log,
 // checkpoints, snapshots, membership, read barriers and the state machine that the log replicates.
 // It starts no goroutine, reads no clock and does no I/O: it is told what happened and says what
-// is to be done. The same inputs give the same effects, bit for bit.
+// is to be done, and when it wants to be told the time next. The same inputs give the same effects,
+// bit for bit.
 //
 //	  Tick  Receive  Submit  Read  Ask  Change        Done  BulkDone
 //	    │      │       │      │     │     │             ▲      ▲

@@ -3,6 +3,7 @@ package replica
 import (
 	"encoding/binary"
 	"slices"
+	"time"
 
 	"go.etcd.io/raft/v3"
 )
@@ -10,16 +11,31 @@ import (
 // reads are requests that wait for a read barrier: proof that no newer leader has committed
 // anything that this member's state, once applied up to some index, would not show.
 //
-// One round of raft's ReadIndex is under way at a time; what arrives meanwhile shares the next. A
-// round is never joined late: its index speaks only for what came before it. RequestsMax bounds
-// what waits.
+// The proof is a round of raft's ReadIndex. A round is never joined late: its index speaks only for
+// what came before it. What comes later shares the next round, which begins while others are still
+// under way (pace), so that nobody waits for the end of a round that takes a second over a slow
+// link. Rounds are numbered, and an answer to one counts for all that began before it: who waited
+// then, waited before the answered one began. So no answer is ever in vain, however late it comes,
+// and to try again is to begin a further round.
 type reads struct {
 	waiting   []waiter             // join the next round
-	round     *round               // under way
-	confirmed []*round             // whose index is not applied yet, in order
-	rounds    uint64               // counter
+	rounds    []round              // under way, the oldest first
+	confirmed []round              // whose index is not applied yet, in order
+	begun     uint64               // rounds, in this run
+	beganAt   Time                 // the latest of them
+	again     bool                 // what is under way may be lost: another round is to begin
 	asks      map[RequestID]*asked // questions for the leader of clients of this member
 }
+
+// The bounds of the rounds that are under way. At paceMin a round in a data centre is mostly over
+// before another may begin, and all that wait share it. Where rounds take longer, a read waits at
+// most one part in roundsPerTrip of the round for the next to begin. At roundsMax reads wait for an
+// answer: when round trips grow from nothing to two seconds at once, 200 begin.
+const (
+	paceMin       = Time(time.Millisecond)
+	roundsPerTrip = 32
+	roundsMax     = 256
+)
 
 // requestsMax bounds the reads and the questions that wait at one time, each.
 const requestsMax = 1 << 16
@@ -36,15 +52,16 @@ type waiter struct {
 }
 
 type round struct {
-	context []byte
-	started int // tick
-	index   Index
+	number  uint64
+	began   Time
+	index   Index // once it is confirmed
 	readers []waiter
 }
 
 type asked struct {
 	question []byte
-	sent     int // tick
+	sent     int  // tick
+	term     Term // in which it waits here for a barrier; 0: it was sent
 }
 
 // Read asks for a linearizable view. Its Answer carries what Machine.View returned.
@@ -70,9 +87,10 @@ func (r *Replica) Ask(id RequestID, question []byte) {
 
 // dispatch sends a question to the leader, which may be this member.
 func (r *Replica) dispatch(id RequestID, a *asked) {
-	a.sent = r.ticks
+	a.sent, a.term = r.ticks, 0
 	switch {
 	case r.leading():
+		a.term = r.term
 		r.reads.waiting = append(r.reads.waiting, waiter{id: id, question: a.question,
 			from: r.options.ID, since: r.now, term: r.term})
 	case r.leader != 0:
@@ -105,41 +123,76 @@ func (r *Replica) replied(id RequestID, data []byte) {
 	}
 }
 
-// startReads begins a round for those who wait, unless one is under way.
+// mayRead says whether a round can be begun at all: there is a leader to ask.
 //
 // A leader must have committed an entry of its own term before its commit index says anything.
 // raft sees to that, but not where the leader is the only voter: there a fresh leader would answer
 // with the commit index that its log on disk happens to mention, and acknowledged writes would seem
-// to be gone until its first entry is durable.
-func (r *Replica) startReads() {
-	if r.reads.round != nil || len(r.reads.waiting) == 0 || r.leader == 0 {
-		return
-	}
-	if r.leading() && r.appliedTerm != r.term {
-		return
-	}
-	r.reads.rounds++
-	context := binary.LittleEndian.AppendUint64(nil, r.options.Boot)
-	context = binary.LittleEndian.AppendUint64(context, r.reads.rounds)
-	r.reads.round = &round{context: context, started: r.ticks, readers: r.reads.waiting}
-	r.reads.waiting = nil
-	r.node.ReadIndex(context)
+// to be gone until its first entry is durable. The same holds for a learner that asks it.
+func (r *Replica) mayRead() bool {
+	return r.leader != 0 && (!r.leading() || r.appliedTerm == r.term)
 }
 
-func (r *Replica) readConfirmed(state raft.ReadState) {
-	current := r.reads.round
-	if current == nil || string(state.RequestCtx) != string(current.context) {
-		return // an earlier round, asked again since
+// startReads begins a round for those who wait, if it is time.
+func (r *Replica) startReads() {
+	q := &r.reads
+	if !r.mayRead() {
+		return
 	}
-	r.reads.round = nil
-	current.index = Index(state.Index)
-	r.reads.confirmed = append(r.reads.confirmed, current)
+	if !q.again && (len(q.waiting) == 0 || len(q.rounds) >= roundsMax || r.now < q.pace()) {
+		return
+	}
+	q.again = false
+	q.begun++
+	q.beganAt = r.now
+	if len(q.waiting) > 0 && len(q.rounds) < roundsMax {
+		q.rounds = append(q.rounds, round{number: q.begun, began: r.now, readers: q.waiting})
+		q.waiting = nil
+	}
+	context := binary.LittleEndian.AppendUint64(nil, r.options.Boot)
+	r.node.ReadIndex(binary.LittleEndian.AppendUint64(context, q.begun))
+}
+
+// pace returns when a further round may begin. How long a round takes is not measured: the time
+// between the oldest that is under way and the newest is as long.
+func (q *reads) pace() Time {
+	if len(q.rounds) == 0 {
+		return 0
+	}
+	return q.beganAt + max(paceMin, (q.beganAt-q.rounds[0].began)/roundsPerTrip)
+}
+
+// readsWake returns when startReads is to be called for reads that wait for their pace; 0: none do.
+func (r *Replica) readsWake() Time {
+	q := &r.reads
+	if !r.mayRead() || len(q.waiting) == 0 || len(q.rounds) >= roundsMax {
+		return 0
+	}
+	return q.pace()
+}
+
+// readConfirmed takes an answer to a round: the index counts for all rounds up to this one.
+func (r *Replica) readConfirmed(state raft.ReadState) {
+	q := &r.reads
+	if len(state.RequestCtx) != 16 ||
+		binary.LittleEndian.Uint64(state.RequestCtx) != r.options.Boot {
+		return // an earlier run asked
+	}
+	number := binary.LittleEndian.Uint64(state.RequestCtx[8:])
+	for len(q.rounds) > 0 && q.rounds[0].number <= number {
+		done := q.rounds[0]
+		done.index = Index(state.Index)
+		q.confirmed = append(q.confirmed, done)
+		if q.rounds = q.rounds[1:]; len(q.rounds) == 0 {
+			q.rounds = nil
+		}
+	}
 }
 
 // finishReads answers the rounds whose index is applied.
 func (r *Replica) finishReads() {
 	for len(r.reads.confirmed) > 0 && r.reads.confirmed[0].index <= r.applied {
-		done := r.reads.confirmed[0]
+		done := &r.reads.confirmed[0]
 		if r.reads.confirmed = r.reads.confirmed[1:]; len(r.reads.confirmed) == 0 {
 			r.reads.confirmed = nil
 		}
@@ -174,29 +227,33 @@ func (r *Replica) answerAsk(reader *waiter) {
 		Data: append(head, data...)})
 }
 
-// retryReads starts a round again that got no answer (messages are lost, leaders change), and asks
-// questions again.
+// retryReads makes up for what the network has lost.
+//
+// A leader's rounds are not lost: raft asks again with each heartbeat. Of a follower's rounds, the
+// question or the answer may be. After a heartbeat's time it begins a further one, and whichever
+// answer comes first counts. Here was a fault: the new round took the place of the one before,
+// whose answer, over a link slower than heartbeats, came later and was for nobody, and so with
+// every round after it.
 func (r *Replica) retryReads() {
-	if round := r.reads.round; round != nil && r.ticks-round.started >= r.options.HeartbeatTicks {
-		r.restartRound()
+	q := &r.reads
+	heartbeat := Time(r.options.HeartbeatTicks) * Time(r.options.Tick)
+	if len(q.rounds) > 0 && !r.leading() && r.now-q.beganAt >= heartbeat {
+		q.again = true
 	}
-	for _, id := range sortedKeys(r.reads.asks) {
-		if a := r.reads.asks[id]; r.ticks-a.sent >= r.options.ElectionTicks {
+	for _, id := range sortedKeys(q.asks) {
+		a := q.asks[id]
+		if a.term == r.leadTerm && a.term != 0 {
+			continue // it waits for a round of this leader
+		}
+		if r.ticks-a.sent >= r.options.ElectionTicks {
 			r.dispatch(id, a)
 		}
 	}
 }
 
-func (r *Replica) restartRound() {
-	r.reads.waiting = append(r.reads.round.readers, r.reads.waiting...)
-	r.reads.round = nil
-}
-
 // leaderChanged turns to the new leader at once.
 func (r *Replica) leaderChanged() {
-	if r.reads.round != nil {
-		r.restartRound()
-	}
+	r.reads.again = len(r.reads.rounds) > 0
 	for _, id := range sortedKeys(r.reads.asks) {
 		r.dispatch(id, r.reads.asks[id])
 	}
@@ -206,10 +263,9 @@ func (q *reads) forget(id RequestID) {
 	delete(q.asks, id)
 	same := func(other waiter) bool { return other.id == id && other.remote == 0 }
 	q.waiting = slices.DeleteFunc(q.waiting, same)
-	if q.round != nil {
-		q.round.readers = slices.DeleteFunc(q.round.readers, same)
-	}
-	for _, round := range q.confirmed {
-		round.readers = slices.DeleteFunc(round.readers, same)
+	for _, rounds := range [][]round{q.rounds, q.confirmed} {
+		for i := range rounds {
+			rounds[i].readers = slices.DeleteFunc(rounds[i].readers, same)
+		}
 	}
 }

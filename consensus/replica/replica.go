@@ -203,6 +203,10 @@ func (r *Replica) receiveRaft(m Message) {
 					"remove this member from the cluster and add it again"})
 			return
 		}
+	case raftpb.MsgReadIndex:
+		if r.leading() && !r.mayRead() && len(r.log.conf.GetVoters()) == 1 {
+			return // the member asks again
+		}
 	}
 	r.step(message)
 	r.look()
@@ -281,6 +285,10 @@ func (r *Replica) Take() Effects {
 	r.startBulk()
 	out := r.out
 	out.More = r.node.HasReady()
+	out.Wake = r.ticked + Time(r.options.Tick)
+	if wake := r.readsWake(); wake != 0 {
+		out.Wake = min(out.Wake, wake)
+	}
 	r.out = Effects{}
 	return out
 }

@@ -94,6 +94,7 @@ type Effects struct {
 	Answers []Answer  // for the clients of this member
 	Events  []Event   // what happened: the one source of logs, metrics and traces
 	More    bool      // there is more to take at once; inputs may come in between
+	Wake    Time      // when Tick is to be called, if nothing happens earlier
 }
 
 // Answer ends one Submit, Read, Ask or Change.

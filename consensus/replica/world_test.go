@@ -2,6 +2,7 @@ package replica
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -97,6 +98,8 @@ func (l *ledger) commands(t *testing.T) []string {
 // world is a cluster in one loop: messages and disk operations take a random time, are lost when
 // the test says so, and members crash with what their disks then hold. It is the simulator's little
 // sister, just enough to test this package from below.
+//
+// Many fields: each way in which a test makes the world rough is one.
 type world struct {
 	t       *testing.T
 	random  *mathrand.Rand
@@ -117,6 +120,11 @@ type world struct {
 	slow   time.Duration // of a disk operation at most
 
 	refuses func(vfs.Op) bool // to open a file
+
+	tick  time.Duration // of the members; 0: the default
+	link  time.Duration // what a message takes; 0: anything up to 5 ms
+	sync  time.Duration // what a Write takes; 0: anything up to slow
+	drops func(m Message) bool
 }
 
 type actor struct {
@@ -134,6 +142,9 @@ type actor struct {
 	refused     string
 	removed     bool
 	events      []Event
+	timer       Time
+	turns       time.Duration // its loop is late: it looks around only so often; 0: at once
+	turning     bool
 }
 
 type happening struct {
@@ -143,13 +154,23 @@ type happening struct {
 }
 
 func newWorld(t *testing.T, seed uint64, size int) *world {
+	w := emptyWorld(t, seed)
+	w.populate(size)
+	return w
+}
+
+func emptyWorld(t *testing.T, seed uint64) *world {
 	w := &world{t: t, random: mathrand.New(mathrand.NewPCG(seed, 1)), seed: seed,
 		cut: func(MemberID, MemberID) bool { return false }, acked: map[string]uint64{},
 		sent: map[string]bool{}, sums: map[Index]uint64{}, leader: map[Term]MemberID{},
-		slow: 5 * time.Millisecond}
+		slow: 5 * time.Millisecond, drops: func(Message) bool { return false }}
 	original := rand.Reader
 	rand.Reader = w
 	t.Cleanup(func() { rand.Reader = original })
+	return w
+}
+
+func (w *world) populate(size int) {
 	var members []Member
 	for i := range size {
 		id := MemberID(i + 1)
@@ -158,7 +179,6 @@ func newWorld(t *testing.T, seed uint64, size int) *world {
 	for i := range size {
 		w.add(MemberID(i+1), members)
 	}
-	return w
 }
 
 // Read serves raft's one hidden input, the choice of election time-outs.
@@ -182,18 +202,18 @@ func (w *world) add(id MemberID, members []Member) *actor {
 
 func (w *world) start(a *actor) {
 	a.life++
+	a.timer = 0
 	a.machine = &ledger{}
 	options := Options{ID: a.id, Cluster: 7, Incarnation: a.incarnation, Boot: w.random.Uint64(),
 		Self: Member{Name: fmt.Sprint("m", a.id)}, Members: a.members, Machine: a.machine,
-		NoPreVote: a.unasked,
-		FS:        w.handles(a.fs), EntryBytesMax: 300, LogBytesMax: 1 << 10, CheckpointBytes: 4 << 10,
+		NoPreVote: a.unasked, Tick: w.tick,
+		FS: w.handles(a.fs), EntryBytesMax: 300, LogBytesMax: 1 << 10, CheckpointBytes: 4 << 10,
 		ChunkBytes: 700, WALOptions: wal.Options{SegmentSize: 8 << 10}}
 	var err error
 	if a.replica, a.disk, err = Open(options); err != nil {
 		w.t.Fatalf("seed %d: member %d does not recover: %v", w.seed, a.id, err)
 	}
 	a.replica.Tick(w.now)
-	w.tick(a, a.life)
 	w.take(a)
 }
 
@@ -210,13 +230,30 @@ func (w *world) handles(tree vfs.FS) vfs.FS {
 	})
 }
 
-func (w *world) tick(a *actor, life int) {
-	w.after(10*time.Millisecond, func() {
-		if a.life == life {
+// wake tells the member the time when it wants to be told.
+func (w *world) wake(a *actor, at Time) {
+	if at == a.timer {
+		return
+	}
+	a.timer = at
+	life := a.life
+	w.input(a, time.Duration(at-w.now), func() {
+		if a.life == life && a.timer == at {
+			a.timer = 0
 			a.replica.Tick(w.now)
 			w.take(a)
-			w.tick(a, life)
 		}
+	})
+}
+
+// input plans something that a member is told, as soon as it looks.
+func (w *world) input(a *actor, d time.Duration, do func()) {
+	w.after(d, func() {
+		if a.turns == 0 {
+			do()
+			return
+		}
+		w.after(a.turns-time.Duration(w.now)%a.turns, do)
 	})
 }
 
@@ -253,16 +290,30 @@ func (w *world) delay(most time.Duration) time.Duration {
 }
 
 func (w *world) take(a *actor) {
+	if a.turns == 0 {
+		w.takeNow(a)
+	} else if !a.turning { // what it is told at this moment is one turn
+		a.turning = true
+		w.after(0, func() {
+			a.turning = false
+			w.takeNow(a)
+		})
+	}
+}
+
+func (w *world) takeNow(a *actor) {
 	for more := true; more && a.replica != nil; {
 		effects := a.replica.Take()
 		more = effects.More
+		w.wake(a, effects.Wake)
 		w.check(a)
 		for _, m := range effects.Send {
 			w.send(a, m)
 		}
 		life := a.life
 		if effects.Write != nil {
-			w.after(w.delay(w.slow), func() { w.write(a, life, effects.Write) })
+			w.input(a, cmp.Or(w.sync, w.delay(w.slow)),
+				func() { w.write(a, life, effects.Write) })
 		}
 		if effects.Bulk != nil {
 			w.after(w.delay(3*w.slow), func() { w.bulk(a, life, effects.Bulk) })
@@ -348,7 +399,7 @@ func (w *world) send(a *actor, m Message) {
 	if m.Raft != nil && proto.Size(m.Raft) == 0 {
 		w.t.Fatalf("seed %d: an empty message", w.seed)
 	}
-	if w.random.IntN(100) < w.loss || w.cut(m.From, m.To) {
+	if w.random.IntN(100) < w.loss || w.cut(m.From, m.To) || w.drops(m) {
 		return
 	}
 	w.deliver(m, encoded)
@@ -358,18 +409,21 @@ func (w *world) send(a *actor, m Message) {
 }
 
 func (w *world) deliver(m Message, encoded []byte) {
-	w.after(w.delay(5*time.Millisecond), func() {
+	i := slices.IndexFunc(w.members, func(a *actor) bool { return a.id == m.To })
+	if i < 0 {
+		return
+	}
+	to := w.members[i]
+	w.input(to, cmp.Or(w.link, w.delay(5*time.Millisecond)), func() {
 		received, err := DecodeMessage(encoded)
 		if err != nil {
 			w.t.Fatal(err)
 		}
 		received.From, received.To, received.Incarnation = m.From, m.To, m.Incarnation
-		for _, to := range w.members {
-			if to.id == m.To && to.replica != nil && to.refused == "" && !to.removed {
-				to.replica.Tick(w.now)
-				to.replica.Receive(received)
-				w.take(to)
-			}
+		if to.replica != nil && to.refused == "" && !to.removed && slices.Contains(w.members, to) {
+			to.replica.Tick(w.now)
+			to.replica.Receive(received)
+			w.take(to)
 		}
 	})
 }
