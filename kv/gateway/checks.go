@@ -14,16 +14,27 @@ import (
 
 // A check is one thing that must be well for a member to be alive or ready.
 type check struct {
-	name string
-	run  func(g *Gateway, ctx context.Context) error
+	name  string
+	run   func(g *Gateway, ctx context.Context) error
+	extra bool // etcd has no such check: it is in the report only when it fails
 }
 
 var (
-	dataCorruption   = check{"data_corruption", (*Gateway).checkCorruption}
-	serializableRead = check{"serializable_read", (*Gateway).readHere}
-	linearizableRead = check{"linearizable_read", (*Gateway).readAgreed}
-	nonLearner       = check{"non_learner", (*Gateway).checkLearner}
+	dataCorruption   = check{name: "data_corruption", run: (*Gateway).checkCorruption}
+	serializableRead = check{name: "serializable_read", run: (*Gateway).readHere}
+	linearizableRead = check{name: "linearizable_read", run: (*Gateway).readAgreed}
+	nonLearner       = check{name: "non_learner", run: (*Gateway).checkLearner}
+	deviceSpace      = check{name: "device_space", run: (*Gateway).checkSpace, extra: true}
 )
+
+var errDeviceFull = errors.New("no space left on the device; writes are refused")
+
+func (g *Gateway) checkSpace(context.Context) error {
+	if g.options.Node.Status().DeviceFull {
+		return errDeviceFull
+	}
+	return nil
+}
 
 var errLearner = errors.New("not supported for learner")
 
@@ -71,9 +82,15 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, checks []check)
 			well = false
 			continue
 		}
+		if c.extra && len(checks) > 1 {
+			continue
+		}
 		fmt.Fprintf(&report, "[+]%s ok\n", c.name)
 	}
 	if !well {
+		for _, trouble := range g.options.Node.Troubles() {
+			fmt.Fprintf(&report, "%s\n", trouble)
+		}
 		g.options.Log.Error("a health check failed", slog.String("path", r.URL.Path),
 			slog.String("output", report.String()))
 		http.Error(w, report.String(), http.StatusServiceUnavailable)

@@ -17,6 +17,8 @@ import (
 type Node interface {
 	// Status describes the member.
 	Status() rpc.Status
+	// Troubles says in words why the member cannot do all of its work.
+	Troubles() []string
 	// View gives a view of what is applied here.
 	View(ctx context.Context) (any, error)
 	// Barrier gives a view that all members agree on.
@@ -85,7 +87,8 @@ func (g *Gateway) observe(mux *http.ServeMux) {
 	}
 	mux.HandleFunc("/health", onlyGet(g.health))
 	g.probe(mux, "/livez", serializableRead)
-	g.probe(mux, "/readyz", dataCorruption, serializableRead, linearizableRead, nonLearner)
+	g.probe(mux, "/readyz", dataCorruption, serializableRead, linearizableRead, nonLearner,
+		deviceSpace)
 }
 
 // ServeHTTP serves everything.

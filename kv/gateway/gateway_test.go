@@ -23,7 +23,10 @@ type member struct {
 	view    error
 	barrier error
 	users   auth.Book
+	trouble []string
 }
+
+func (m *member) Troubles() []string { return m.trouble }
 
 func (m *member) Status() rpc.Status                   { return m.status }
 func (m *member) View(context.Context) (any, error)    { return nil, m.view }
@@ -78,6 +81,8 @@ func TestHealthSaysWhatIsWrong(t *testing.T) {
 	gone := well()
 	gone.view, gone.barrier = rpctypes.ErrGRPCStopped, rpctypes.ErrGRPCStopped
 	full := well().alarm(pb.AlarmType_NOSPACE)
+	cramped := well()
+	cramped.status.DeviceFull = true
 	both := well().alarm(pb.AlarmType_CORRUPT, pb.AlarmType_NOSPACE)
 	for _, c := range []struct {
 		member  *member
@@ -94,6 +99,9 @@ func TestHealthSaysWhatIsWrong(t *testing.T) {
 		{full, "GET /health", "ALARM NOSPACE"},
 		{full, "GET /health?exclude=NOSPACE", ""},
 		{full, "GET /health?exclude=CORRUPT", "ALARM NOSPACE"},
+		{cramped, "GET /health", "NO SPACE LEFT ON DEVICE"},
+		{cramped, "GET /health?exclude=NOSPACE", ""},
+		{cramped, "GET /health?serializable=true", ""}, // it is alive, and reads go on
 		{both, "GET /health?exclude=CORRUPT", "ALARM NOSPACE"},
 		{both, "GET /health?exclude=CORRUPT&exclude=NOSPACE", ""},
 		{both, "GET /health?exclude=NOSPACE", "ALARM CORRUPT"},
@@ -113,6 +121,11 @@ func TestHealthSaysWhatIsWrong(t *testing.T) {
 func TestProbesNameTheChecksThatFail(t *testing.T) {
 	isolated := well()
 	isolated.barrier = rpctypes.ErrGRPCTimeout
+	alone := well()
+	alone.barrier = rpctypes.ErrGRPCTimeout
+	alone.trouble = []string{"no leader since noon", "not reachable: m2 at http://m2:2380"}
+	cramped := well()
+	cramped.status.DeviceFull, cramped.trouble = true, []string{"no space on /var"}
 	learner := well()
 	learner.status.Learner = true
 	corrupt := well().alarm(pb.AlarmType_CORRUPT)
@@ -141,6 +154,16 @@ func TestProbesNameTheChecksThatFail(t *testing.T) {
 			ok("non_learner") + "\n"},
 		{isolated, "GET /readyz?exclude=linearizable_read", 200, "ok\n"},
 		{isolated, "GET /readyz/linearizable_read", 503, timedOut + "\n"},
+		{alone, "GET /readyz?verbose", 503, ok("data_corruption", "serializable_read") + timedOut +
+			ok("non_learner") + "no leader since noon\nnot reachable: m2 at http://m2:2380\n\n"},
+		{alone, "GET /livez?verbose", 200, ok("serializable_read") + "ok\n"},
+		{cramped, "GET /livez", 200, "ok\n"},
+		{cramped, "GET /readyz", 503,
+			ok("data_corruption", "serializable_read", "linearizable_read", "non_learner") +
+				"[-]device_space failed: no space left on the device; writes are refused\n" +
+				"no space on /var\n\n"},
+		{cramped, "GET /readyz?exclude=device_space", 200, "ok\n"},
+		{well(), "GET /readyz/device_space?verbose", 200, ok("device_space") + "ok\n"},
 		{learner, "GET /readyz/non_learner", 503,
 			"[-]non_learner failed: not supported for learner\n\n"},
 		{corrupt, "GET /readyz/data_corruption", 503,

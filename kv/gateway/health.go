@@ -18,8 +18,9 @@ type verdict struct {
 	Reason string `json:"reason"`
 }
 
-// health answers 200 when the member can serve: no alarm that is not excluded, a leader, a read
-// that all agree on. With ?serializable=true, a read of what is here.
+// health answers 200 when the member can serve: no alarm that is not excluded, a leader, room on
+// its device (unless NOSPACE is excluded), a read that all agree on. With ?serializable=true, a
+// read of what is here.
 func (g *Gateway) health(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	local := query.Get("serializable") == "true"
@@ -50,6 +51,9 @@ func (g *Gateway) illness(ctx context.Context, excluded []string, local bool) st
 	}
 	if !local && now.Leader == 0 {
 		return "RAFT NO LEADER"
+	}
+	if !local && now.DeviceFull && !contains(excluded, pb.AlarmType_NOSPACE.String()) {
+		return "NO SPACE LEFT ON DEVICE"
 	}
 	read := g.readAgreed
 	if local {

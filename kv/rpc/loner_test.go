@@ -38,7 +38,10 @@ type loner struct {
 	asked    atomic.Int64 // how many questions
 	stopped  atomic.Bool
 	snapshot *blob
+	troubles []string
 }
+
+func (n *loner) Troubles() []string { return n.troubles }
 
 func newLoner(t testing.TB) *loner {
 	t.Helper()

@@ -122,5 +122,6 @@ func (s *maintenanceService) Status(
 		}
 		answer.Errors = append(answer.Errors, text)
 	}
+	answer.Errors = append(answer.Errors, s.node.Troubles()...)
 	return answer, nil
 }

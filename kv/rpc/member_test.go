@@ -49,7 +49,9 @@ func TestStatus(t *testing.T) {
 		s.Alarms = []kv.Alarm{{Member: 9, Kind: pb.AlarmType_NOSPACE}, {Kind: pb.AlarmType_CORRUPT}}
 	})
 	want.Leader, want.IsLearner = 0, true
-	want.Errors = []string{"etcdserver: no leader", "memberID:9 alarm:NOSPACE", "alarm:CORRUPT"}
+	s.troubles = []string{"no leader since noon", "not reachable: m2"}
+	want.Errors = []string{"etcdserver: no leader", "memberID:9 alarm:NOSPACE", "alarm:CORRUPT",
+		"no leader since noon", "not reachable: m2"}
 	got, err = maintenance.Status(ctx, &pb.StatusRequest{})
 	if err != nil || !proto.Equal(got, want) {
 		t.Errorf("got %v, %v, want %v", got, err, want)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"detcd/kv"
 	"detcd/kv/auth"
@@ -44,10 +46,19 @@ type Node interface {
 	Changed() <-chan struct{}
 	// Status describes the member. It is called for every request: it must be cheap.
 	Status() Status
+	// Troubles says in words, for people, why the member cannot do all of its work: that there is no
+	// leader and who cannot be reached, that its device is full. None: it can, as far as it knows.
+	Troubles() []string
 	// Members lists the cluster in ascending order of ID, as this member knows it, or, when
 	// linearizable, after a barrier.
 	Members(ctx context.Context, linearizable bool) ([]*pb.Member, error)
 }
+
+// ErrDeviceFull says that the device of a member's log has no space left. It is another matter than
+// the quota (rpctypes.ErrGRPCNoSpace): no compaction helps, and the member takes writes again by
+// itself.
+var ErrDeviceFull = status.Error(codes.ResourceExhausted,
+	"etcdserver: no space left on the device of the member's log")
 
 // Snapshot is a file that can be read once and must be closed.
 type Snapshot interface {
@@ -94,6 +105,7 @@ type Status struct {
 	Used        int64 // bytes that count for the quota
 	Downgrade   kv.Downgrade
 	Alarms      []kv.Alarm // ascending
+	DeviceFull  bool       // no space is left for the log: writes are refused
 
 	LeaderSince    time.Time // when the present leader became known
 	ConnectedSince time.Time // since when its leader (of a leader: a quorum) is heard; zero: it is not

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -19,6 +20,8 @@ type adapter struct {
 	*node.Node
 	machine *machine
 	config  *Config
+	device  *device
+	begun   time.Time
 }
 
 var _ rpc.Node = (*adapter)(nil)
@@ -33,7 +36,7 @@ func outward(err error) error {
 	case errors.Is(err, node.ErrTooMany), errors.Is(err, replica.ErrTooMany):
 		return rpctypes.ErrGRPCRequestTooManyRequests
 	case errors.Is(err, replica.ErrNoSpace):
-		return rpctypes.ErrGRPCNoSpace
+		return rpc.ErrDeviceFull
 	case errors.Is(err, replica.ErrDropped):
 		return rpctypes.ErrGRPCLeaderChanged
 	case errors.Is(err, replica.ErrNotLeader):
@@ -107,6 +110,7 @@ func (a *adapter) Status() rpc.Status {
 		DBSizeInUse: emptySize + stats.Live,
 		DBSizeQuota: a.config.QuotaBytes,
 		Used:        stats.used,
+		DeviceFull:  !a.device.fullSince().IsZero(),
 		Alarms:      a.machine.Alarms(),
 		Downgrade:   a.machine.Downgrade(),
 		LeaderSince: now.LeaderSince, ConnectedSince: now.ConnectedSince,

@@ -2,6 +2,7 @@ package server
 
 import (
 	"log/slog"
+	"time"
 
 	"detcd/consensus/replica"
 )
@@ -23,8 +24,6 @@ func (s *Server) happened(e replica.Event) {
 			return
 		}
 		log.Info("raft: elected leader", slog.String("leader", hex(uint64(e.Member))), term)
-	case replica.EventMembers:
-		log.Info("the membership changed", index)
 	case replica.EventCheckpoint:
 		log.Debug("saved a checkpoint", index)
 	case replica.EventTorn:
@@ -52,11 +51,28 @@ func (s *Server) happened(e replica.Event) {
 	}
 }
 
+// A flank is when the log was told that the device has become full. Only one goroutine uses it.
+type flank struct {
+	told  time.Time
+	quiet bool // the last time it was not told: the time before was too near
+}
+
+// space notes that the device is full, or is no more.
 func (s *Server) space(e replica.Event) {
+	log, dir := s.config.Log, slog.String("data-dir", s.config.DataDir)
 	if e.Index == 0 {
-		s.config.Log.Info("there is room for the log again; writes are taken")
+		s.device.full.Store(nil)
+		if !s.flank.quiet {
+			log.Info("there is room for the log again; writes are taken", dir)
+		}
 		return
 	}
-	s.config.Log.Error("no room for the log; writes are refused until there is",
-		slog.String("data-dir", s.config.DataDir))
+	now := time.Now()
+	s.device.full.Store(&now)
+	if s.flank.quiet = now.Sub(s.flank.told) < flankMin; s.flank.quiet {
+		return
+	}
+	s.flank.told = now
+	log.Error("no space left on the device: no room for the log; "+
+		"writes are refused until there is", dir)
 }

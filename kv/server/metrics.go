@@ -106,6 +106,8 @@ func (f *front) aboutStorage() []gateway.Metric {
 			Name: "etcd_disk_backend_commit_duration_seconds", Histogram: histogram(&stats.Bulks),
 			Help: "How long a step of background work (archive, checkpoint, snapshot) took.",
 		},
+		gauge("detcd_disk_device_full", one(now.DeviceFull),
+			"1 if no space is left on the device of the data: writes are refused."),
 		gauge("etcd_disk_wal_write_bytes_total", stats.WrittenBytes, "Bytes written to the log."),
 		gauge("etcd_mvcc_db_total_size_in_bytes", now.DBSize, "Size of the data on disk, in bytes."),
 		gauge("etcd_mvcc_db_total_size_in_use_in_bytes", now.DBSizeInUse,
@@ -225,7 +227,7 @@ func took(m *rpc.MethodTraffic) *gateway.Histogram {
 func (f *front) aboutPeers() []gateway.Metric {
 	local := hex(f.served.Status().MemberID)
 	var all []gateway.Metric
-	dropped := uint64(0)
+	dropped := f.served.Node.Stats().LateHeartbeats
 	for _, peer := range f.served.Node.Peers().Peers {
 		id := hex(peer.ID)
 		dropped += peer.Dropped
@@ -247,5 +249,5 @@ func (f *front) aboutPeers() []gateway.Metric {
 			}, "To", id))
 	}
 	return append(all, counter("etcd_server_heartbeat_send_failures_total", dropped,
-		"Messages to members that were lost here; heartbeats are among them."))
+		"Heartbeats that were late, and messages to members that were lost here."))
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"detcd/consensus/node"
+	"detcd/consensus/replica"
 	"detcd/consensus/transport"
 	"detcd/kv"
 	"detcd/kv/rpc"
@@ -26,6 +27,8 @@ type Server struct {
 	node   atomic.Pointer[node.Node] // nil until it has started
 	peers  []net.Listener
 	front  *front // what clients reach
+	device device
+	flank  flank
 
 	ready    chan struct{}
 	stopping chan struct{}
@@ -74,6 +77,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.front, err = c.openFront(); err != nil {
 		return err
 	}
+	begun := time.Now()
 	b, err := c.begin(ctx, s.store.dir)
 	if err != nil {
 		return err
@@ -88,6 +92,9 @@ func (s *Server) open(ctx context.Context) (err error) {
 		Listeners: s.peers, TLS: c.PeerTLS, Peers: b.peers,
 		Patience: rpc.Patience(c.ElectionTimeout),
 		Answer:   s.answer, Other: s.front.visits.give, Event: s.happened, Log: c.Log,
+		Membership: func(before, after replica.Membership) {
+			c.toldOfMembers(uint64(b.id), b.cluster, before, after)
+		},
 		Bounds: transport.Bounds{
 			MessageBytes: max(messageBytesMin, 4*c.MaxRequestBytes),
 			Timeout:      2 * c.ElectionTimeout,
@@ -102,8 +109,9 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return fmt.Errorf("data directory %s: %w", c.DataDir, err)
 	}
 	s.node.Store(n)
+	c.toldOfBeginning(b, n.Members())
 	s.auth.Live(uint64(n.Status().Last))
-	served := &adapter{n, m, c}
+	served := &adapter{n, m, c, &s.device, begun}
 	err = s.front.register(c, served, s.auth)
 	if err == nil && b.used && c.Upkeep.CheckAtStart {
 		err = served.checkInitially(ctx)
@@ -119,6 +127,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 func (s *Server) keepUp(serving *sync.WaitGroup) {
 	served, upkeep := s.front.served, &s.config.Upkeep
 	serving.Go(s.rest)
+	serving.Go(s.report)
 	serving.Go(func() { s.compactor(served) })
 	serving.Go(func() { s.comparer(upkeep.CheckEvery, served.checkPresent) })
 	checked := int64(0)
