@@ -13,6 +13,10 @@ import (
 	"detcd/kv/watch"
 )
 
+// gatheredBytesMax bounds what all streams together gather for watches that catch up, so that each
+// gets it in one response. Beyond it the responses become smaller.
+const gatheredBytesMax = 256 << 20
+
 // A watchService is etcd's Watch service.
 type watchService struct {
 	*carrier
@@ -32,6 +36,7 @@ func newWatchService(c *carrier, options Options) *watchService {
 		options: watch.Options{
 			ProgressInterval: options.ProgressInterval,
 			FragmentBytes:    options.messageBytesMax(),
+			Budget:           watch.NewBudget(gatheredBytesMax),
 		},
 	}
 }
@@ -79,6 +84,7 @@ func (w *watching) run(ctx context.Context) error {
 	}
 	defer func() {
 		w.board.leave(w.stream)
+		w.stream.Close()
 		w.meter.watches.Add(-w.watches)
 	}()
 	for {

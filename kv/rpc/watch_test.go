@@ -143,6 +143,40 @@ func TestClientGetsFragments(t *testing.T) {
 	}
 }
 
+// Who catches up gets ten mebibytes in one response, or in fragments that are no larger than one
+// that the client can take; without fragments such a client learns that it cannot.
+func TestClientCatchesUpInOneResponse(t *testing.T) {
+	s := serve(t, Options{})
+	ctx := soon(t)
+	for i := range 10 {
+		_, err := s.client(t).Put(ctx, fmt.Sprint("k", i), strings.Repeat("v", 1<<20))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		limit    int
+		fragment bool
+		events   int
+	}{{0, false, 10}, {0, true, 10}, {3 << 19, true, 10}, {3 << 19, false, 0}} {
+		client, err := clientv3.New(clientv3.Config{
+			Endpoints: []string{s.addr}, DialTimeout: 5 * time.Second, MaxCallRecvMsgSize: c.limit,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		options := []clientv3.OpOption{clientv3.WithPrefix(), clientv3.WithRev(1)}
+		if c.fragment {
+			options = append(options, clientv3.WithFragment())
+		}
+		r := <-client.Watch(ctx, "k", options...)
+		if len(r.Events) != c.events || (r.Err() == nil) != (c.events > 0) {
+			t.Errorf("%+v: %d events, %v", c, len(r.Events), r.Err())
+		}
+		_ = client.Close()
+	}
+}
+
 // A client that has sent its last request goes on to get events; one that leaves ends the stream
 // and all that served it.
 func TestHalfClosedStreamGoesOnUntilTheClientLeaves(t *testing.T) {

@@ -20,20 +20,24 @@ func (s *Stream) deliver(view *mvcc.View, e *mvccpb.Event, who place) (size int,
 		if w.place != who || !w.wants(e) {
 			continue
 		}
+		due := e
+		if w.previous {
+			if full == nil {
+				if full, err = withPrevious(view, e); err != nil {
+					return 0, err
+				}
+				size = eventBytes(full)
+			}
+			due = full
+		}
+		if who != listening {
+			s.gather(w, due)
+			continue
+		}
 		if len(w.events) == 0 {
 			s.touched = append(s.touched, w)
 		}
-		if !w.previous {
-			w.events = append(w.events, e)
-			continue
-		}
-		if full == nil {
-			if full, err = withPrevious(view, e); err != nil {
-				return 0, err
-			}
-			size = eventBytes(full)
-		}
-		w.events = append(w.events, full)
+		w.events = append(w.events, due)
 	}
 	return size, nil
 }
@@ -56,7 +60,8 @@ func withPrevious(view *mvcc.View, e *mvccpb.Event) (*mvccpb.Event, error) {
 // far they go: w gets nothing more of it or of those below.
 func (s *Stream) emit(w *watcher, revision int64) {
 	events := w.events
-	w.events = nil
+	s.gathered -= w.bytes
+	w.events, w.revisions, w.bytes = nil, 0, 0
 	w.quiet = w.quiet && len(events) == 0
 	for len(events) > 0 {
 		n := len(events)

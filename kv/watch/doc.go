@@ -30,7 +30,9 @@
 //
 // A [Stream] is all watches of one client stream. Its owner brings it requests, calls Step with a
 // view when the store has moved on, and sends what Take gives before the next Step. A step is
-// bounded in bytes and in revisions and says when there is more.
+// bounded in bytes and in revisions and says when there is more. What the steps of one that catches
+// up have read is gathered for it and given to it at once, for that is what etcd's clients know:
+// up to a thousand revisions, and within bounds in bytes.
 //
 // A [Board] is for servers with many streams. It looks at history for all of them and names those
 // whom a change concerns; the others need not wake, nor read what it has looked at.
@@ -66,12 +68,13 @@
 //
 //   - What happened since the last step is one response a watch, not one for each revision; etcd
 //     joins them too, but only for those that were slow.
-//   - While history is read in pieces, a header has the revision that the piece goes to. etcd has
-//     the current one there, although older events follow.
+//   - While there is more to catch up on, a header has the revision that the response goes to. etcd
+//     has the current one there, although older events follow.
 //   - A question for progress that finds a watch behind is answered when it has caught up; etcd
 //     forgets it (etcd-io/etcd issue 15220). A watch that compaction cancelled does not keep the
 //     others from an answer.
-//   - A piece of history is bounded in bytes, not only in revisions.
+//   - A response is bounded in bytes, too: from 32 MiB on, or if all streams have gathered 256 MiB,
+//     the rest is in another one.
 //
 // # What it does not do
 //

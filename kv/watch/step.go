@@ -20,6 +20,7 @@ const passRevisionsMax = 4096
 // be called again with this view or a later one. An error is one of reading the view, and the end
 // of the stream.
 func (s *Stream) Step(view *mvcc.View, now int64) (more bool, err error) {
+	s.release()
 	s.dropCompacted(view)
 	if s.listeners > 0 {
 		s.live, err = s.pass(view, s.live, listening)
@@ -53,6 +54,7 @@ func (s *Stream) dropCompacted(view *mvcc.View) {
 		if w.place == over || next >= oldest {
 			continue
 		}
+		s.emit(w, w.next-1)
 		s.end(w)
 		s.out = append(s.out, &pb.WatchResponse{
 			Header:          &pb.ResponseHeader{},
@@ -69,6 +71,9 @@ func (s *Stream) dropCompacted(view *mvcc.View) {
 //
 // Those of one key read the history of that key. The others share one pass that starts where the
 // last of them is; each is served from its own place on, so any number of them costs one reading.
+//
+// What is read is gathered. A watch is given it when it has caught up, when a response is full, or
+// when the stream has gathered too much.
 func (s *Stream) catchUp(view *mvcc.View) error {
 	first := int64(math.MaxInt64) // nobody's place
 	size := 0
@@ -88,12 +93,16 @@ func (s *Stream) catchUp(view *mvcc.View) error {
 	if err != nil {
 		return err
 	}
-	still := s.behind[:0]
+	still, full := s.behind[:0], s.full()
 	for _, w := range s.behind {
 		if w.place == along {
 			w.next = max(w.next, next)
 		}
-		if w.next < s.live {
+		late := w.next < s.live
+		if !late || full {
+			s.emit(w, w.next-1)
+		}
+		if late {
 			still = append(still, w)
 			continue
 		}
@@ -105,8 +114,8 @@ func (s *Stream) catchUp(view *mvcc.View) error {
 	return nil
 }
 
-// readKey serves a watcher of one key from the history of that key, until it ends or has given
-// sizeMax bytes. It gives how many these were.
+// readKey gathers for a watcher of one key from the history of that key, until it ends or sizeMax
+// bytes were read. It gives how many these were.
 func (s *Stream) readKey(view *mvcc.View, w *watcher, sizeMax int) (size int, err error) {
 	next := view.Revision() + 1
 	var failed error
@@ -120,7 +129,7 @@ func (s *Stream) readKey(view *mvcc.View, w *watcher, sizeMax int) (size int, er
 					}
 				}
 				if wanted {
-					w.events = append(w.events, e)
+					s.gather(w, e)
 				}
 				size += eventBytes(e)
 			}
@@ -131,12 +140,11 @@ func (s *Stream) readKey(view *mvcc.View, w *watcher, sizeMax int) (size int, er
 			return false
 		})
 	w.next = next
-	s.emit(w, next-1)
 	return size, cmp.Or(err, failed)
 }
 
-// pass reads a piece of history from a revision on for the watchers of one place, and puts their
-// responses into out. It gives the revision at which the next piece begins.
+// pass reads a piece of history from a revision on for the watchers of one place. To those that
+// listen it gives their responses. It returns the revision at which the next piece begins.
 func (s *Stream) pass(view *mvcc.View, from int64, who place) (next int64, err error) {
 	if from > view.Revision() {
 		return from, nil

@@ -30,10 +30,16 @@ type Options struct {
 	// StepBytes is how many bytes of history one pass of a step reads; it ends with the
 	// transaction that reaches them. Zero means 1 MiB.
 	StepBytes int
+	// BatchBytes is from how many bytes on a watch that catches up is given what was gathered for
+	// it although there is more. A step may exceed it by StepBytes. Zero means 32 MiB.
+	BatchBytes int
+	// Budget bounds what all streams gather together. Nil: BatchBytes alone bounds each.
+	Budget *Budget
 }
 
 // Stream holds the watches of one client stream and their places in history. It is for one
-// goroutine. It keeps no view, and no events but those that a Step left for Take.
+// goroutine, which must Close it. It keeps no view, and no events but those that a Step left for
+// Take and those that are gathered for watches that catch up.
 type Stream struct {
 	options  Options
 	watchers []*watcher // all, ascending by ID
@@ -43,6 +49,8 @@ type Stream struct {
 	live      int64 // who listens was served every revision below it
 	listeners int
 	behind    []*watcher // along and alone
+	gathered  int        // bytes of events that those behind wait for
+	reserved  int        // bytes of the budget
 
 	tick      int64 // when the progress clock ticks next; 0: it was not started
 	reporters int   // how many watchers want to hear it
@@ -57,6 +65,7 @@ type Stream struct {
 func NewStream(options Options) *Stream {
 	options.FragmentBytes = cmp.Or(options.FragmentBytes, 2<<20)
 	options.StepBytes = cmp.Or(options.StepBytes, 1<<20)
+	options.BatchBytes = cmp.Or(options.BatchBytes, 32<<20)
 	return &Stream{options: options}
 }
 
@@ -197,6 +206,7 @@ func (s *Stream) cancel(id int64, view *mvcc.View) {
 // end takes w out of all but watchers: nothing is delivered to it any more.
 func (s *Stream) end(w *watcher) {
 	s.index.remove(w)
+	w.events, s.gathered = nil, s.gathered-w.bytes
 	if s.seat != nil {
 		s.seat.left = append(s.seat.left, w)
 	}

@@ -144,7 +144,7 @@ func TestCompactionOvertakes(t *testing.T) {
 
 // A watch that reads a long history does not keep the others waiting.
 func TestNewsDoNotWaitForHistory(t *testing.T) {
-	c := newClient(t, Options{StepBytes: 100})
+	c := newClient(t, Options{StepBytes: 100, BatchBytes: 1})
 	for range 50 {
 		c.do(write{"a", strings.Repeat("v", 50)})
 	}
@@ -290,7 +290,7 @@ func TestNoProgressBeforeTheEvents(t *testing.T) {
 
 // A question for progress is answered when all have caught up, behind their events.
 func TestQuestionForProgressWaitsForThoseBehind(t *testing.T) {
-	c := newClient(t, Options{StepBytes: 1})
+	c := newClient(t, Options{StepBytes: 1, BatchBytes: 1})
 	expect(t, c.askProgress())
 	expect(t, c.settle(t)) // nobody is there to be told
 	for range 3 {

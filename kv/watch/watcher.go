@@ -25,6 +25,9 @@ type watcher struct {
 	start  int64 // what the client asked for
 	next   int64 // no event of a revision below it is due any more
 	events []*mvccpb.Event
+
+	// Of events, while it is behind: how many revisions, and about how many bytes.
+	revisions, bytes int
 }
 
 // A place is from where a watcher gets its events.
