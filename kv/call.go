@@ -93,11 +93,11 @@ func (c *Call) begin(limits Limits, random func() uint64) {
 		c.submit(nil, r, limits)
 	case *pb.LeaseGrantRequest:
 		c.submit(nil, grantOf(r, limits, random), limits)
-	case *pb.LeaseKeepAliveRequest, *pb.LeaseTimeToLiveRequest, *pb.HashKVRequest:
+	case *pb.LeaseKeepAliveRequest, *pb.LeaseTimeToLiveRequest, *pb.LeaseLeasesRequest,
+		*pb.HashKVRequest:
 		c.need = NeedView
-	case *pb.LeaseLeasesRequest, *pb.AuthenticateRequest, *pb.AuthStatusRequest,
-		*pb.AuthUserGetRequest, *pb.AuthUserListRequest, *pb.AuthRoleGetRequest,
-		*pb.AuthRoleListRequest:
+	case *pb.AuthenticateRequest, *pb.AuthStatusRequest, *pb.AuthUserGetRequest,
+		*pb.AuthUserListRequest, *pb.AuthRoleGetRequest, *pb.AuthRoleListRequest:
 		c.need = NeedBarrier
 	case *pb.AlarmRequest:
 		c.alarm(r, limits)

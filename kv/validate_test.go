@@ -122,7 +122,7 @@ func TestAccepted(t *testing.T) {
 		&pb.RangeRequest{Key: make([]byte, testLimits.RequestBytesMax)})
 	accept("compaction of nothing", NeedCommand, compact(-1))
 	accept("revocation of no lease", NeedCommand, &pb.LeaseRevokeRequest{})
-	accept("leases", NeedBarrier, &pb.LeaseLeasesRequest{})
+	accept("leases", NeedView, &pb.LeaseLeasesRequest{})
 	accept("keep-alive", NeedView, &pb.LeaseKeepAliveRequest{})
 	accept("hash", NeedView, &pb.HashKVRequest{})
 }
