@@ -56,8 +56,8 @@ func (o *origins) take(e *envelope) bool {
 // drop voids a batch: whoever waits for one of its requests is told.
 func (r *Replica) drop(e *envelope) {
 	for _, id := range e.requests {
-		if r.takeWaiting(e, id) {
-			r.answer(Answer{ID: id, Err: ErrDropped})
+		if local := r.local(e, id); local != nil {
+			r.finish(local, nil, ErrDropped)
 		}
 	}
 }

@@ -13,22 +13,15 @@ import (
 // takes no more, and while a write is under way: what arrives meanwhile shares the next raft entry
 // and the next sync. PendingBytesMax bounds what waits.
 type proposals struct {
-	pending []proposal
-	bytes   int
-	waiting map[RequestID]struct{} // handed to raft, not applied yet
-	due     [][]byte               // of the machine, to be proposed in leadTerm
-	changes []proposal             // of the membership, not yet proposed
-	batches uint64                 // handed to raft in this run
-	origins origins                // replicated: which batches were applied
-	full    bool                   // the log's device is: only what needs no room is taken
+	pending queue    // commands, not yet proposed
+	bytes   int      // of them
+	changes queue    // of the membership, not yet proposed
+	due     [][]byte // of the machine, to be proposed in leadTerm
+	batches uint64   // handed to raft in this run
+	origins origins  // replicated: which batches were applied
+	full    bool     // the log's device is: only what needs no room is taken
 
 	published int // the tick at which this member last told its attributes
-}
-
-type proposal struct {
-	id      RequestID
-	command []byte
-	changes []Change
 }
 
 // Submit asks for a command to be executed. Its Answer carries what Machine.Apply returned. There
@@ -38,12 +31,15 @@ func (r *Replica) Submit(id RequestID, command []byte) {
 	switch {
 	case p.full:
 		r.answer(Answer{ID: id, Err: ErrNoSpace})
-	case p.bytes+len(command) > r.options.PendingBytesMax && len(p.pending) > 0,
+	case p.bytes+len(command) > r.options.PendingBytesMax && p.bytes > 0,
 		r.bulks.behind > behindMax*r.options.CheckpointBytes:
 		r.answer(Answer{ID: id, Err: ErrTooMany})
 	default:
-		p.pending = append(p.pending, proposal{id: id, command: command})
-		p.bytes += len(command)
+		q := &request{kind: requestCommand, id: id, data: command}
+		if r.wait(q) {
+			p.pending.list = append(p.pending.list, q)
+			p.bytes += len(command)
+		}
 	}
 }
 
@@ -55,21 +51,9 @@ func (r *Replica) Change(id RequestID, changes []Change) {
 			return
 		}
 	}
-	r.proposals.changes = append(r.proposals.changes, proposal{id: id, changes: changes})
-}
-
-// Forget says that nobody waits for the request any more. A command that was handed to raft may
-// still be executed; one that was not will not be.
-func (r *Replica) Forget(id RequestID) {
-	same := func(p proposal) bool { return p.id == id }
-	p := &r.proposals
-	if i := slices.IndexFunc(p.pending, same); i >= 0 {
-		p.bytes -= len(p.pending[i].command)
-		p.pending = slices.Delete(p.pending, i, i+1)
+	if q := (&request{kind: requestChange, id: id, changes: changes}); r.wait(q) {
+		r.proposals.changes.list = append(r.proposals.changes.list, q)
 	}
-	p.changes = slices.DeleteFunc(p.changes, same)
-	delete(p.waiting, id)
-	r.reads.forget(id)
 }
 
 // propose hands to raft what may go now.
@@ -78,7 +62,7 @@ func (r *Replica) propose() {
 		return // on a follower, too: what gathers meanwhile reaches the leader as one entry, not as many
 	}
 	p := &r.proposals
-	for len(p.pending) > 0 && r.proposeBatch() {
+	for len(p.pending.list) > 0 && r.proposeBatch() {
 	}
 	if r.leading() && len(p.due) > 0 {
 		due := envelope{kind: entryDue, term: r.leadTerm, commands: p.due}
@@ -86,64 +70,52 @@ func (r *Replica) propose() {
 			p.due = nil
 		}
 	}
-	for len(p.changes) > 0 && r.proposeChange(p.changes[0]) {
-		p.changes = p.changes[1:]
+	for len(p.changes.list) > 0 && (p.changes.list[0].gone || r.proposeChange(p.changes.list[0])) {
+		p.changes.drop(1)
 	}
 }
 
 // proposeBatch packs commands into one entry. It returns false when raft takes none now.
 func (r *Replica) proposeBatch() bool {
 	p := &r.proposals
+	e := envelope{kind: entryCommands, boot: r.options.Boot, origin: r.options.ID,
+		number: p.batches + 1, requests: r.scratch.requests[:0], commands: r.scratch.commands[:0]}
 	count, size := 0, 0
-	for count < len(p.pending) {
-		size += len(p.pending[count].command)
-		if count > 0 && size > r.options.EntryBytesMax {
-			break
+	for _, q := range p.pending.list {
+		if !q.gone {
+			size += len(q.data)
+			if len(e.commands) > 0 && size > r.options.EntryBytesMax {
+				break
+			}
+			e.requests, e.commands = append(e.requests, q.id), append(e.commands, q.data)
 		}
 		count++
 	}
-	e := envelope{kind: entryCommands, boot: r.options.Boot, origin: r.options.ID,
-		number: p.batches + 1, requests: r.scratch.requests[:0], commands: r.scratch.commands[:0]}
-	for _, pending := range p.pending[:count] {
-		e.requests = append(e.requests, pending.id)
-		e.commands = append(e.commands, pending.command)
+	if len(e.commands) > 0 {
+		if !r.proposeEntry(e.encode()) {
+			return false
+		}
+		p.batches++
 	}
-	if !r.proposeEntry(e.encode()) {
-		return false
+	for _, q := range p.pending.list[:count] {
+		p.bytes -= len(q.data)
+		q.data = nil
 	}
-	p.batches++
-	for _, pending := range p.pending[:count] {
-		p.bytes -= len(pending.command)
-		p.waiting[pending.id] = struct{}{}
-	}
-	// What is left, mostly nothing, moves to the front, so that the memory is used again.
-	p.pending = slices.Delete(p.pending, 0, count)
-	if len(p.pending) == 0 && cap(p.pending) > pendingKeepMax {
-		p.pending = nil
-	}
+	p.pending.drop(count)
 	return true
 }
 
-// pendingKeepMax bounds the commands for which there is memory while none waits.
-const pendingKeepMax = 4096
-
 func (r *Replica) proposeEntry(data []byte) bool { return r.node.Propose(data) == nil }
 
-func (r *Replica) proposeChange(change proposal) bool {
+func (r *Replica) proposeChange(change *request) bool {
 	e := envelope{kind: entryChange, boot: r.options.Boot, origin: r.options.ID,
 		requests: []RequestID{change.id}, changes: change.changes}
-	err := error(nil)
-	if conf := confChange(change.changes); conf == nil {
-		err = r.node.Propose(e.encode())
-	} else {
-		conf.Context = e.encode()
-		err = r.node.ProposeConfChange(conf)
+	conf := confChange(change.changes)
+	if conf == nil {
+		return r.proposeEntry(e.encode())
 	}
-	if err != nil {
-		return false
-	}
-	r.proposals.waiting[change.id] = struct{}{}
-	return true
+	conf.Context = e.encode()
+	return r.node.ProposeConfChange(conf) == nil
 }
 
 // proposeDue asks the machine what is due. Such commands name the term in which they were found
@@ -201,10 +173,10 @@ func (r *Replica) applyEnvelope(data []byte) {
 			r.out.Answers = slices.Grow(r.out.Answers, len(e.commands))
 		}
 		for i, command := range e.commands {
-			local := r.takeWaiting(e, e.requests[i])
-			value := r.machine.Apply(uint64(r.applied), command, local)
-			if local {
-				r.answer(Answer{ID: e.requests[i], Value: value})
+			local := r.local(e, e.requests[i])
+			value := r.machine.Apply(uint64(r.applied), command, local != nil)
+			if local != nil {
+				r.finish(local, value, nil)
 			}
 		}
 	case entryDue:
@@ -220,14 +192,12 @@ func (r *Replica) applyEnvelope(data []byte) {
 	clear(e.commands)
 }
 
-// takeWaiting says whether a client of this member, in this run, waits for the request.
-func (r *Replica) takeWaiting(e *envelope, id RequestID) bool {
+// local returns the request if a client of this member, in this run, waits for it.
+func (r *Replica) local(e *envelope, id RequestID) *request {
 	if e.origin != r.options.ID || e.boot != r.options.Boot {
-		return false
+		return nil
 	}
-	_, waiting := r.proposals.waiting[id]
-	delete(r.proposals.waiting, id)
-	return waiting
+	return r.requests.waiting[id]
 }
 
 // applyConfChange applies a change of who votes. One without context is raft's own, which ends a
@@ -280,8 +250,7 @@ func (r *Replica) tickRemoved() {
 
 // applyChanges changes the membership, all or nothing, and says whether it did.
 func (r *Replica) applyChanges(e *envelope) bool {
-	id := e.requests[0]
-	local := r.takeWaiting(e, id)
+	local := r.local(e, e.requests[0])
 	next := r.membership
 	for _, c := range e.changes {
 		err := next.check(c)
@@ -292,8 +261,8 @@ func (r *Replica) applyChanges(e *envelope) bool {
 			}
 		}
 		if err != nil {
-			if local {
-				r.answer(Answer{ID: id, Err: err})
+			if local != nil {
+				r.finish(local, nil, err)
 			}
 			return false
 		}
@@ -301,8 +270,8 @@ func (r *Replica) applyChanges(e *envelope) bool {
 	}
 	r.membership = next
 	r.event(Event{Kind: EventMembers, Index: r.applied})
-	if local {
-		r.answer(Answer{ID: id, Value: r.membership.clone()})
+	if local != nil {
+		r.finish(local, r.membership.clone(), nil)
 	}
 	return true
 }

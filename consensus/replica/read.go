@@ -18,13 +18,14 @@ import (
 // then, waited before the answered one began. So no answer is ever in vain, however late it comes,
 // and to try again is to begin a further round.
 type reads struct {
-	waiting   []waiter             // join the next round
-	rounds    []round              // under way, the oldest first
-	confirmed []round              // whose index is not applied yet, in order
-	begun     uint64               // rounds, in this run
-	beganAt   Time                 // the latest of them
-	again     bool                 // what is under way may be lost: another round is to begin
-	asks      map[RequestID]*asked // questions for the leader of clients of this member
+	waiting   []*request // join the next round
+	rounds    []round    // under way, the oldest first
+	confirmed []round    // whose index is not applied yet, in order
+	begun     uint64     // rounds, in this run
+	beganAt   Time       // the latest of them
+	again     bool       // what is under way may be lost: another round is to begin
+	held      int        // requests that wait or are of a round
+	gone      int        // that were forgotten since held was last looked through
 }
 
 // The bounds of the rounds that are under way. At paceMin a round in a data centre is mostly over
@@ -37,67 +38,53 @@ const (
 	roundsMax     = 256
 )
 
-// requestsMax bounds the reads and the questions that wait at one time, each.
-const requestsMax = 1 << 16
-
-// waiter is one who waits for a barrier: a client's read, or a question for the leader's machine.
-type waiter struct {
-	id       RequestID // of a client of this member
-	question []byte    // nil: a read
-	from     MemberID  // who asked
-	remote   uint64    // the ID of the question at the member that asked
-	boot     uint64    // and its run
-	since    Time
-	term     Term
-}
-
 type round struct {
 	number  uint64
 	began   Time
 	index   Index // once it is confirmed
-	readers []waiter
-}
-
-type asked struct {
-	question []byte
-	sent     int  // tick
-	term     Term // in which it waits here for a barrier; 0: it was sent
+	readers []*request
 }
 
 // Read asks for a linearizable view. Its Answer carries what Machine.View returned.
 func (r *Replica) Read(id RequestID) {
-	if len(r.reads.waiting) >= requestsMax {
-		r.answer(Answer{ID: id, Err: ErrTooMany})
-		return
+	if q := (&request{kind: requestRead, id: id}); r.wait(q) {
+		r.reads.join(q)
 	}
-	r.reads.waiting = append(r.reads.waiting, waiter{id: id})
+}
+
+// join lets a request be of the next round.
+func (q *reads) join(one *request) {
+	q.waiting = append(q.waiting, one)
+	q.held++
 }
 
 // Ask asks the leader's machine a question. Its Answer carries the machine's. A question may be
 // asked again after a change of leader, so it must do no harm twice.
 func (r *Replica) Ask(id RequestID, question []byte) {
-	if len(r.reads.asks) >= requestsMax {
-		r.answer(Answer{ID: id, Err: ErrTooMany})
-		return
+	q := &request{kind: requestQuestion, id: id, data: question}
+	if r.wait(q) {
+		r.dispatch(q)
+		r.requests.questions.list = append(r.requests.questions.list, q)
 	}
-	a := &asked{question: question}
-	r.reads.asks[id] = a
-	r.dispatch(id, a)
 }
 
 // dispatch sends a question to the leader, which may be this member.
-func (r *Replica) dispatch(id RequestID, a *asked) {
-	a.sent, a.term = r.ticks, 0
+func (r *Replica) dispatch(q *request) {
+	q.sent = r.ticks
 	switch {
 	case r.leading():
-		a.term = r.term
-		r.reads.waiting = append(r.reads.waiting, waiter{id: id, question: a.question,
-			from: r.options.ID, since: r.now, term: r.term})
+		r.heard(&request{kind: requestQuestion, id: q.id, data: q.data, from: r.options.ID})
 	case r.leader != 0:
 		data := binary.LittleEndian.AppendUint64(nil, r.options.Boot)
-		r.send(Message{Kind: MessageAsk, To: r.leader, ID: uint64(id),
-			Data: append(data, a.question...)})
+		r.send(Message{Kind: MessageAsk, To: r.leader, ID: uint64(q.id),
+			Data: append(data, q.data...)})
 	}
+}
+
+// heard lets a question wait for a barrier.
+func (r *Replica) heard(q *request) {
+	q.since, q.term = r.now, r.term
+	r.reads.join(q)
 }
 
 func (r *Replica) receiveAsk(m Message) {
@@ -105,8 +92,8 @@ func (r *Replica) receiveAsk(m Message) {
 		return // the member asks again
 	}
 	boot := binary.LittleEndian.Uint64(m.Data)
-	r.reads.waiting = append(r.reads.waiting, waiter{question: m.Data[8:], from: m.From,
-		remote: m.ID, boot: boot, since: r.now, term: r.term})
+	r.heard(&request{kind: requestQuestion, id: RequestID(m.ID), data: m.Data[8:],
+		from: m.From, boot: boot})
 }
 
 func (r *Replica) receiveReply(m Message) {
@@ -117,9 +104,8 @@ func (r *Replica) receiveReply(m Message) {
 }
 
 func (r *Replica) replied(id RequestID, data []byte) {
-	if _, ok := r.reads.asks[id]; ok {
-		delete(r.reads.asks, id)
-		r.answer(Answer{ID: id, Value: data})
+	if q := r.requests.waiting[id]; q != nil && q.kind == requestQuestion {
+		r.finish(q, data, nil)
 	}
 }
 
@@ -196,34 +182,35 @@ func (r *Replica) finishReads() {
 		if r.reads.confirmed = r.reads.confirmed[1:]; len(r.reads.confirmed) == 0 {
 			r.reads.confirmed = nil
 		}
+		r.reads.held -= len(done.readers)
 		var view any
-		for i := range done.readers {
-			reader := &done.readers[i]
-			if reader.question != nil {
+		for _, reader := range done.readers {
+			switch {
+			case reader.kind == requestQuestion:
 				r.answerAsk(reader)
-				continue
+			case !reader.gone:
+				if view == nil {
+					view = r.machine.View()
+				}
+				r.finish(reader, view, nil)
 			}
-			if view == nil {
-				view = r.machine.View()
-			}
-			r.answer(Answer{ID: reader.id, Value: view})
 		}
 	}
 }
 
 // answerAsk answers a question if this member has led since it was asked. Otherwise the member that
 // asked will ask the new leader.
-func (r *Replica) answerAsk(reader *waiter) {
+func (r *Replica) answerAsk(reader *request) {
 	if r.leadTerm != reader.term {
 		return
 	}
-	data := r.machine.Ask(int64(reader.since), reader.question)
+	data := r.machine.Ask(int64(reader.since), reader.data)
 	if reader.from == r.options.ID {
 		r.replied(reader.id, data)
 		return
 	}
 	head := binary.LittleEndian.AppendUint64(nil, reader.boot)
-	r.send(Message{Kind: MessageReply, To: reader.from, ID: reader.remote,
+	r.send(Message{Kind: MessageReply, To: reader.from, ID: uint64(reader.id),
 		Data: append(head, data...)})
 }
 
@@ -240,32 +227,47 @@ func (r *Replica) retryReads() {
 	if len(q.rounds) > 0 && !r.leading() && r.now-q.beganAt >= heartbeat {
 		q.again = true
 	}
-	for _, id := range sortedKeys(q.asks) {
-		a := q.asks[id]
-		if a.term == r.leadTerm && a.term != 0 {
-			continue // it waits for a round of this leader
-		}
-		if r.ticks-a.sent >= r.options.ElectionTicks {
-			r.dispatch(id, a)
-		}
+	if !r.leading() { // on the leader they wait for a round
+		r.askAgain(func(one *request) bool { return r.ticks-one.sent >= r.options.ElectionTicks })
 	}
+}
+
+// askAgain sends the oldest questions again, as long as they are due.
+func (r *Replica) askAgain(due func(*request) bool) {
+	questions := &r.requests.questions
+	count := 0
+	for count < len(questions.list) && due(questions.list[count]) {
+		if one := questions.list[count]; !one.gone {
+			r.dispatch(one)
+			questions.list = append(questions.list, one)
+		}
+		count++
+	}
+	questions.drop(count)
 }
 
 // leaderChanged turns to the new leader at once.
 func (r *Replica) leaderChanged() {
 	r.reads.again = len(r.reads.rounds) > 0
-	for _, id := range sortedKeys(r.reads.asks) {
-		r.dispatch(id, r.reads.asks[id])
+	for _, one := range r.requests.questions.list {
+		if !one.gone {
+			r.dispatch(one)
+		}
 	}
 }
 
-func (q *reads) forget(id RequestID) {
-	delete(q.asks, id)
-	same := func(other waiter) bool { return other.id == id && other.remote == 0 }
-	q.waiting = slices.DeleteFunc(q.waiting, same)
+// forgot says that nobody waits for one of the reads any more. It stays until such may be half of
+// all that are held; see queue.
+func (q *reads) forgot() {
+	if q.gone++; 2*q.gone <= q.held {
+		return
+	}
+	q.waiting, q.gone = slices.DeleteFunc(q.waiting, isGone), 0
+	q.held = len(q.waiting)
 	for _, rounds := range [][]round{q.rounds, q.confirmed} {
 		for i := range rounds {
-			rounds[i].readers = slices.DeleteFunc(rounds[i].readers, same)
+			rounds[i].readers = slices.DeleteFunc(rounds[i].readers, isGone)
+			q.held += len(rounds[i].readers)
 		}
 	}
 }

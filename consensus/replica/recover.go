@@ -69,9 +69,8 @@ func Open(options Options) (*Replica, *Disk, error) {
 	r := &Replica{options: options, machine: machine, identity: saved.identity,
 		applied: saved.applied, appliedTerm: saved.term, membership: saved.membership,
 		pinned: map[MemberID]uint64{}}
-	r.proposals = proposals{waiting: map[RequestID]struct{}{}, published: -options.ElectionTicks,
-		origins: slices.Clone(saved.origins)}
-	r.reads.asks = map[RequestID]*asked{}
+	r.proposals = proposals{published: -options.ElectionTicks, origins: slices.Clone(saved.origins)}
+	r.requests.waiting = map[RequestID]*request{}
 	r.snapshots.senders = map[MemberID]*sender{}
 	r.bulks = bulks{number: saved.number, latest: saved}
 	if err := r.replay(saved, recovery.Records); err != nil {

@@ -35,6 +35,7 @@ type Replica struct {
 	pinned      map[MemberID]uint64 // incarnations seen of members that published none yet
 	scratch     envelope
 
+	requests  requests
 	proposals proposals
 	reads     reads
 	writes    writes

@@ -1,0 +1,137 @@
+package replica
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+// lists returns how long each list of requests of the member is.
+func lists(r *Replica) map[string]int {
+	lengths := map[string]int{
+		"commands": len(r.proposals.pending.list), "changes": len(r.proposals.changes.list),
+		"questions": len(r.requests.questions.list), "reads": len(r.reads.waiting),
+	}
+	for _, rounds := range [][]round{r.reads.rounds, r.reads.confirmed} {
+		for i := range rounds {
+			lengths["reads"] += len(rounds[i].readers)
+		}
+	}
+	return lengths
+}
+
+// A time-out ends thousands of requests at once. To forget one must not cost a look at all: work is
+// counted as the lengths of the lists that were gone through. Nor may those that are forgotten go
+// on taking room while there is no leader.
+func TestForgettingCostsTheSameHoweverManyWait(t *testing.T) {
+	const many = 4000
+	orders := map[string]func(ids []RequestID){
+		"in order":  func([]RequestID) {},
+		"backwards": slices.Reverse[[]RequestID],
+		"at random": func(ids []RequestID) {
+			rand.New(rand.NewPCG(1, 1)).Shuffle(len(ids), func(i, j int) {
+				ids[i], ids[j] = ids[j], ids[i]
+			})
+		},
+	}
+	kinds := map[string]func(r *Replica, id RequestID){
+		"commands": func(r *Replica, id RequestID) { r.Submit(id, []byte("command")) },
+		"changes": func(r *Replica, id RequestID) {
+			r.Change(id, []Change{{Kind: ChangeAdd, Member: Member{ID: MemberID(id) + 10}}})
+		},
+		"reads":     (*Replica).Read,
+		"questions": func(r *Replica, id RequestID) { r.Ask(id, question) },
+	}
+	for kind, ask := range kinds {
+		for name, order := range orders {
+			t.Run(kind+" "+name, func(t *testing.T) {
+				r := newWorld(t, 1, 3).members[0].replica // there is no leader yet
+				var ids []RequestID
+				for id := range RequestID(many) {
+					ids = append(ids, id+1)
+					ask(r, id+1)
+				}
+				order(ids)
+				work := 0
+				before := lists(r)
+				if before[kind] != many {
+					t.Fatalf("%d of %d wait", before[kind], many)
+				}
+				for i, id := range ids {
+					r.Forget(id)
+					after := lists(r)
+					if after[kind] != before[kind] {
+						work += before[kind]
+					}
+					if left := many - i - 1; after[kind] > 2*left {
+						t.Fatalf("%d wait, and %d are held", left, after[kind])
+					}
+					before = after
+				}
+				if work > 4*many {
+					t.Errorf("forgetting %d of them took %d looks at one", many, work)
+				}
+				if len(r.requests.waiting) != 0 || r.proposals.bytes != 0 {
+					t.Errorf("%d are left, %d bytes", len(r.requests.waiting), r.proposals.bytes)
+				}
+			})
+		}
+	}
+}
+
+// What is forgotten before it was handed to raft is not executed; what waits beside it is.
+func TestAForgottenCommandIsNotExecuted(t *testing.T) {
+	w := newWorld(t, 3, 3)
+	a := w.members[0]
+	for i := range 60 {
+		command := fmt.Sprint("command ", i)
+		w.submit(a, command)
+		w.sent[command] = i%3 != 0
+	}
+	for i := range 60 {
+		if i%3 == 0 {
+			a.replica.Forget(RequestID(i + 1))
+		}
+	}
+	w.run(4 * time.Second)
+	w.settle()
+	if len(w.acked) != 40 {
+		t.Errorf("%d of 40 commands were acknowledged", len(w.acked))
+	}
+}
+
+// Each kind of request has its bound; at the bound the client is told, and one that is forgotten
+// makes room.
+func TestTooManyRequestsAreRefused(t *testing.T) {
+	a := newWorld(t, 1, 3).members[0]
+	for id := range RequestID(requestsMax) {
+		a.replica.Read(id + 1)
+		a.replica.Ask(id+1+requestsMax, question)
+	}
+	refused := func() (ids []RequestID) {
+		for _, answer := range a.replica.Take().Answers {
+			if answer.Err == ErrTooMany {
+				ids = append(ids, answer.ID)
+			}
+		}
+		return ids
+	}
+	if ids := refused(); len(ids) != 0 {
+		t.Fatalf("%d are refused", len(ids))
+	}
+	const next = 3 * requestsMax
+	a.replica.Read(next)
+	a.replica.Ask(next+1, question)
+	if ids := refused(); !slices.Equal(ids, []RequestID{next, next + 1}) {
+		t.Errorf("refused are %v", ids)
+	}
+	a.replica.Forget(7)
+	a.replica.Forget(7 + requestsMax)
+	a.replica.Read(next + 2)
+	a.replica.Ask(next+3, question)
+	if ids := refused(); len(ids) != 0 {
+		t.Errorf("with room, refused are %v", ids)
+	}
+}
