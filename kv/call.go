@@ -302,7 +302,7 @@ func (c *Call) answered(answer []byte) (proto.Message, error) {
 	head, body := header(c.revision), answer[1:]
 	switch c.request.(type) {
 	case *pb.LeaseLeasesRequest:
-		return listOf(head, body)
+		return listOf(body)
 	case *pb.LeaseTimeToLiveRequest:
 		response := &pb.LeaseTimeToLiveResponse{}
 		err := readable(body, response)

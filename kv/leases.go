@@ -187,11 +187,12 @@ func (s *Store) askOne(since int64, question []byte) (answer []byte) {
 	return nil
 }
 
-// list tells who may read the keys of all leases when each of them ends. It leaves the sorting to
-// the member that asks: here it would hold up the cluster.
+// list tells who may read the keys of all leases when each of them ends, behind the revision at
+// which they are there. It leaves the sorting to the member that asks: here it would hold up the
+// cluster.
 func (s *Store) list(a access, since lease.Instant) (answer []byte) {
 	err := a.Somebody(a.caller)
-	answer = []byte{byte(lease.Alive)}
+	answer = binary.AppendVarint([]byte{byte(lease.Alive)}, s.mvcc.Revision())
 	leads := s.leases.Schedule(since, func(grant lease.Grant, deadline lease.Instant) {
 		if err == nil {
 			err = a.lease(grant.ID, auth.Read)
@@ -211,13 +212,17 @@ func (s *Store) list(a access, since lease.Instant) (answer []byte) {
 
 // listOf lists the leases of what list gave as etcd's leader does: the one that ends first comes
 // first. Of those that end together it is the one that was granted first.
-func listOf(head *pb.ResponseHeader, body []byte) (*pb.LeaseLeasesResponse, error) {
+func listOf(body []byte) (*pb.LeaseLeasesResponse, error) {
 	type entry struct {
 		lease.Grant
 		deadline int64
 	}
+	revision, n := binary.Varint(body)
+	if n <= 0 {
+		return nil, errUnreadable
+	}
 	var all []entry
-	for rest := body; len(rest) > 0; {
+	for rest := body[n:]; len(rest) > 0; {
 		id, n := binary.Varint(rest)
 		serial, m := binary.Uvarint(rest[max(n, 0):])
 		deadline, k := binary.Varint(rest[max(n, 0)+max(m, 0):])
@@ -230,7 +235,7 @@ func listOf(head *pb.ResponseHeader, body []byte) (*pb.LeaseLeasesResponse, erro
 	slices.SortFunc(all, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.deadline, b.deadline), cmp.Compare(a.Serial, b.Serial))
 	})
-	response := &pb.LeaseLeasesResponse{Header: head}
+	response := &pb.LeaseLeasesResponse{Header: header(revision)}
 	for _, one := range all {
 		response.Leases = append(response.Leases, &pb.LeaseStatus{ID: int64(one.ID)})
 	}

@@ -93,6 +93,21 @@ func TestLeasesAreListedByWhenTheyEnd(t *testing.T) {
 	list(100, 5, 9, -3, 7, 1)
 }
 
+// A list of leases is of the leader's revision, however far behind the member is that was asked.
+func TestALaggingMemberListsWhatTheLeaderHas(t *testing.T) {
+	m := leader(t)
+	call := NewCall(&pb.LeaseLeasesRequest{}, testLimits, nil, nil)
+	call.Give(m.store.View())
+	m.want(put("a", "1"), nil)
+	m.want(grant(7, 60), nil)
+	call.Give(m.store.Ask(m.now, call.Question()))
+	got, err := call.Response()
+	want := &pb.LeaseLeasesResponse{Header: header(2), Leases: []*pb.LeaseStatus{{ID: 7}}}
+	if err != nil || !proto.Equal(got, want) {
+		t.Errorf("got %v, %v, want %v", got, err, want)
+	}
+}
+
 func TestAnIDIsChosenByTheOneWhoProposes(t *testing.T) {
 	words := []uint64{1, 1 << 63} // the first of them gives no ID
 	call := NewCall(grant(0, 60), testLimits, func() uint64 {
@@ -225,7 +240,7 @@ func TestABadQuestionOrAnswerHarmsNobody(t *testing.T) {
 	}
 	for _, request := range []proto.Message{timeToLive(1), keepAlive(1), &pb.LeaseLeasesRequest{}} {
 		for _, answer := range [][]byte{nil, {}, {byte(lease.Alive), 0xff},
-			{byte(lease.Alive), 2, 2, 0xff}} {
+			{byte(lease.Alive), 2, 2, 2, 0xff}} {
 			call := NewCall(request, testLimits, nil, nil)
 			call.Give(m.store.View())
 			call.Give(answer)
