@@ -29,6 +29,10 @@ func fileSections() map[string]string {
 
 const discoveryPrefix = "discovery-"
 
+// onlyFlags are flags that are no entries of a file. etcd's own sample of a file has one of them,
+// with a value that its flag refuses.
+const onlyFlags = "config-file version discovery-fallback"
+
 // fileFlags are entries whose flag has another name.
 func fileFlags() map[string]string {
 	return map[string]string{
@@ -99,7 +103,7 @@ func (s *settings) setOne(name string, value any) error {
 		name = other
 	}
 	target := s.flags.Lookup(name)
-	if target == nil || name == "config-file" || name == "version" {
+	if target == nil || slices.Contains(strings.Fields(onlyFlags), name) {
 		s.note(slog.LevelWarn, "unknown entry in the configuration file", slog.String("name", name))
 		return nil
 	}

@@ -64,6 +64,8 @@ socket-options:
   reuse-port: true
 backend-batch-interval: 100
 feature-gates: CompactHashCheck=true
+discovery-fallback: 'proxy'
+listen-metrics-urls: ""
 proxy: off
 `
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -151,15 +153,16 @@ func (s *settings) registerLimits() {
 		c.WatchProgressInterval, "between two progress notifications of a watch")
 }
 
-// urls registers a list of URLs.
+// urls registers a list of URLs. As in etcd an empty value is none, and the same one twice is one.
 func urls(f *flag.FlagSet, target *types.URLs, name, usage string) {
 	f.Func(name, fmt.Sprintf("%s, `urls` (default %s)", usage, target), func(value string) error {
-		parsed, err := types.NewURLs(strings.Split(value, ","))
-		if err != nil {
-			return err
+		*target = nil
+		if value == "" {
+			return nil
 		}
-		*target = parsed
-		return nil
+		parsed, err := types.NewURLs(strings.Split(value, ","))
+		*target = slices.CompactFunc(parsed, func(a, b url.URL) bool { return a.String() == b.String() })
+		return err
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os/exec"
 	"regexp"
@@ -13,7 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/client/pkg/v3/types"
+
 	"detcd/cmd/detcd/testbed"
+	"detcd/kv/server"
 )
 
 func parse(t *testing.T, environ []string, args ...string) (*settings, error) {
@@ -122,8 +126,11 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		{args: []string{"--listen-client-urls=http://foo.example:2379"},
 			want: "expected IP in URL for binding (http://foo.example:2379)"},
 		{args: []string{"--listen-client-urls=https://127.0.0.1:1",
-			"--advertise-client-urls=https://127.0.0.1:1"}, want: "cannot listen on TLS for 127.0.0.1:1"},
-		{args: []string{"--listen-metrics-urls=https://127.0.0.1:1"},
+			"--advertise-client-urls=https://127.0.0.1:1"}, want: "TLS key/cert (--cert-file, " +
+			"--key-file) must be provided for client url 127.0.0.1:1 with HTTPS scheme"},
+		{args: []string{"--listen-metrics-urls=https://127.0.0.1:1"}, want: "client TLS key/cert " +
+			"(--cert-file, --key-file) must be provided for metrics secure url (127.0.0.1:1)"},
+		{args: []string{"--listen-peer-urls=https://127.0.0.1:1"},
 			want: "cannot listen on TLS for 127.0.0.1:1"},
 		{args: []string{"--tls-min-version=TLS1.1"}, want: `unexpected TLS version "TLS1.1"`},
 		{args: []string{"--tls-min-version=TLS1.3", "--tls-max-version=TLS1.2"},
@@ -138,7 +145,13 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		{args: []string{"--pre-vote=perhaps"}, want: "parse error"},
 		{args: []string{"--backend-batch-interval=1"}, want: "parse error"},
 		{args: []string{"--max-wals=-1"}, want: "parse error"},
-		{args: []string{"--logger=x"}, want: "unknown value: one of zap"},
+		{args: []string{"--logger=x"}, want: `invalid value "x": one of zap`},
+		{args: []string{"--v2-deprecation=not-yet"},
+			want: `invalid value "not-yet" for flag -v2-deprecation: invalid value "not-yet"`},
+		{args: []string{"--auto-compaction-mode="}, want: "undefined auto-compaction-mode"},
+		{args: []string{"--advertise-client-urls="}, want: "--advertise-client-urls is required"},
+		{args: []string{"--discovery-fallback=proxy"}, want: "there is no proxy to fall back to"},
+
 		{args: []string{"--feature-gates=Nope=true"}, want: "unrecognized feature gate: Nope"},
 		{args: []string{"--feature-gates=AllAlpha"}, want: "missing bool value for AllAlpha"},
 		{args: []string{"--feature-gates=AllAlpha=maybe"}, want: "invalid value of AllAlpha=maybe"},
@@ -164,6 +177,81 @@ func TestFlagsThatAskForWhatHappensAnywayAreTaken(t *testing.T) {
 		"--auto-compaction-retention=0", "--cert-file=", "--log-outputs=stderr")
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// Templates leave values empty and write them in capitals; etcd takes that.
+func TestEmptyValuesAndCapitalsAreTaken(t *testing.T) {
+	s, err := parse(t, nil, "--listen-metrics-urls=", "--listen-client-http-urls=", "--log-level=",
+		"--log-format=", "--auto-compaction-retention=", "--metrics=", "--initial-cluster=",
+		"--backend-bbolt-freelist-type=", "--cors=", "--listen-peer-urls=", "--wal-dir=")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &s.config
+	if c.Web.ListenURLs != nil || c.Web.ObserverURLs != nil || c.ListenPeerURLs != nil ||
+		c.Upkeep.Retention != (server.Retention{}) || c.Web.Extensive {
+		t.Errorf("%+v", c)
+	}
+	for _, level := range []string{"", "INFO", "Debug", "dpanic"} {
+		if _, err := newLog(io.Discard, level, ""); err != nil {
+			t.Errorf("level %q: %v", level, err)
+		}
+	}
+}
+
+func TestTheSameURLTwiceIsOne(t *testing.T) {
+	twice := func(url string) string { return url + "," + url }
+	s, err := parse(t, nil, "--listen-client-urls="+twice("http://127.0.0.1:1"),
+		"--advertise-client-urls="+twice("http://a:1"), "--listen-peer-urls="+twice("http://127.0.0.1:2"),
+		"--initial-advertise-peer-urls="+twice("http://localhost:2380"),
+		"--listen-metrics-urls="+twice("http://127.0.0.1:3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &s.config
+	for _, urls := range []types.URLs{c.ListenClientURLs, c.AdvertiseClientURLs, c.ListenPeerURLs,
+		c.AdvertisePeerURLs, c.Web.ObserverURLs} {
+		if len(urls) != 1 {
+			t.Errorf("%s", urls)
+		}
+	}
+}
+
+// Whoever wonders what a member was told finds it in one line, with etcd's keys; of flags without
+// effect those that were given. What etcd is about to drop is said in etcd's words.
+func TestTheConfigurationIsOneLine(t *testing.T) {
+	s, err := parse(t, nil, "--name=m", "--snapshot-catchup-entries=1000", "--max-snapshots=10",
+		"--v2-deprecation=gone", "--discovery-password=secret",
+		"--bootstrap-defrag-threshold-megabytes=1000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines bytes.Buffer
+	log, err := newLog(&lines, "info", "json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.report(log)
+	log.Info("starting an etcd server", s.effective()...)
+	for _, want := range []string{
+		`"msg":"starting an etcd server"`, `"name":"m"`, `"snapshot-catchup-entries":1000`,
+		`"max-snapshots":10`, `"v2-deprecation":"write-only"`, `"election-timeout":"1s"`,
+		`"listen-client-urls":["http://localhost:2379"]`, `"quota-backend-bytes":2147483648`,
+		`"initial-cluster":"m=http://localhost:2380"`,
+		`--max-snapshots is deprecated in 3.6 and will be decommissioned in 3.8`,
+		`--v2-deprecation is deprecated and scheduled for removal in v3.8. The default value is ` +
+			`enforced, ignoring user input`,
+		"Skipping defragmentation",
+	} {
+		if !strings.Contains(lines.String(), want) {
+			t.Errorf("the log lacks %s:\n%s", want, &lines)
+		}
+	}
+	for _, secret := range []string{"secret", "max-wals"} {
+		if strings.Contains(lines.String(), secret) {
+			t.Errorf("the log has %s:\n%s", secret, &lines)
+		}
 	}
 }
 

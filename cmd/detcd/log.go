@@ -18,14 +18,15 @@ import (
 // lines for people.
 func newLog(out io.Writer, level, format string) (*slog.Logger, error) {
 	levels := map[string]slog.Level{
-		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn,
-		"error": slog.LevelError, "panic": slog.LevelError + 4, "fatal": slog.LevelError + 8,
+		"debug": slog.LevelDebug, "info": slog.LevelInfo, "": slog.LevelInfo,
+		"warn": slog.LevelWarn, "error": slog.LevelError, "dpanic": slog.LevelError + 2,
+		"panic": slog.LevelError + 4, "fatal": slog.LevelError + 8,
 	}
-	least, ok := levels[level]
+	least, ok := levels[strings.ToLower(level)]
 	if !ok {
 		return nil, fmt.Errorf("--log-level: unrecognized level: %q", level)
 	}
-	line, ok := map[string]lineFormat{"json": jsonLine, "console": consoleLine}[format]
+	line, ok := map[string]lineFormat{"json": jsonLine, "": jsonLine, "console": consoleLine}[format]
 	if !ok {
 		return nil, fmt.Errorf("--log-format: unknown log format: %q", format)
 	}

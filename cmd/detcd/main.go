@@ -90,6 +90,7 @@ func run(args, environ []string, stdout, stderr io.Writer) (int, os.Signal) {
 		log.Error("failed to verify flags", slog.Any("error", err))
 		return exitError, nil
 	}
+	log.Info("starting an etcd server", s.effective()...)
 	return serve(s.config)
 }
 
@@ -111,8 +112,6 @@ func serve(config server.Config) (int, os.Signal) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
-	log.Info("starting detcd", slog.String("detcd-version", detcdVersion),
-		slog.String("etcd-version", version.Version), slog.String("go-version", runtime.Version()))
 	s, sig, err := begin(ctx, config, signals)
 	switch {
 	case sig != nil:

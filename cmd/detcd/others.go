@@ -19,9 +19,8 @@ import (
 type idle struct {
 	kind   string // bool, uint, int, duration, text, or the words that are allowed, with | between
 	reason string
+	value  string // as it was given
 }
-
-var errWord = errors.New("unknown value")
 
 // Set refuses what etcd would refuse.
 func (i *idle) Set(value string) (err error) {
@@ -37,12 +36,13 @@ func (i *idle) Set(value string) (err error) {
 		_, err = time.ParseDuration(value)
 	default:
 		if !slices.Contains(strings.Split(i.kind, "|"), value) {
-			return fmt.Errorf("%w: one of %s", errWord, i.kind)
+			return fmt.Errorf("invalid value %q: one of %s", value, i.kind)
 		}
 	}
 	if err != nil {
 		return errParse
 	}
+	i.value = value
 	return nil
 }
 
@@ -86,7 +86,7 @@ func rows(table string, each func(name, word, rest string)) {
 // registerOthers adds the flags of etcd 3.7 that are not served.
 func (s *settings) registerOthers() {
 	rows(idleFlags, func(name, kind, reason string) {
-		s.flags.Var(&idle{kind, reason}, name, "no effect: "+reason)
+		s.flags.Var(&idle{kind: kind, reason: reason}, name, "no effect: "+reason)
 	})
 	rows(refusedFlags, func(name, harmless, reason string) {
 		values := strings.Split(harmless, "|")
@@ -94,17 +94,29 @@ func (s *settings) registerOthers() {
 	})
 }
 
-// noteIdle warns of flags that were set in vain.
+// noteIdle warns of flags that were set in vain, and of those that etcd is about to drop.
 func (s *settings) noteIdle() {
 	s.flags.Visit(func(f *flag.Flag) {
 		if i, ok := f.Value.(*idle); ok {
-			s.notes = append(s.notes, func(log *slog.Logger) {
-				log.Warn("this flag has no effect", slog.String("flag", f.Name),
-					slog.String("reason", i.reason))
-			})
+			s.note(slog.LevelWarn, "this flag has no effect", slog.String("flag", f.Name),
+				slog.String("reason", i.reason))
+		}
+		switch f.Name {
+		case "max-snapshots":
+			s.note(slog.LevelWarn,
+				"--max-snapshots is deprecated in 3.6 and will be decommissioned in 3.8.")
+		case flagV2:
+			s.note(slog.LevelWarn, "--v2-deprecation is deprecated and scheduled for removal in v3.8. "+
+				"The default value is enforced, ignoring user input.")
+		case "bootstrap-defrag-threshold-megabytes":
+			s.note(slog.LevelInfo, "Skipping defragmentation", slog.String("reason", "it is done in "+
+				"small steps while the member runs"))
 		}
 	})
 }
+
+// flagV2 is about the store of v2, which was never here.
+const flagV2 = "v2-deprecation"
 
 const idleFlags = `
 snapshot-count                   uint     bytes of the log decide when a checkpoint is saved
@@ -113,7 +125,7 @@ max-snapshots                    uint     one checkpoint is kept
 max-wals                         uint     the log is kept as far back as it is needed
 initial-election-tick-advance    bool     only a lone member need not wait
 memory-mlock                     bool     no file is mapped into memory
-backend-bbolt-freelist-type      array|map  bbolt only writes backups
+backend-bbolt-freelist-type      text     bbolt only writes backups
 backend-batch-interval           duration what gathers while a write is under way goes with the next
 backend-batch-limit              int      what gathers while a write is under way goes with the next
 compaction-batch-limit           int      compactions proceed in small steps
@@ -123,7 +135,7 @@ raft-read-timeout                duration connections of members have a pulse
 raft-write-timeout               duration connections of members have a pulse
 downgrade-check-time             duration a downgrade lasts until it is cancelled
 peer-skip-client-san-verification bool    addresses and names of members are not compared
-v2-deprecation                   text     there is no v2 store
+v2-deprecation write-only|write-only-skip-check|write-only-drop-data|gone there is no v2 store
 distributed-tracing-address      text     traces are not exported
 distributed-tracing-service-name text     traces are not exported
 distributed-tracing-instance-id  text     traces are not exported

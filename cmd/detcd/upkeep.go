@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -24,10 +26,11 @@ func (s *settings) registerUpkeep() {
 // anything else is a duration.
 func (s *settings) deriveRetention() error {
 	retention := &s.config.Upkeep.Retention
-	length, err := strconv.ParseInt(s.retain, 10, 64)
+	retain := cmp.Or(s.retain, "0")
+	length, err := strconv.ParseInt(retain, 10, 64)
 	period := time.Duration(length) * time.Hour
 	if err != nil || length < 0 {
-		if period, err = time.ParseDuration(s.retain); err != nil {
+		if period, err = time.ParseDuration(retain); err != nil {
 			return fmt.Errorf("error parsing CompactionRetention: %w", err)
 		}
 		length = int64(period)
@@ -37,6 +40,8 @@ func (s *settings) deriveRetention() error {
 		retention.Period = max(period, 0)
 	case "revision":
 		retention.Revisions = max(length, 0)
+	case "":
+		return errors.New("undefined auto-compaction-mode")
 	default:
 		return fmt.Errorf("unknown auto-compaction-mode %q", s.mode)
 	}

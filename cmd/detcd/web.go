@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"flag"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -19,8 +20,9 @@ func (s *settings) registerWeb() {
 	urls(f, &web.ObserverURLs, "listen-metrics-urls", "where to serve /metrics and /health besides")
 	f.Func("metrics", "basic, or extensive to tell how long requests took (default basic)",
 		func(value string) error {
-			if value != "basic" && value != "extensive" {
-				return errWord
+			if value != "" && value != "basic" && value != "extensive" {
+				s.note(slog.LevelWarn, "--metrics has an unknown value; it is basic",
+					slog.String("metrics", value))
 			}
 			web.Extensive = value == "extensive"
 			return nil

@@ -208,19 +208,36 @@ func checkHosts(urls types.URLs) error {
 func isUnix(scheme string) bool   { return scheme == "unix" || scheme == "unixs" }
 func isSecure(scheme string) bool { return scheme == "https" || scheme == "unixs" }
 
-// checkTLS refuses to listen securely without a certificate.
+// What is said of a place where TLS is to be spoken without a certificate; etcd's.
+const (
+	bareClients = "TLS key/cert (--cert-file, --key-file) must be provided for client url %s " +
+		"with HTTPS scheme"
+	bareObservers = "client TLS key/cert (--cert-file, --key-file) must be provided for metrics " +
+		"secure url (%s)"
+	barePeers = "cannot listen on TLS for %s: KeyFile and CertFile are not presented"
+)
+
+// checkTLS refuses to listen securely without a certificate. Only gRPC's port speaks with and
+// without TLS.
 func (c *Config) checkTLS() error {
 	for _, side := range []struct {
 		urls   types.URLs
 		config *tls.Config
+		text   string
+		either bool
 	}{
-		{c.ListenClientURLs, c.ClientTLS}, {c.Web.ListenURLs, c.ClientTLS},
-		{c.Web.ObserverURLs, c.ClientTLS}, {c.ListenPeerURLs, c.PeerTLS},
+		{c.ListenClientURLs, c.ClientTLS, bareClients, true},
+		{c.Web.ListenURLs, c.ClientTLS, bareClients, false},
+		{c.Web.ObserverURLs, c.ClientTLS, bareObservers, false},
+		{c.ListenPeerURLs, c.PeerTLS, barePeers, false},
 	} {
-		for _, url := range side.urls {
-			if isSecure(url.Scheme) && !hasCertificate(side.config) {
-				return fmt.Errorf("cannot listen on TLS for %s: KeyFile and CertFile are not presented",
-					url.Host+url.Path)
+		for _, p := range places(side.urls) {
+			switch {
+			case p.secure && !hasCertificate(side.config):
+				return fmt.Errorf(side.text, p.address)
+			case p.secure && p.plain && !side.either:
+				return fmt.Errorf("only --listen-client-urls may have http and https at one address (%s)",
+					p.address)
 			}
 		}
 	}

@@ -22,6 +22,9 @@ import (
 //	TLS, client knows h2 only ───────────► gRPC
 //	TLS, client knows h2 and http/1.1 ───► HTTP, which hands requests of gRPC over one by one
 //	TLS, client knows neither, no TLS ───► "PRI * HTTP/2.0…" gRPC; anything else HTTP
+//
+// It is open when the cluster knows the member: until then gRPC shakes no hands, so that no client
+// is told of a member without a name, and a client that knows others takes one of them.
 type door struct {
 	credentials.TransportCredentials // what it does not say itself
 	log                              *slog.Logger
@@ -29,6 +32,22 @@ type door struct {
 	lines                            sync.Map  // *line that gRPC serves
 	web                              *handover // HTTP
 	traffic                          traffic
+	opened, shut                     chan struct{}
+	opens, shuts                     sync.Once
+}
+
+// open lets everybody in.
+func (d *door) open() { d.opens.Do(func() { close(d.opened) }) }
+
+// await waits until the door is open. It is false if that does not come about.
+func (d *door) await(ctx context.Context) bool {
+	select {
+	case <-d.opened:
+		return true
+	case <-d.shut:
+	case <-ctx.Done():
+	}
+	return false
 }
 
 // traffic is what gRPC has exchanged with clients, in bytes.
@@ -39,17 +58,19 @@ type entrance struct {
 	net.Listener
 	door *door
 	tls  *tls.Config // nil: none is spoken
+	bare bool        // it may be spoken without TLS
 	http bool        // what is not gRPC is HTTP, else it is refused
 }
 
 func newDoor(log *slog.Logger) *door {
 	return &door{
 		TransportCredentials: insecure.NewCredentials(), log: log, web: newHandover(),
+		opened: make(chan struct{}), shut: make(chan struct{}),
 	}
 }
 
 // enter makes a listener of gRPC out of one of the system.
-func (d *door) enter(listener net.Listener, config *tls.Config, http bool) *entrance {
+func (d *door) enter(listener net.Listener, config *tls.Config, bare, http bool) *entrance {
 	if config != nil {
 		config = config.Clone()
 		config.NextProtos = []string{"h2", "http/1.1"}
@@ -64,7 +85,7 @@ func (d *door) enter(listener net.Listener, config *tls.Config, http bool) *entr
 			return note(hello)
 		}
 	}
-	return &entrance{listener, d, config, http}
+	return &entrance{listener, d, config, bare, http}
 }
 
 // Accept notes by which entrance a connection came. The connection itself goes on as it is: gRPC
@@ -99,6 +120,9 @@ func (d *door) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, er
 		d.web.give(conn)
 		return nil, nil, credentials.ErrConnDispatched
 	}
+	if !d.await(context.Background()) {
+		return nil, nil, net.ErrClosed
+	}
 	l := &line{resumed{conn, first}, d}
 	d.lines.Store(l, nil)
 	return l, info, nil
@@ -110,8 +134,13 @@ var errNotGRPC = errors.New("only gRPC is served at this address")
 func (e *entrance) shake(raw net.Conn) (
 	conn net.Conn, first []byte, info credentials.AuthInfo, err error,
 ) {
-	isGRPC := false
-	if e.tls == nil {
+	isGRPC, secure := false, e.tls != nil
+	if secure && e.bare {
+		if raw, secure, err = looksSecure(raw); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	if !secure {
 		conn, info = raw, plainInfo{}
 		first, isGRPC, err = sniff(conn)
 	} else {
@@ -148,8 +177,21 @@ type plainInfo struct{ credentials.CommonAuthInfo }
 // AuthType is no way to know who somebody is.
 func (plainInfo) AuthType() string { return "insecure" }
 
-// forget closes what has arrived and not spoken yet, so that nobody waits for it at the end.
+// looksSecure tells by its first byte whether a connection begins with a handshake of TLS
+// (RFC 8446, section 5.1), and returns one that begins with that byte again.
+func looksSecure(conn net.Conn) (net.Conn, bool, error) {
+	const handshake = 22
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(conn, first); err != nil {
+		return nil, false, err
+	}
+	return &resumed{conn, first}, first[0] == handshake, nil
+}
+
+// forget shuts the door: it closes what has arrived and not spoken yet, so that nobody waits for it
+// at the end.
 func (d *door) forget() {
+	d.shuts.Do(func() { close(d.shut) })
 	d.arrived.Range(func(conn, _ any) bool {
 		conn.(net.Conn).Close()
 		return true

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
@@ -59,11 +60,11 @@ func (c *Config) openFront() (*front, error) {
 	}
 	shared := len(c.Web.ListenURLs) == 0
 	var err, errWeb, errOthers error
-	enter := func(l net.Listener, secure bool) net.Listener {
-		if secure {
-			return f.door.enter(l, c.ClientTLS, shared)
+	enter := func(l net.Listener, p place) net.Listener {
+		if p.secure {
+			return f.door.enter(l, c.ClientTLS, p.plain, shared)
 		}
-		return f.door.enter(l, nil, shared)
+		return f.door.enter(l, nil, true, shared)
 	}
 	f.clients, err = c.Sockets.listen(c.ListenClientURLs, enter)
 	secured := overTLS(c.ClientTLS, "h2", "http/1.1")
@@ -170,11 +171,16 @@ func (f *front) dialInside() (*grpc.ClientConn, error) {
 			grpc.MaxCallRecvMsgSize(math.MaxInt32), grpc.MaxCallSendMsgSize(math.MaxInt32)))
 }
 
-// lend passes requests of gRPC on that came to HTTP: the client left open what it would speak.
+// lend passes requests of gRPC on that came to HTTP: the client left open what it would speak. What
+// is not about the health of the member waits until the door is open.
 func (f *front) lend(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if state, ok := r.Context().Value(secured{}).(*tls.ConnectionState); ok {
 			r.TLS = state
+		}
+		if !isWatching(r.URL.Path) && !f.door.await(r.Context()) {
+			http.Error(w, rpctypes.ErrGRPCStopped.Error(), http.StatusServiceUnavailable)
+			return
 		}
 		if r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
 			f.lent.Add(1)
@@ -184,6 +190,18 @@ func (f *front) lend(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// isWatching tells whether a request is about the member rather than the keys. Such are answered as
+// soon as there is somebody to answer them: whether a member that has not found its cluster is
+// alive is what one asks first.
+func isWatching(path string) bool {
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	switch first {
+	case "health", "livez", "readyz", "metrics", "version", "debug":
+		return true
+	}
+	return false
 }
 
 // serve serves all listeners. failed is told when one of them fails.
@@ -208,6 +226,25 @@ func (f *front) serve(serving *sync.WaitGroup, failed func(error)) {
 	web(f.http, append([]net.Listener{f.door.web}, f.webs...))
 	web(f.watch, f.others)
 	web(f.peer, []net.Listener{f.visits})
+}
+
+// open lets clients in.
+func (f *front) open(log *slog.Logger) {
+	f.door.open()
+	for _, listener := range f.clients {
+		e := listener.(*entrance)
+		traffic := slog.String("traffic", "grpc")
+		if e.http {
+			traffic = slog.String("traffic", "grpc+http")
+		}
+		address := slog.String("address", e.Addr().String())
+		if e.bare {
+			log.Info("serving client traffic insecurely; this is strongly discouraged!", traffic, address)
+		}
+		if e.tls != nil {
+			log.Info("serving client traffic securely", traffic, address)
+		}
+	}
 }
 
 // drain takes no more requests and returns when those that are here have ended. HTTP goes first,

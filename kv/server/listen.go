@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -13,25 +14,48 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listen opens a listener for each URL, all or none.
+// A place is an address to listen at, and what is spoken there: HTTP, HTTPS, or either.
+type place struct {
+	network, address string
+	plain, secure    bool
+}
+
+// places are where URLs are. Those of one address are one place.
+func places(urls types.URLs) (all []place) {
+	for _, url := range urls {
+		p := place{network: "tcp", address: url.Host}
+		if isUnix(url.Scheme) {
+			p.network, p.address = "unix", url.Host+url.Path
+		}
+		at := slices.IndexFunc(all, func(other place) bool {
+			return other.network == p.network && other.address == p.address
+		})
+		if at < 0 {
+			all, at = append(all, p), len(all)
+		}
+		all[at].secure = all[at].secure || isSecure(url.Scheme)
+		all[at].plain = all[at].plain || !isSecure(url.Scheme)
+	}
+	return all
+}
+
+// listen opens a listener for each place, all or none.
 func (o Sockets) listen(
-	urls types.URLs, wrap func(net.Listener, bool) net.Listener,
+	urls types.URLs, wrap func(net.Listener, place) net.Listener,
 ) ([]net.Listener, error) {
 	config := net.ListenConfig{Control: o.control}
 	var all []net.Listener
-	for _, url := range urls {
-		network, address := "tcp", url.Host
-		if isUnix(url.Scheme) {
-			network, address = "unix", url.Host+url.Path
-			if err := os.Remove(address); err != nil && !errors.Is(err, os.ErrNotExist) {
+	for _, p := range places(urls) {
+		if p.network == "unix" {
+			if err := os.Remove(p.address); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return nil, errors.Join(err, closeAll(all))
 			}
 		}
-		listener, err := config.Listen(context.Background(), network, address)
+		listener, err := config.Listen(context.Background(), p.network, p.address)
 		if err != nil {
 			return nil, errors.Join(err, closeAll(all))
 		}
-		all = append(all, wrap(listener, isSecure(url.Scheme)))
+		all = append(all, wrap(listener, p))
 	}
 	return all, nil
 }
@@ -48,12 +72,12 @@ func (o Sockets) control(network, _ string, raw syscall.RawConn) error {
 	return errors.Join(err, failed)
 }
 
-// overTLS speaks TLS at secure URLs, and offers these protocols unless the configuration does.
+// overTLS speaks TLS at secure places, and offers these protocols unless the configuration does.
 func overTLS(
 	config *tls.Config, protocols ...string,
-) func(listener net.Listener, secure bool) net.Listener {
-	return func(listener net.Listener, secure bool) net.Listener {
-		if !secure {
+) func(listener net.Listener, p place) net.Listener {
+	return func(listener net.Listener, p place) net.Listener {
+		if !p.secure {
 			return listener
 		}
 		config := config.Clone()

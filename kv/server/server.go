@@ -153,12 +153,13 @@ func (s *Server) failed(err error) {
 	s.stopOnce.Do(func() { close(s.stopping) })
 }
 
-// awaitReady waits until there is a leader and the cluster knows this member's name.
+// awaitReady waits until there is a leader and the cluster knows this member's name, and until what
+// was agreed on by then is known here. Then the door is open for clients.
 func (s *Server) awaitReady() {
 	n, log := s.node.Load(), s.config.Log
 	for {
 		changed := n.Changed()
-		if s.isReady(n) {
+		if s.isReady(n) && s.isPresent(n) {
 			break
 		}
 		select {
@@ -168,10 +169,11 @@ func (s *Server) awaitReady() {
 			return
 		}
 	}
-	close(s.ready)
 	log.Info("published local member to cluster through raft",
 		slog.String("local-member-id", hex(uint64(n.Status().ID))))
 	log.Info("ready to serve client requests", slog.String("address", addresses(s.front.clients)))
+	s.front.open(log)
+	close(s.ready)
 }
 
 func (s *Server) isReady(n *node.Node) bool {
@@ -180,6 +182,14 @@ func (s *Server) isReady(n *node.Node) bool {
 	return ok && now.Leader != 0 && self.Incarnation == now.Incarnation &&
 		self.Name == s.config.Name &&
 		slices.Equal(self.ClientURLs, s.config.AdvertiseClientURLs.StringSlice())
+}
+
+// isPresent tells whether this member knows all that was agreed on.
+func (s *Server) isPresent(n *node.Node) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.requestTime())
+	defer cancel()
+	_, err := n.Barrier(ctx)
+	return err == nil
 }
 
 // end waits for the end of the member and gives everything back.
