@@ -86,8 +86,21 @@ func outward(err error) error {
 	if known := outwardOfAuth(err); known != nil {
 		return known
 	}
-	return status.Error(codes.Unknown, fmt.Sprintf("etcdserver: %v", err))
+	return unknown{status.Error(codes.Unknown, fmt.Sprintf("etcdserver: %v", err)), err}
 }
+
+// An unknown error is a status for the client that remembers why: whoever carries it may see that
+// it is about damage (*vfs.CorruptionError).
+type unknown struct {
+	error
+	cause error
+}
+
+// GRPCStatus is what goes over the wire.
+func (u unknown) GRPCStatus() *status.Status { return status.Convert(u.error) }
+
+// Unwrap gives the cause.
+func (u unknown) Unwrap() error { return u.cause }
 
 // outwardOfAuth is the same for an error of package auth; nil: it is none.
 func outwardOfAuth(err error) error {

@@ -18,6 +18,7 @@ import (
 
 	"detcd/consensus/node"
 	"detcd/kv/server"
+	"detcd/storage/vfs"
 )
 
 const (
@@ -183,6 +184,10 @@ func ended(config server.Config, what string, err error) int {
 	}
 	if err == nil {
 		err = errors.New("it was stopped")
+	}
+	var damage *vfs.CorruptionError
+	if errors.As(err, &damage) {
+		log = log.With(slog.String("file", damage.File), slog.Int64("offset", damage.Offset))
 	}
 	log.Error(what, slog.Any("error", err))
 	return exitError

@@ -23,22 +23,24 @@ const pause = 10 * time.Millisecond
 
 // A carrier brings requests to the member and its answers back.
 type carrier struct {
-	node     Node
-	limits   kv.Limits
-	auth     *Auth
-	election time.Duration
-	timeout  time.Duration // of what is no call
-	lead     time.Duration // a new leader was sought for about so long when it becomes known
+	node      Node
+	limits    kv.Limits
+	auth      *Auth
+	election  time.Duration
+	timeout   time.Duration // of what is no call
+	incidents *Incidents
+	lead      time.Duration // a new leader was sought for about so long when it becomes known
 }
 
 func newCarrier(node Node, options Options) *carrier {
 	return &carrier{
-		node:     node,
-		limits:   options.Limits,
-		auth:     options.Auth,
-		election: options.ElectionTimeout,
-		timeout:  Patience(options.ElectionTimeout),
-		lead:     2 * options.ElectionTimeout,
+		node:      node,
+		limits:    options.Limits,
+		auth:      options.Auth,
+		election:  options.ElectionTimeout,
+		timeout:   Patience(options.ElectionTimeout),
+		lead:      2 * options.ElectionTimeout,
+		incidents: options.Incidents,
 	}
 }
 
@@ -233,6 +235,7 @@ func (c *carrier) failure(ctx context.Context, err error, begun time.Time) error
 	case errors.Is(err, context.DeadlineExceeded):
 		return c.timedOut(begun)
 	}
+	c.incidents.Damage(err)
 	return status.Error(codes.Unknown, err.Error())
 }
 

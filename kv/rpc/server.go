@@ -46,10 +46,11 @@ type Options struct {
 	ElectionTimeout  time.Duration // of the cluster; the time limit of a request derives from it
 	ProgressInterval time.Duration // between progress notifications of a watch
 
-	Auth    *Auth    // how users are known; nil: by simple tokens, of which its store knows nothing
-	Meter   *Meter   // counts; nil: nobody will ask it
-	Slow    *Slow    // tells of what takes long; nil: nobody does
-	Recipes *Recipes // Lock and Election; nil: they are not served
+	Auth      *Auth      // how users are known; nil: by simple tokens, unknown to its store
+	Meter     *Meter     // counts; nil: nobody will ask it
+	Slow      *Slow      // tells of what takes long; nil: nobody does
+	Incidents *Incidents // tells of refusals and damage; nil: nobody does
+	Recipes   *Recipes   // Lock and Election; nil: they are not served
 
 	ConcurrentStreamsMax uint32        // on one connection
 	KeepaliveMinTime     time.Duration // a client that pings more often is disconnected
@@ -83,6 +84,7 @@ func (o Options) messageBytesMax() int { return o.Limits.RequestBytesMax + overh
 // ServerOptions are what a gRPC server must be made with to serve node as etcd would.
 func ServerOptions(node Node, options Options) []grpc.ServerOption {
 	options = options.withDefaults()
+	c := newCarrier(node, options)
 	gate := newGate(node, options.ElectionTimeout, options.Meter)
 	all := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(options.messageBytesMax()),
@@ -92,8 +94,8 @@ func ServerOptions(node Node, options Options) []grpc.ServerOption {
 			MinTime: options.KeepaliveMinTime,
 		}),
 		grpc.NumStreamWorkers(streamWorkers),
-		grpc.ChainUnaryInterceptor(options.Slow.unary(options.Meter.unary(gate.unary))),
-		grpc.ChainStreamInterceptor(options.Meter.stream(gate.stream)),
+		grpc.ChainUnaryInterceptor(options.Slow.unary(options.Meter.unary(c.observed(gate.unary)))),
+		grpc.ChainStreamInterceptor(options.Meter.stream(c.observedStream(gate.stream))),
 	}
 	if options.KeepaliveInterval > 0 {
 		all = append(all, grpc.KeepaliveParams(keepalive.ServerParameters{

@@ -150,6 +150,7 @@ func (w *watching) request(ctx context.Context, r *received[*pb.WatchRequest]) e
 	}
 	if create := r.message.GetCreateRequest(); create != nil && create.StartRevision >= 0 {
 		if err := w.permit(ctx, create); err != nil {
+			w.incidents.observe(ctx, guest{w.carrier, ctx}, pb.Watch_Watch_FullMethodName, create, err)
 			w.stream.Refuse(view, err.Error())
 			return nil
 		}

@@ -18,10 +18,11 @@ import (
 // An adapter is a node as the services want it: with etcd's errors and types.
 type adapter struct {
 	*node.Node
-	machine *machine
-	config  *Config
-	device  *device
-	begun   time.Time
+	machine   *machine
+	config    *Config
+	device    *device
+	incidents *rpc.Incidents
+	begun     time.Time
 }
 
 var _ rpc.Node = (*adapter)(nil)

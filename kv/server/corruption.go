@@ -17,6 +17,7 @@ import (
 	"detcd/consensus/replica"
 	"detcd/consensus/transport"
 	"detcd/kv"
+	"detcd/kv/rpc"
 	"detcd/storage/vfs"
 )
 
@@ -45,19 +46,20 @@ type hashAnswer struct {
 	Damaged   bool // the problem is that what is stored cannot be read
 }
 
-// hashAt is what this member says of a revision.
-func hashAt(view *kv.View, revision int64) hashAnswer {
+// hashAt is what this member says of a revision. The log is told of damage that it meets.
+func hashAt(view *kv.View, revision int64, incidents *rpc.Incidents) hashAnswer {
 	a := hashAnswer{Present: view.Revision()}
 	var err error
 	if a.Hash, a.Compacted, a.Revision, err = view.Hash(revision); err != nil {
 		a.Problem = err.Error()
+		incidents.Damage(err)
 		a.Damaged = errors.As(err, new(*vfs.CorruptionError))
 	}
 	return a
 }
 
 // answerHash answers questionHash; nil: it is another question.
-func answerHash(n *node.Node, question []byte) []byte {
+func answerHash(n *node.Node, question []byte, incidents *rpc.Incidents) []byte {
 	text, ok := strings.CutPrefix(string(question), questionHash)
 	revision, err := strconv.ParseInt(text, 10, 64)
 	if !ok || err != nil {
@@ -69,7 +71,7 @@ func answerHash(n *node.Node, question []byte) []byte {
 	if err != nil {
 		return nil
 	}
-	encoded, err := json.Marshal(hashAt(view.(*kv.View), revision))
+	encoded, err := json.Marshal(hashAt(view.(*kv.View), revision, incidents))
 	if err != nil {
 		return nil
 	}
@@ -164,7 +166,7 @@ func (a *adapter) checkInitially(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	own := hashAt(view.(*kv.View), 0)
+	own := hashAt(view.(*kv.View), 0, a.incidents)
 	if own.Problem != "" {
 		return fmt.Errorf("%s failed to fetch hash (%s)", hex(a.Status().MemberID), own.Problem)
 	}
@@ -199,7 +201,7 @@ func (a *adapter) ownHash(revision int64) (hashAnswer, error) {
 	if err != nil {
 		return hashAnswer{}, err
 	}
-	return hashAt(view.(*kv.View), revision), nil
+	return hashAt(view.(*kv.View), revision, a.incidents), nil
 }
 
 // checkCompactions compares the hashes of the newest compaction that all members know, and returns
@@ -215,7 +217,7 @@ func (a *adapter) checkCompactions(checked int64) (reached int64, err error) {
 		if revision <= checked {
 			break
 		}
-		own := hashAt(view.(*kv.View), revision)
+		own := hashAt(view.(*kv.View), revision, a.incidents)
 		answers, asked := a.askHashes(revision)
 		blamed := blame(a.Status().MemberID, own, answers)
 		a.alarm(blamed)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -161,7 +162,11 @@ func TestACorruptMemberDoesNotStart(t *testing.T) {
 func TestDamageOnDiskIsBlamed(t *testing.T) {
 	leavesNothing(t)
 	var servers []*Server
-	for _, config := range testConfigs(t, 3) {
+	var log lockedBuffer
+	for i, config := range testConfigs(t, 3) {
+		if i == 2 {
+			config.Log = slog.New(slog.NewJSONHandler(&log, nil))
+		}
 		servers = append(servers, start(t, config))
 	}
 	ready(t, servers...)
@@ -184,6 +189,20 @@ func TestDamageOnDiskIsBlamed(t *testing.T) {
 	defer file.Close()
 	if _, err := file.WriteAt([]byte("damage"), 5<<20); err != nil {
 		t.Fatal(err)
+	}
+	name := filepath.Base(files[0])
+	told := func() bool {
+		return log.has(`"msg":"found damage in what this member has stored"`, `"file":"archive/`+name,
+			`"offset":`, `"level":"ERROR"`)
+	}
+	if told() {
+		t.Errorf("damage is told of that nobody has met")
+	}
+	if _, err := client(t, servers[2]).Get(within(t), "a", clientv3.WithRev(6)); err == nil {
+		t.Error("a damaged value was read")
+	}
+	if !told() {
+		t.Errorf("the member says nothing of the damage that a client has met:\n%s", log.String())
 	}
 	answers, asked := servers[0].front.served.askHashes(own.Revision)
 	if asked != 2 || !answers[servers[2].id()].Damaged || answers[servers[1].id()].Hash != own.Hash {

@@ -40,17 +40,18 @@ type front struct {
 	recipes  *rpc.Recipes     // Lock and Election, which ask the other services
 	lent     sync.WaitGroup   // requests of gRPC that HTTP serves
 
-	served  *adapter
-	gateway *gateway.Gateway
-	meter   *rpc.Meter
-	timer   *stopwatch
+	served    *adapter
+	gateway   *gateway.Gateway
+	meter     *rpc.Meter
+	incidents *rpc.Incidents
+	timer     *stopwatch
 }
 
 // openFront opens the listeners.
 func (c *Config) openFront() (*front, error) {
 	f := &front{
 		door: newDoor(c.Log), inside: bufconn.Listen(insideBytes), meter: new(rpc.Meter),
-		visits: newHandover(),
+		visits: newHandover(), incidents: rpc.NewIncidents(c.Log),
 		timer: &stopwatch{slow: &rpc.Slow{
 			Log: c.Log, Request: c.SlowRequest, Apply: c.SlowApply,
 		}},
@@ -117,6 +118,7 @@ func (f *front) register(c *Config, served *adapter, auth *rpc.Auth) error {
 		Auth:                 auth,
 		Meter:                f.meter,
 		Slow:                 f.timer.slow,
+		Incidents:            f.incidents,
 		Recipes:              f.recipes,
 		KeepaliveMinTime:     c.Keepalive.MinTime,
 		KeepaliveInterval:    c.Keepalive.Interval,

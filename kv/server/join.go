@@ -37,7 +37,7 @@ func (s *Server) answer(question []byte) []byte {
 		return nil
 	}
 	if string(question) != questionMembers {
-		if answer := answerHash(n, question); answer != nil {
+		if answer := answerHash(n, question, s.front.incidents); answer != nil {
 			return answer
 		}
 		return answerReadiness(n, question)

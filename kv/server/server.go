@@ -111,7 +111,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	s.node.Store(n)
 	c.toldOfBeginning(b, n.Members())
 	s.auth.Live(uint64(n.Status().Last))
-	served := &adapter{n, m, c, &s.device, begun}
+	served := &adapter{n, m, c, &s.device, s.front.incidents, begun}
 	err = s.front.register(c, served, s.auth)
 	if err == nil && b.used && c.Upkeep.CheckAtStart {
 		err = served.checkInitially(ctx)
