@@ -56,6 +56,10 @@ func (n *Node) alone() bool {
 
 // admit judges who connects. The replica looks at each message, too; but what a member that may not
 // take part is to learn, it can be told here even when it is no peer any more.
+//
+// Who follows a leader learns from it who was added, and refuses others until then. Without a
+// leader it may be far behind: while it was away the others may have been replaced one by one, and
+// only those whom it does not know can tell. So then strangers are listened to.
 func (n *Node) admit(from, incarnation uint64) (transport.Verdict, string) {
 	members := n.members.Load()
 	id := replica.MemberID(from)
@@ -63,6 +67,9 @@ func (n *Node) admit(from, incarnation uint64) (transport.Verdict, string) {
 		return transport.RefusedRemoved, "the member has been permanently removed from the cluster"
 	}
 	member, ok := members.Find(id)
+	if !ok && len(members.Members) > 0 && n.Status().Leader != 0 {
+		return transport.RefusedBusy, "no such member is known here yet"
+	}
 	if ok && member.Incarnation != 0 && member.Incarnation != incarnation {
 		return transport.RefusedIncarnation, "the member is known with another data directory: " +
 			"remove it from the cluster and add it again"

@@ -31,6 +31,9 @@
 //     delivered. When the echo is overdue the connection is given up and dialled anew: TCP alone
 //     would wait for minutes after a partition has healed.
 //
+// Strangers cannot keep members apart: what is accepted has a place ([Places]) until it turns out
+// to be of a member that is known, and few of the others are listened to.
+//
 // A connection whose first bytes are not those of a handshake is handed to Options.Other, so the
 // same listener can serve HTTP. A third kind of connection carries one question and its answer
 // ([Ask]): it is how one that is not yet a member asks who the members are.

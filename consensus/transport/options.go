@@ -83,7 +83,7 @@ type Bounds struct {
 	MessageBytes int           // of a payload, 64 MiB; a larger one is dropped, or ends the connection
 	QueueBytes   int           // waiting for one peer and lane, 32 MiB; what exceeds it is dropped
 	QueueCount   int           // messages waiting for one peer and lane, 16384
-	Connections  int           // accepted and open at a time, 1024; further ones are closed at once
+	Connections  int           // accepted, open and not of a known member, 256 (Places)
 	Timeout      time.Duration // for an echo, a handshake, a connection to be made; 2 s
 	BackoffMax   time.Duration // longest pause between two attempts to connect, 1 s
 }
@@ -92,7 +92,7 @@ func (b *Bounds) setDefaults() {
 	setDefault(&b.MessageBytes, 64<<20)
 	setDefault(&b.QueueBytes, 32<<20)
 	setDefault(&b.QueueCount, 16384)
-	setDefault(&b.Connections, 1024)
+	setDefault(&b.Connections, 256)
 	setDefault(&b.Timeout, 2*time.Second)
 	setDefault(&b.BackoffMax, time.Second)
 }

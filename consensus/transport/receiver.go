@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -19,21 +20,27 @@ const (
 	acceptPause = 100 * time.Millisecond
 	// refusalsMax bounds what is remembered of refused senders; beyond it counting starts anew.
 	refusalsMax = 1024
+	// strangersMax bounds the connections of senders that are not known as members here; one more
+	// ends the oldest of them.
+	strangersMax = 8
 )
 
 // accept takes connections from a listener until it is closed.
 func (t *Transport) accept(listener net.Listener) {
+	listener = t.places.Listen(listener)
 	for {
 		conn, err := listener.Accept()
 		switch {
 		case err == nil:
-			if !t.admit(conn) {
+			if !t.admit(conn.(*place)) {
 				conn.Close()
 			}
 		case t.ctx.Err() != nil || errors.Is(err, net.ErrClosed):
 			return
 		default:
-			t.options.Log.Warn("cannot accept a peer connection", slog.Any("error", err))
+			if t.worthLogging(refusalKey{}) {
+				t.options.Log.Warn("cannot accept a peer connection", slog.Any("error", err))
+			}
 			select {
 			case <-time.After(acceptPause):
 			case <-t.ctx.Done():
@@ -42,11 +49,20 @@ func (t *Transport) accept(listener net.Listener) {
 	}
 }
 
-// admit starts to serve an accepted connection, unless there are too many.
-func (t *Transport) admit(conn net.Conn) bool {
+// noPlace logs that a connection had to end because there are too many of who is no member.
+func (t *Transport) noPlace(times uint64, remote net.Addr) {
+	if times&(times-1) == 0 {
+		t.options.Log.Warn("rejected connection on peer endpoint",
+			slog.String("error", "too many connections; who was silent or quiet gives way"),
+			slog.Uint64("times", times), slog.String("remote-addr", remote.String()))
+	}
+}
+
+// admit starts to serve an accepted connection, unless the transport is closed.
+func (t *Transport) admit(conn *place) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.ctx.Err() != nil || len(t.accepted) >= t.options.Bounds.Connections {
+	if t.ctx.Err() != nil {
 		return false
 	}
 	t.accepted[conn] = struct{}{}
@@ -62,7 +78,7 @@ func (t *Transport) forget(conn net.Conn) {
 }
 
 // receive serves one accepted connection.
-func (t *Transport) receive(conn net.Conn) {
+func (t *Transport) receive(conn *place) {
 	defer t.forget(conn)
 	timed := &timedConn{Conn: conn, limit: t.options.Bounds.Timeout}
 	buffered := bufio.NewReaderSize(timed, readBufferSize)
@@ -91,6 +107,7 @@ func (t *Transport) receive(conn net.Conn) {
 		t.answer(conn, buffered)
 		return
 	}
+	defer t.settle(conn, h.from)()
 	if h.purpose > lent {
 		timed.limit = 0 // the echo of a pulse has a limit of its own
 		if conn.SetReadDeadline(time.Time{}) == nil {
@@ -103,6 +120,28 @@ func (t *Transport) receive(conn net.Conn) {
 	if t.ctx.Err() == nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 		t.options.Log.Warn("lost the connection of a peer", slog.String("remote-peer-id", hex(h.from)),
 			slog.String("lane", Lane(h.purpose).String()), slog.Any("error", err))
+	}
+}
+
+// settle finds a place for a connection whose sender was welcomed: a member's does not count. Who
+// is not known here may be a member all the same, which this one has not heard of yet; a few are
+// listened to. The function that it returns is called when the connection ends.
+func (t *Transport) settle(conn *place, from uint64) (ended func()) {
+	if t.peer(from) != nil {
+		conn.keep()
+		return func() {}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.strangers) >= strangersMax {
+		closeNow(t.strangers[0].Conn)
+		t.strangers = t.strangers[1:]
+	}
+	t.strangers = append(t.strangers, conn)
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.strangers = slices.DeleteFunc(t.strangers, func(c *place) bool { return c == conn })
 	}
 }
 

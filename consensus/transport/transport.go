@@ -15,11 +15,13 @@ type Transport struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 
-	mu       sync.RWMutex
-	peers    map[uint64]*peer
-	accepted map[net.Conn]struct{}
-	latest   map[incomingKey]net.Conn // the newest connection of a sender replaces its older one
-	refusals map[refusalKey]int       // how often each was refused; the log gets the powers of two
+	mu        sync.RWMutex
+	places    *Places // of accepted connections
+	peers     map[uint64]*peer
+	accepted  map[net.Conn]struct{}
+	strangers []*place                 // whose senders are not known here, the oldest first
+	latest    map[incomingKey]net.Conn // the newest connection of a sender replaces its older one
+	refusals  map[refusalKey]int       // how often each was refused; the log gets the powers of two
 }
 
 type incomingKey struct {
@@ -45,6 +47,7 @@ func New(options Options) *Transport {
 		latest:   make(map[incomingKey]net.Conn),
 		refusals: make(map[refusalKey]int),
 	}
+	t.places = NewPlaces(options.Bounds.Connections, t.noPlace)
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	for _, listener := range options.Listeners {
 		t.group.Go(func() { t.accept(listener) })

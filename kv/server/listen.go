@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"go.etcd.io/etcd/client/pkg/v3/types"
 	"golang.org/x/sys/unix"
@@ -70,6 +72,25 @@ func (o Sockets) control(network, _ string, raw syscall.RawConn) error {
 		failed = unix.SetsockoptInt(int(socket), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
 	})
 	return errors.Join(err, failed)
+}
+
+// An ackedListener ends connections whose other side acknowledges nothing for a while, where the
+// system can.
+type ackedListener struct {
+	net.Listener
+	after time.Duration // 0: what etcd does
+}
+
+// ackTime is what etcd's gRPC server takes.
+const ackTime = 20 * time.Second
+
+// Accept tells the system of the limit.
+func (l *ackedListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err == nil {
+		giveUp(conn, cmp.Or(l.after, ackTime))
+	}
+	return conn, err
 }
 
 // overTLS speaks TLS at secure places, and offers these protocols unless the configuration does.

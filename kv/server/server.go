@@ -74,7 +74,8 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.peers, err = c.Sockets.listen(c.ListenPeerURLs, overTLS(c.PeerTLS, "http/1.1")); err != nil {
 		return err
 	}
-	if s.front, err = c.openFront(); err != nil {
+	clientsMax, strangersMax := c.divideFiles()
+	if s.front, err = c.openFront(clientsMax); err != nil {
 		return err
 	}
 	begun := time.Now()
@@ -98,6 +99,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		Bounds: transport.Bounds{
 			MessageBytes: max(messageBytesMin, 4*c.MaxRequestBytes),
 			Timeout:      2 * c.ElectionTimeout,
+			Connections:  strangersMax,
 		},
 	}
 	if err := c.forceAlone(b, options.Replica); err != nil {

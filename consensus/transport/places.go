@@ -1,0 +1,201 @@
+package transport
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Places bound the connections that are open at a time on one or more listeners, and decide who
+// gives way when there is no place left. A bound alone would be a weapon: who opens as many
+// connections as there may be, and says nothing, would keep everybody else out.
+//
+// For one more, at the bound, this one ends:
+//
+//  1. the one that has never said a byte, and of those the oldest. Who connects in order to speak
+//     does so at once.
+//  2. Where all have spoken: of the address that holds the most places the one that was quiet for
+//     longest, if the newcomer's address holds fewer, or if that was quiet for quietMin.
+//  3. Where there is none of either, the newcomer.
+//
+// Connections of members are kept: they have their places beyond the bound.
+type Places struct {
+	max  int
+	full func(times uint64, remote net.Addr)
+
+	mu        sync.Mutex
+	taken     map[*place]struct{}
+	addresses map[string]int // places that are taken, by address
+	arrivals  uint64
+
+	times atomic.Uint64 // that one had to end
+}
+
+// quietMin is for how long a connection must have said nothing to give way to another one of the
+// same address.
+const quietMin = time.Minute
+
+// NewPlaces makes places for at most max connections. full is told whenever a connection had to end
+// for want of them, how often that happened so far, and whose it was; it may be nil.
+func NewPlaces(max int, full func(times uint64, remote net.Addr)) *Places {
+	if full == nil {
+		full = func(uint64, net.Addr) {}
+	}
+	return &Places{
+		max: max, full: full, taken: make(map[*place]struct{}), addresses: make(map[string]int),
+	}
+}
+
+// Open tells how many connections are open that have no place of their own.
+func (p *Places) Open() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.taken)
+}
+
+// Listen lets the connections of a listener in while there are places; Accept closes the others and
+// waits on.
+func (p *Places) Listen(listener net.Listener) net.Listener {
+	return &placedListener{listener, p}
+}
+
+type placedListener struct {
+	net.Listener
+	places *Places
+}
+
+// Accept waits for a connection for which there is a place.
+func (l *placedListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if placed := l.places.take(conn, time.Now()); placed != nil {
+			return placed, nil
+		}
+		closeNow(conn)
+	}
+}
+
+// A place is a connection that counts.
+type place struct {
+	net.Conn
+	places  *Places
+	address string
+	arrival uint64
+	heard   atomic.Int64 // when it last said something, in Unix nanoseconds; 0: never
+}
+
+// Read notes that the connection speaks.
+func (c *place) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.heard.Store(time.Now().UnixNano())
+	}
+	return n, err
+}
+
+// Close gives the place back.
+func (c *place) Close() error {
+	c.leave()
+	return c.Conn.Close()
+}
+
+// keep gives the connection a place of its own: it counts no more.
+func (c *place) keep() { c.leave() }
+
+func (c *place) leave() {
+	c.places.mu.Lock()
+	defer c.places.mu.Unlock()
+	c.places.remove(c)
+}
+
+func (p *Places) remove(c *place) {
+	if _, ok := p.taken[c]; !ok {
+		return
+	}
+	delete(p.taken, c)
+	if p.addresses[c.address]--; p.addresses[c.address] == 0 {
+		delete(p.addresses, c.address)
+	}
+}
+
+// take gives a connection a place; nil: there is none.
+func (p *Places) take(conn net.Conn, now time.Time) *place {
+	c := &place{Conn: conn, places: p, address: hostOf(conn)}
+	p.mu.Lock()
+	var gone *place
+	if len(p.taken) >= p.max {
+		if gone = p.choose(c.address, now); gone == nil {
+			p.mu.Unlock()
+			p.full(p.times.Add(1), conn.RemoteAddr())
+			return nil
+		}
+		p.remove(gone)
+	}
+	p.arrivals++
+	c.arrival = p.arrivals
+	p.taken[c] = struct{}{}
+	p.addresses[c.address]++
+	p.mu.Unlock()
+	if gone != nil {
+		closeNow(gone.Conn)
+		p.full(p.times.Add(1), gone.RemoteAddr())
+	}
+	return c
+}
+
+// choose decides who gives way to a newcomer; nil: nobody.
+func (p *Places) choose(address string, now time.Time) *place {
+	most := 0
+	// order-free: the largest
+	for _, n := range p.addresses {
+		most = max(most, n)
+	}
+	var silent, quiet *place
+	// order-free: arrivals differ
+	for c := range p.taken {
+		heard := c.heard.Load()
+		switch {
+		case heard == 0:
+			if silent == nil || c.arrival < silent.arrival {
+				silent = c
+			}
+		case p.addresses[c.address] < most:
+		case quiet == nil || heard < quiet.heard.Load():
+			quiet = c
+		}
+	}
+	switch {
+	case silent != nil:
+		return silent
+	case quiet == nil:
+		return nil
+	case p.addresses[address]+1 < most, now.UnixNano()-quiet.heard.Load() >= int64(quietMin):
+		return quiet
+	}
+	return nil
+}
+
+// hostOf is the address of who connected, without a port; all who come by a Unix socket share one.
+func hostOf(conn net.Conn) string {
+	if tcp, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
+		return tcp.IP.String()
+	}
+	return ""
+}
+
+// closeNow ends a connection without any farewell: that of TLS could wait for the other side, and
+// after that of TCP the system would remember the connection for a minute. Who connects thousands
+// of times would use up the ports of everybody behind the same address.
+func closeNow(conn net.Conn) {
+	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = secure.NetConn()
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // what fails is only that it is remembered
+	}
+	conn.Close()
+}
