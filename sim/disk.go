@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -178,6 +179,10 @@ func (d *disk) torn() {
 // file, empty when there was none.
 func (d *disk) flip(dir string, random *rand.Rand) string {
 	names, err := d.memory.List(dir)
+	names = slices.DeleteFunc(names, func(name string) bool { // one that is a directory
+		_, err := d.memory.List(dir + "/" + name)
+		return err == nil
+	})
 	if err != nil || len(names) == 0 {
 		return ""
 	}

@@ -81,7 +81,7 @@ func (s *settings) registerMember() {
 	f.StringVar(&c.Name, "name", c.Name, "human-readable `name` of this member")
 	f.StringVar(&c.DataDir, "data-dir", "", "`path` to the data directory (default <name>.etcd)")
 	f.StringVar(&c.WALDir, "wal-dir", "",
-		"`path` to a dedicated directory; the log is in wal below it")
+		"`path` to a dedicated directory for the log (default <data-dir>/member/wal)")
 	urls(f, &c.ListenPeerURLs, "listen-peer-urls", "where to listen for other members")
 	urls(f, &c.ListenClientURLs, "listen-client-urls", "where to listen for clients")
 	urls(f, &c.AdvertisePeerURLs, "initial-advertise-peer-urls", "where other members reach this one")
@@ -247,7 +247,7 @@ func (s *settings) derive() error {
 		if err != nil {
 			return fmt.Errorf("--initial-cluster: %w", err)
 		}
-		c.InitialCluster = cluster
+		c.InitialCluster, c.InitialClusterGiven = cluster, true
 	case c.Name != server.Default().Name:
 		c.InitialCluster = types.URLsMap{c.Name: c.AdvertisePeerURLs}
 	}

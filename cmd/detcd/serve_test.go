@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -44,17 +45,34 @@ func TestADirectoryInUseIsSaidToBe(t *testing.T) {
 	binary := testbed.Detcd(t)
 	dir := filepath.Join(t.TempDir(), "data")
 	serveUntilReady(t, binary, dir, func(p *os.Process) {
-		for _, args := range [][]string{
-			append(ports(), "--data-dir="+dir), {"verify", "--data-dir=" + dir},
-		} {
-			output, err := exec.Command(binary, args...).CombinedOutput()
-			var exit *exec.ExitError
-			if !errors.As(err, &exit) || exit.ExitCode() != exitError ||
-				!strings.Contains(string(output), "in use by another process") {
-				t.Errorf("%q: %v\n%s", args, err, output)
-			}
+		defer p.Signal(syscall.SIGTERM)
+		const used = "in use by another process"
+		output, err := exec.Command(binary, "verify", "--data-dir="+dir).CombinedOutput()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != exitError ||
+			!strings.Contains(string(output), used) {
+			t.Errorf("%v\n%s", err, output)
 		}
-		p.Signal(syscall.SIGTERM)
+		second := exec.Command(binary, append(ports(), "--data-dir="+dir)...)
+		stderr, err := second.StderrPipe()
+		if err == nil {
+			err = second.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(stderr)
+		for lines.Scan() && !strings.Contains(lines.Text(), used) {
+		}
+		if lines.Err() != nil || !strings.Contains(lines.Text(), "waiting") {
+			t.Errorf("the second member does not say that it waits: %v, %s", lines.Err(), lines.Text())
+		}
+		second.Process.Signal(syscall.SIGTERM)
+		for lines.Scan() {
+		}
+		if err := second.Wait(); !errors.As(err, &exit) || exit.ExitCode() != -1 {
+			t.Errorf("it ended with %v, not by the signal", err)
+		}
 	})
 }
 

@@ -36,7 +36,7 @@ func MakeAlone(options Options) (err error) {
 	hard := r.log.hard
 	c := &image{
 		identity: r.identity, applied: r.applied, term: r.appliedTerm, walFrom: r.writes.next,
-		changedAt: r.applied, origins: slices.Clone(r.proposals.origins),
+		passed: r.writes.at, changedAt: r.applied, origins: slices.Clone(r.proposals.origins),
 		membership: r.membership.alone(options.Self),
 		hard: &raftpb.HardState{ // of a term in which nobody has voted
 			Term: new(hard.GetTerm() + 1), Vote: new(uint64(0)), Commit: new(uint64(r.applied)),

@@ -114,7 +114,7 @@ func (r *Replica) checkpointBulk() *Bulk {
 	b.wanted, b.dirty, b.bytes, b.quiet = false, false, 0, 0
 	c := &image{identity: r.identity, applied: r.applied, term: r.appliedTerm,
 		hard: r.writes.durable, conf: r.log.conf, membership: r.membership,
-		changedAt: r.log.changedAt, walFrom: r.writes.next,
+		changedAt: r.log.changedAt, walFrom: r.writes.next, passed: r.writes.at,
 		origins: slices.Clone(r.proposals.origins)}
 	if sequence, ok := r.log.sequence(r.applied + 1); ok {
 		c.walFrom = sequence

@@ -11,8 +11,9 @@ import (
 	"detcd/storage/wal"
 )
 
-// checkpointVersion is the version of the format of a checkpoint's bytes.
-const checkpointVersion = 1
+// checkpointVersion is the version of the format of a checkpoint's bytes. Version 1 names no
+// position of the log.
+const checkpointVersion = 2
 
 // image is everything that a member needs besides its log from walFrom on.
 type image struct {
@@ -22,6 +23,7 @@ type image struct {
 	term       Term // of the entry at applied
 	hard       *raftpb.HardState
 	walFrom    wal.Sequence
+	passed     wal.Position // where the log was; zero in version 1
 	conf       *raftpb.ConfState
 	membership Membership
 	changedAt  Index
@@ -46,11 +48,10 @@ func (c *image) metadata() *raftpb.SnapshotMetadata {
 func (c *image) encode() []byte {
 	w := writer{make([]byte, 0, 512+len(c.state))}
 	w.byte(checkpointVersion)
-	w.fixed(c.identity.cluster)
-	w.fixed(uint64(c.identity.member))
-	w.fixed(c.identity.incarnation)
+	w.identity(c.identity)
 	w.hard(c.hard)
 	w.uvarint(uint64(c.walFrom))
+	w.position(c.passed)
 	w.shared(c)
 	w.string(c.state)
 	return w.bytes
@@ -97,14 +98,18 @@ func (r *reader) shared(c *image) {
 
 func decodeCheckpoint(blob []byte) (*image, error) {
 	r := reader{bytes: blob}
-	if version := r.byte(); version != checkpointVersion {
+	version := r.byte()
+	if version == 0 || version > checkpointVersion {
 		return nil, fmt.Errorf("%w: checkpoint of version %d, this program knows %d",
 			ErrVersion, version, checkpointVersion)
 	}
 	c := &image{}
-	c.identity = identity{r.fixed(), MemberID(r.fixed()), r.fixed()}
+	c.identity = r.identity()
 	c.hard = r.hard()
 	c.walFrom = wal.Sequence(r.uvarint())
+	if version > 1 {
+		c.passed = r.position()
+	}
 	r.shared(c)
 	if state := r.string(); len(state) > 0 {
 		c.state = state // nil is that of a new cluster, also after a restart

@@ -9,13 +9,15 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"detcd/storage/archive"
+	"detcd/storage/wal"
 )
 
 func sampleImage() *image {
 	return &image{
 		identity: identity{1, 2, 3}, applied: 10, term: 4, walFrom: 9, changedAt: 8,
-		hard: &raftpb.HardState{Term: new(uint64(5)), Vote: new(uint64(2)), Commit: new(uint64(10))},
-		conf: &raftpb.ConfState{Voters: []uint64{2, 7}, Learners: []uint64{9}},
+		passed: wal.Position{Sequence: 12, Chain: 1 << 31},
+		hard:   &raftpb.HardState{Term: new(uint64(5)), Vote: new(uint64(2)), Commit: new(uint64(10))},
+		conf:   &raftpb.ConfState{Voters: []uint64{2, 7}, Learners: []uint64{9}},
 		membership: Membership{
 			Members: []Member{
 				{ID: 2, Name: "a", PeerURLs: []string{"http://a"}, Incarnation: 3},

@@ -40,7 +40,7 @@ func (d *Disk) Do(w *Write) error {
 			return fmt.Errorf("release the log: %w", err)
 		}
 	}
-	w.Roomy = d.log.Roomy()
+	w.Roomy, w.at = d.log.Roomy(), d.log.Position()
 	return nil
 }
 

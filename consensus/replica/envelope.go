@@ -117,6 +117,7 @@ func decodeEnvelope(data []byte, e *envelope) error {
 const (
 	recordHard  = 1 // term, vote, commit
 	recordEntry = 2 // term, index, type, data
+	recordStart = 3 // cluster, member, incarnation, run
 )
 
 // hardSizeMax is the most that a recordHard takes.
@@ -151,7 +152,8 @@ func (r *reader) hard() *raftpb.HardState {
 	}
 }
 
-// decodeRecord reads a record of the log: one of its results is nil, or both and the record is bad.
+// decodeRecord reads a record of the log that is no recordStart: one of its results is nil, or both
+// and the record is bad.
 func decodeRecord(data []byte) (*raftpb.HardState, *raftpb.Entry) {
 	r := reader{bytes: data}
 	switch r.byte() {

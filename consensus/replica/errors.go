@@ -30,6 +30,9 @@ var (
 	ErrVersion = errors.New("replica: written by a newer version")
 	// ErrUsed says that a data directory is somebody's already.
 	ErrUsed = errors.New("replica: the data directory is in use by a member")
+	// ErrParts says that there are signs of an earlier life of a member, and a part of it is missing
+	// or is not of the same life.
+	ErrParts = errors.New("replica: parts of the data directory are missing or do not belong together")
 	// ErrWiped says that the cluster knows this member with another data directory.
 	ErrWiped = errors.New("replica: known to the cluster with another data directory")
 )

@@ -1,13 +1,7 @@
 package replica
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-
 	"detcd/storage/archive"
-	"detcd/storage/checkpoint"
-	"detcd/storage/vfs"
 	"detcd/storage/wal"
 )
 
@@ -20,26 +14,23 @@ type Identity struct {
 	Number      uint64 // of the checkpoint
 	Applied     Index
 	LogFrom     wal.Sequence      // the first record of the log that recovery needs
+	LogPassed   []wal.Position    // where the log has been
 	Segments    []archive.Segment // what belongs to the archive
 }
 
-// Identify reads whose a data directory is, and changes nothing. It returns false for one that is
-// new. Its errors are damage (*vfs.CorruptionError), a newer format (ErrVersion), or of the system.
-func Identify(dir vfs.FS) (Identity, bool, error) {
-	number, blob, err := checkpoint.Load(dir, checkpointDir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return Identity{}, false, nil
-	case err != nil:
-		return Identity{}, false, fmt.Errorf("load the checkpoint: %w", err)
-	case number == 0:
-		return Identity{}, false, nil
-	}
-	saved, err := decodeCheckpoint(blob)
-	if err != nil {
+// Identify reads whose the data directory of FS and WAL is, and changes nothing. It returns false
+// for one that is new. Its errors are damage (*vfs.CorruptionError), a newer format (ErrVersion), a
+// part that is missing (ErrParts), or of the system. What the log holds is not looked at unless
+// there is nothing else.
+func Identify(options Options) (Identity, bool, error) {
+	options.setDefaults()
+	p, err := readParts(&options)
+	if err != nil || p.saved == nil {
 		return Identity{}, false, err
 	}
+	saved := p.saved
 	return Identity{ID: saved.identity.member, Cluster: saved.identity.cluster,
-		Incarnation: saved.identity.incarnation, Members: saved.membership, Number: number,
-		Applied: saved.applied, LogFrom: saved.walFrom, Segments: saved.segments}, true, nil
+		Incarnation: saved.identity.incarnation, Members: saved.membership, Number: saved.number,
+		Applied: saved.applied, LogFrom: saved.walFrom, LogPassed: p.passed,
+		Segments: saved.segments}, true, nil
 }

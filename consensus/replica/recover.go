@@ -2,6 +2,7 @@ package replica
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -39,6 +40,7 @@ func (o *Options) setDefaults() {
 	if o.WAL == nil {
 		o.WAL = o.FS
 	}
+	o.WALDir = cmp.Or(o.WALDir, walDir)
 	set(&o.ElectionTicks, defaultElectionTicks)
 	set(&o.HeartbeatTicks, defaultHeartbeatTicks)
 	set(&o.EntryBytesMax, defaultEntryBytes)
@@ -49,40 +51,23 @@ func (o *Options) setDefaults() {
 }
 
 // Open recovers a member from its data directory, or makes a new one where there is none. A crash
-// alone never makes it fail; what does is damage (*vfs.CorruptionError), a directory of another
-// cluster or member (ErrCluster), or one of a newer program (ErrVersion).
+// alone never makes it fail; what does is damage (*vfs.CorruptionError), parts that do not belong
+// together (ErrParts, or damage of the log), a directory of another cluster or member (ErrCluster),
+// or one of a newer program (ErrVersion).
 func Open(options Options) (*Replica, *Disk, error) {
 	options.setDefaults()
-	saved, err := openCheckpoint(&options)
+	p, err := readParts(&options)
 	if err != nil {
 		return nil, nil, err
 	}
-	machine := options.Machine
-	if err := machine.Restore(options.FS, archiveDir, saved.state, saved.segments); err != nil {
-		return nil, nil, fmt.Errorf("restore the state: %w", err)
-	}
-	log, recovery, err := wal.Open(options.WAL, walDir, saved.walFrom, options.WALOptions)
+	log, recovery, err := p.open(&options)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open the log: %w", err)
+		return nil, nil, err
 	}
-	disk := &Disk{options.FS, log}
-	r := &Replica{options: options, machine: machine, identity: saved.identity,
-		applied: saved.applied, appliedTerm: saved.term, membership: saved.membership,
-		pinned: map[MemberID]uint64{}}
-	r.proposals = proposals{published: -options.ElectionTicks, origins: slices.Clone(saved.origins)}
-	r.requests.waiting = map[RequestID]*request{}
-	r.snapshots.senders = map[MemberID]*sender{}
-	r.bulks = bulks{number: saved.number, latest: saved}
-	if err := r.replay(saved, recovery.Records); err != nil {
-		return nil, nil, joinClose(err, disk)
+	r, disk, err := recovered(options, &p, log, recovery.Records)
+	if err != nil {
+		return nil, nil, joinClose(err, log)
 	}
-	r.writes = writes{next: log.Next(), last: r.log.last(), asked: r.log.hard,
-		written: r.log.hard, durable: r.log.hard}
-	if r.node, err = raft.NewRawNode(r.options.raftConfig(&r.log, saved.applied)); err != nil {
-		return nil, nil, joinClose(err, disk)
-	}
-	r.term = Term(r.log.hard.GetTerm())
-	machine.Saved(saved.segments)
 	if torn := recovery.Torn; torn != nil {
 		r.event(Event{Kind: EventTorn, Text: fmt.Sprintf("%s: %d bytes from offset %d: %s",
 			torn.File, torn.Length, torn.Offset, torn.Reason)})
@@ -94,60 +79,87 @@ func Open(options Options) (*Replica, *Disk, error) {
 	return r, disk, nil
 }
 
-func joinClose(err error, disk *Disk) error {
-	if closeErr := disk.Close(); closeErr != nil {
+// open opens the log. A new data directory gets a first checkpoint, which holds the member's
+// identity and the first members of the cluster; from then on there is only one way to start.
+func (p *parts) open(o *Options) (*wal.Log, *wal.Recovery, error) {
+	if p.saved == nil {
+		p.saved, p.begun = firstCheckpoint(o), true
+		log, err := o.makeDirectory(p.run+1, p.saved)
+		return log, &wal.Recovery{}, err
+	}
+	if of := p.saved.identity; of.cluster != o.Cluster || of.member != o.ID {
+		return nil, nil, fmt.Errorf("%w: it is of %s, not of member %x of cluster %x", ErrCluster, of,
+			uint64(o.ID), o.Cluster)
+	}
+	walOptions := o.WALOptions
+	walOptions.Passed = p.passed
+	log, recovery, err := wal.Open(o.WAL, o.WALDir, p.saved.walFrom, walOptions)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the log: %w", err)
+	}
+	return log, recovery, nil
+}
+
+// recovered makes a member of what its parts hold, and tells them that it is back.
+func recovered(o Options, p *parts, log *wal.Log, records []wal.Record) (*Replica, *Disk, error) {
+	saved := p.saved
+	if err := o.Machine.Restore(o.FS, archiveDir, saved.state, saved.segments); err != nil {
+		return nil, nil, fmt.Errorf("restore the state: %w", err)
+	}
+	r := &Replica{options: o, machine: o.Machine, identity: saved.identity,
+		applied: saved.applied, appliedTerm: saved.term, membership: saved.membership,
+		pinned: map[MemberID]uint64{}}
+	r.proposals = proposals{published: -o.ElectionTicks, origins: slices.Clone(saved.origins)}
+	r.requests.waiting = map[RequestID]*request{}
+	r.snapshots.senders = map[MemberID]*sender{}
+	if err := r.replay(saved, records); err != nil {
+		return nil, nil, err
+	}
+	if err := p.resume(&o, log); err != nil {
+		return nil, nil, err
+	}
+	r.bulks = bulks{number: saved.number, latest: saved}
+	r.writes = writes{next: log.Next(), at: log.Position(), last: r.log.last(), asked: r.log.hard,
+		written: r.log.hard, durable: r.log.hard}
+	var err error
+	if r.node, err = raft.NewRawNode(r.options.raftConfig(&r.log, saved.applied)); err != nil {
+		return nil, nil, err
+	}
+	r.term = Term(r.log.hard.GetTerm())
+	o.Machine.Saved(saved.segments)
+	return r, &Disk{o.FS, log}, nil
+}
+
+func joinClose(err error, log *wal.Log) error {
+	if closeErr := log.Close(); closeErr != nil {
 		return fmt.Errorf("%w; and closing the log: %w", err, closeErr)
 	}
 	return err
-}
-
-// openCheckpoint loads the checkpoint that recovery begins with. A new data directory gets a first
-// one, which holds the member's identity and the first members of the cluster; from then on there
-// is only one way to start.
-func openCheckpoint(o *Options) (*image, error) {
-	for _, dir := range []string{checkpointDir, archiveDir} {
-		if err := vfs.MakeDir(o.FS, dir); err != nil {
-			return nil, err
-		}
-	}
-	number, blob, err := checkpoint.Load(o.FS, checkpointDir)
-	if err != nil {
-		return nil, fmt.Errorf("load the checkpoint: %w", err)
-	}
-	if number == 0 {
-		first := firstCheckpoint(o)
-		err := checkpoint.Save(o.FS, checkpointDir, first.number, first.encode())
-		return first, err
-	}
-	saved, err := decodeCheckpoint(blob)
-	if err != nil {
-		return nil, err
-	}
-	if saved.identity.cluster != o.Cluster || saved.identity.member != o.ID {
-		return nil, fmt.Errorf("%w: it is of member %x of cluster %x, not of member %x of "+
-			"cluster %x", ErrCluster, saved.identity.member, saved.identity.cluster, o.ID, o.Cluster)
-	}
-	saved.number = number
-	return saved, nil
 }
 
 // Create makes the data directory of a first member of a new cluster whose state is not that of
 // Restore(nil) but this one, as Machine.Checkpoint gives it; the segments are in "archive" already.
 // All first members must begin with the same state. A directory that is in use is ErrUsed.
 func Create(o Options, state []byte, segments []archive.Segment) error {
-	if err := vfs.MakeDir(o.FS, checkpointDir); err != nil {
-		return err
-	}
+	o.setDefaults()
 	number, _, err := checkpoint.Load(o.FS, checkpointDir)
+	if err != nil {
+		return fmt.Errorf("load the checkpoint: %w", err)
+	}
+	records, err := wal.Read(o.WAL, o.WALDir)
 	switch {
 	case err != nil:
-		return fmt.Errorf("load the checkpoint: %w", err)
-	case number != 0:
+		return fmt.Errorf("read the log: %w", err)
+	case number != 0 || len(records) > 0:
 		return ErrUsed
 	}
 	first := firstCheckpoint(&o)
 	first.state, first.segments = state, segments
-	return checkpoint.Save(o.FS, checkpointDir, first.number, first.encode())
+	log, err := o.makeDirectory(1, first)
+	if err != nil {
+		return err
+	}
+	return log.Close()
 }
 
 // firstCheckpoint is the state before anything happened. All first members begin with the same: as
@@ -177,6 +189,12 @@ func (r *Replica) replay(saved *image, records []wal.Record) error {
 	l.reset(saved.metadata())
 	l.hard, l.conf, l.changedAt = saved.hard, saved.conf, saved.changedAt
 	for _, record := range records {
+		if by, ok := decodeStartRecord(record.Data); ok {
+			if by != r.identity {
+				return fmt.Errorf("%w: the log is of %s, and the checkpoint of %s", ErrParts, by, r.identity)
+			}
+			continue
+		}
 		hard, entry := decodeRecord(bytes.Clone(record.Data)) // it shares its whole segment
 		switch {
 		case hard != nil:

@@ -299,7 +299,7 @@ func (r *Replica) beginInstall() {
 	w.queue[0] = behind
 	w.note(m)
 	c := v.checkpoint
-	c.hard, c.walFrom = proto.CloneOf(w.asked), w.next
+	c.hard, c.walFrom, c.passed = proto.CloneOf(w.asked), w.next, w.at
 	c.hard.Commit = new(min(w.asked.GetCommit(), index))
 	r.snapshots.install = &install{c}
 	r.snapshots.receiver = nil

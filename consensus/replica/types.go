@@ -69,7 +69,8 @@ type Options struct {
 	Members     []Member // the first members, for a new data directory; empty: it joins and is told
 	Machine     Machine
 	FS          vfs.FS // the data directory
-	WAL         vfs.FS // the directory of the log; nil: FS
+	WAL         vfs.FS // where the log is, on a device of its own perhaps; nil: FS
+	WALDir      string // its directory there; empty: "wal"
 
 	Tick           time.Duration // of raft's clock, 100 ms
 	ElectionTicks  int           // 10

@@ -15,6 +15,7 @@ type Write struct {
 	Roomy   bool         // set by Disk.Do: there is room beyond the present segment of the log
 	Full    bool         // set by Disk.Do: there was no room; it is to be executed again
 
+	at        wal.Position // set by Disk.Do: where the log was then
 	entries   []*raftpb.Entry
 	hard      *raftpb.HardState
 	responses []*raftpb.Message // what may be said once the batch is durable
@@ -29,6 +30,7 @@ type writes struct {
 	queue   []*raftpb.Message // MsgStorageAppend, in order
 	current *Write
 	next    wal.Sequence      // of the next record
+	at      wal.Position      // of the log, behind all that is done
 	asked   *raftpb.HardState // the latest that raft wants stored
 	written *raftpb.HardState // the latest that a Write carries
 	durable *raftpb.HardState // the latest whose Write is done
@@ -158,6 +160,7 @@ func (r *Replica) Done(write *Write) {
 		assert(ok, "a gap in the log")
 	}
 	w.next += wal.Sequence(len(write.Records))
+	w.at = write.at
 	if write.hard != nil {
 		w.durable = write.hard
 	}

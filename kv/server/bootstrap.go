@@ -2,20 +2,17 @@ package server
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
+
+	"go.etcd.io/etcd/client/pkg/v3/types"
 
 	"detcd/consensus/replica"
 	"detcd/kv"
-	"detcd/storage/vfs"
 	"detcd/storage/wal"
 )
-
-// ErrOtherCluster says that a data directory has nothing to do with the cluster that was named.
-var ErrOtherCluster = errors.New("the data directory belongs to another cluster")
 
 // A beginning is who this member is and whom it knows.
 type beginning struct {
@@ -27,15 +24,16 @@ type beginning struct {
 }
 
 // begin finds out who this member is: from its data directory when that was used before, whatever
-// the initial cluster says (as etcd does); from the initial cluster when it is new; from the other
-// members when it joins them.
-func (c *Config) begin(ctx context.Context, dir vfs.FS) (beginning, error) {
-	stored, used, err := replica.Identify(dir)
+// the flags of a new cluster say (as etcd does); from the initial cluster when it is new; from the
+// other members when it joins them.
+func (c *Config) begin(ctx context.Context, store *storage) (beginning, error) {
+	stored, used, err := replica.Identify(store.parts())
 	if err != nil {
-		return beginning{}, fmt.Errorf("data directory %s: %w", c.DataDir, err)
+		return beginning{}, store.wrong(err)
 	}
 	if used {
-		return c.resume(stored)
+		c.compare(stored)
+		return beginning{id: stored.ID, cluster: stored.Cluster, used: true}, nil
 	}
 	if err := c.discover(ctx); err != nil {
 		return beginning{}, err
@@ -53,32 +51,47 @@ func (c *Config) begin(ctx context.Context, dir vfs.FS) (beginning, error) {
 	}, nil
 }
 
-// resume takes the identity of a data directory. The initial cluster may have become out of date,
-// by a change of peer URLs for example; only when it has no address at all in common with what is
-// stored, the directory is a mistake.
-func (c *Config) resume(stored replica.Identity) (beginning, error) {
-	b := beginning{id: stored.ID, cluster: stored.Cluster, used: true}
-	named := firstMembers(c.InitialCluster, c.InitialClusterToken)
-	if c.Existing || len(stored.Members.Members) == 0 || clusterID(named) == stored.Cluster {
-		return b, nil
-	}
-	known := make(map[string]bool)
+// compare warns where the flags of a new cluster were given and say something else than a used data
+// directory, which counts: they may have become out of date, or the directory may be in the wrong
+// place.
+func (c *Config) compare(stored replica.Identity) {
+	var all, own []string
 	for _, member := range stored.Members.Members {
-		for _, url := range member.PeerURLs {
-			known[url] = true
+		all = append(all, member.PeerURLs...)
+		if member.ID == stored.ID {
+			own = member.PeerURLs
 		}
 	}
-	shares := func(member replica.Member) bool {
-		return slices.ContainsFunc(member.PeerURLs, func(url string) bool { return known[url] })
+	differ := func(flag string, given types.URLs, stored []string) bool {
+		if len(stored) == 0 || sameURLs(given.StringSlice(), stored) {
+			return false
+		}
+		c.Log.Warn("the data directory was used before: a flag for new ones says something else and "+
+			"is ignored", slog.String("flag", flag), slog.String("given", given.String()),
+			slog.String("stored", strings.Join(stored, ",")))
+		return true
 	}
-	if !slices.ContainsFunc(named, shares) {
-		return b, fmt.Errorf("%w: %s is of member %x of cluster %x, and none of its members is in "+
-			"--initial-cluster=%s", ErrOtherCluster, c.DataDir, stored.ID, stored.Cluster,
-			c.InitialCluster)
+	if c.InitialClusterGiven {
+		var named types.URLs
+		// order-free: the URLs are sorted before they are compared
+		for _, urls := range c.InitialCluster {
+			named = append(named, urls...)
+		}
+		named.Sort()
+		differ("--initial-cluster", named, all)
 	}
-	c.Log.Warn("the initial cluster differs from what the data directory knows; it is ignored",
-		slog.String("cluster-id", hex(stored.Cluster)))
-	return b, nil
+	mine := c.AdvertisePeerURLs
+	if sameURLs(mine.StringSlice(), Default().AdvertisePeerURLs.StringSlice()) {
+		return // nobody said so
+	}
+	if differ("--initial-advertise-peer-urls", mine, own) {
+		c.Log.Warn("the other members look for this one where it is stored to be; to change that: " +
+			"etcdctl member update " + hex(uint64(stored.ID)) + " --peer-urls=" + mine.String())
+	}
+}
+
+func sameURLs(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
 // forceAlone makes a cluster of this member alone out of a used data directory, if it was told to.
@@ -92,7 +105,7 @@ func (c *Config) forceAlone(b beginning, options replica.Options) error {
 }
 
 // replicaOptions describe this member to its replica.
-func (c *Config) replicaOptions(b beginning, dir, log vfs.FS) replica.Options {
+func (c *Config) replicaOptions(b beginning, store *storage) replica.Options {
 	return replica.Options{
 		ID: b.id, Cluster: b.cluster, Members: b.members,
 		Incarnation: rand.Uint64N(1<<64-1) + 1,
@@ -101,7 +114,7 @@ func (c *Config) replicaOptions(b beginning, dir, log vfs.FS) replica.Options {
 			PeerURLs:   c.AdvertisePeerURLs.StringSlice(),
 			ClientURLs: c.AdvertiseClientURLs.StringSlice(),
 		},
-		FS: dir, WAL: log,
+		FS: store.dir, WAL: store.log, WALDir: store.logDir,
 		Tick:           c.HeartbeatInterval,
 		ElectionTicks:  int(c.ElectionTimeout / c.HeartbeatInterval),
 		HeartbeatTicks: 1,

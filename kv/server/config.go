@@ -21,7 +21,7 @@ import (
 type Config struct {
 	Name    string // for people; need not be unique, but better is
 	DataDir string // below it: member/wal, member/archive, member/checkpoint
-	WALDir  string // the log is below it, in wal; empty: below DataDir
+	WALDir  string // the log is in it; empty: below DataDir
 
 	ListenClientURLs    types.URLs
 	ListenPeerURLs      types.URLs
@@ -29,6 +29,7 @@ type Config struct {
 	AdvertisePeerURLs   types.URLs // where the other members reach it
 
 	InitialCluster      types.URLsMap // the first members, for a new data directory
+	InitialClusterGiven bool          // somebody chose them: say so if a used one knows others
 	InitialClusterToken string
 	Existing            bool // join a running cluster, for a new data directory
 	NoPreVote           bool // campaign without asking first whether that could succeed

@@ -18,7 +18,10 @@
 //	<data-dir>/member/LOCK         held by the process that uses it
 //	<data-dir>/member/checkpoint/  who it is, and which segments belong to it
 //	<data-dir>/member/archive/     the history of all keys
-//	<data-dir>/member/wal/         the log; with WALDir, <wal-dir>/wal/
+//	<data-dir>/member/wal/         the log; with WALDir it is there
+//
+// They must belong together (docs/formats/member.md): a member does not start where there are signs
+// of an earlier life, or of etcd, and not all of it.
 //
 // Example:
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -12,6 +13,7 @@ import (
 	"detcd/kv"
 	"detcd/kv/backup"
 	"detcd/storage/vfs"
+	"detcd/storage/wal"
 )
 
 // RestoreOptions say how a snapshot file is taken.
@@ -49,15 +51,41 @@ func Restore(config Config, file string, options RestoreOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, contents.Close()) }()
-	store, err := config.openStorage()
+	store, err := config.openStorage(context.Background(), false)
 	if err == nil {
-		err = restore(&config, store, contents, options)
+		err = store.checkNoLog()
 	}
-	if err = errors.Join(err, store.close()); err != nil {
-		// Half a directory would start as a member that has forgotten everything.
-		err = errors.Join(err, os.RemoveAll(filepath.Join(config.DataDir, "member")))
+	if err != nil {
+		return errors.Join(err, store.close(), os.RemoveAll(filepath.Join(config.DataDir, "member")))
+	}
+	err = restore(&config, store, contents, options)
+	if err != nil { // half a directory would be refused
+		err = errors.Join(err, wal.Delete(store.log, store.logDir),
+			os.RemoveAll(filepath.Join(config.DataDir, "member")))
+	}
+	return errors.Join(err, store.close())
+}
+
+// checkNoLog refuses a directory for the log that has one already.
+func (s *storage) checkNoLog() error {
+	exists, err := wal.Exists(s.log, s.logDir)
+	if err == nil && exists {
+		err = fmt.Errorf("wal-dir %q holds the log of another member", s.paths.log)
 	}
 	return err
+}
+
+// revisionMax bounds a revision that is raised: there must be others behind it, and half of all
+// that can be counted is more than any store will see.
+const revisionMax = math.MaxInt64 / 2
+
+// bump raises a revision.
+func (o RestoreOptions) bump(revision int64) (int64, error) {
+	if o.BumpRevision > 0 && o.BumpRevision > uint64(max(0, revisionMax-revision)) {
+		return 0, fmt.Errorf("--bump-revision=%d is too much: the snapshot has revision %d, and it may "+
+			"be raised up to %d", o.BumpRevision, revision, int64(revisionMax))
+	}
+	return revision + int64(o.BumpRevision), nil
 }
 
 // watched tells of progress whenever a change was taken.
@@ -87,7 +115,7 @@ func checkEmpty(dir string) error {
 func restore(
 	config *Config, store *storage, contents *backup.Contents, options RestoreOptions,
 ) error {
-	b, err := config.begin(context.Background(), store.dir)
+	b, err := config.begin(context.Background(), store)
 	if err != nil {
 		return err
 	}
@@ -117,7 +145,10 @@ func restore(
 	if err != nil {
 		return err
 	}
-	revision := max(importer.Revision(), compacted) + int64(options.BumpRevision)
+	revision, err := options.bump(max(importer.Revision(), compacted))
+	if err != nil {
+		return err
+	}
 	if options.MarkCompacted {
 		compacted = revision
 	}
@@ -129,7 +160,7 @@ func restore(
 	if err := kv.New(kv.Options{}).Restore(store.dir, archiveDir, state, segments); err != nil {
 		return err
 	}
-	err = replica.Create(config.replicaOptions(b, store.dir, store.log), state, segments)
+	err = replica.Create(config.replicaOptions(b, store), state, segments)
 	if err != nil {
 		return err
 	}

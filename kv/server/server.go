@@ -68,7 +68,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.auth, err = rpc.NewAuth(c.Auth); err != nil {
 		return err
 	}
-	if s.store, err = c.openStorage(); err != nil {
+	if s.store, err = c.openStorage(ctx, true); err != nil {
 		return err
 	}
 	if s.peers, err = c.Sockets.listen(c.ListenPeerURLs, overTLS(c.PeerTLS, "http/1.1")); err != nil {
@@ -79,7 +79,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return err
 	}
 	begun := time.Now()
-	b, err := c.begin(ctx, s.store.dir)
+	b, err := c.begin(ctx, s.store)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	m := newMachine(kv.Options{ElectionTimeout: c.ElectionTimeout, Tokens: s.auth, Tell: c.told},
 		s.front.timer)
 	options := node.Options{
-		Replica:   c.replicaOptions(b, s.store.dir, s.store.log),
+		Replica:   c.replicaOptions(b, s.store),
 		Listeners: s.peers, TLS: c.PeerTLS, Peers: b.peers,
 		Patience: rpc.Patience(c.ElectionTimeout),
 		Answer:   s.answer, Other: s.front.visits.give, Event: s.happened, Log: c.Log,
@@ -103,12 +103,12 @@ func (s *Server) open(ctx context.Context) (err error) {
 		},
 	}
 	if err := c.forceAlone(b, options.Replica); err != nil {
-		return fmt.Errorf("data directory %s: %w", c.DataDir, err)
+		return s.store.wrong(err)
 	}
 	options.Replica.Machine = m
 	n, err := node.Start(options)
 	if err != nil {
-		return fmt.Errorf("data directory %s: %w", c.DataDir, err)
+		return s.store.wrong(err)
 	}
 	s.node.Store(n)
 	c.toldOfBeginning(b, n.Members())

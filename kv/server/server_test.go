@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -171,21 +172,47 @@ func TestARestartKeepsEverything(t *testing.T) {
 	}
 }
 
-func TestADirectoryInUseIsRefused(t *testing.T) {
+// A process that is replaced may take its time to end.
+func TestADirectoryInUseIsWaitedFor(t *testing.T) {
 	leavesNothing(t)
 	config := testConfigs(t, 1)[0]
-	ready(t, start(t, config))
+	first := start(t, config)
+	ready(t, first)
+	put(t, first, "k", "v")
+	if err := Verify(config.DataDir, "", new(bytes.Buffer)); !errors.Is(err, vfs.ErrLocked) {
+		t.Errorf("a directory in use was audited: %v", err)
+	}
+	log := new(lockedBuffer)
 	second := config
 	second.ListenClientURLs, second.ListenPeerURLs = freeURL(t), freeURL(t)
-	if s, err := Start(t.Context(), second); err == nil {
-		stop(t, s)
-		t.Error("two members use one directory")
-	} else if !strings.Contains(err.Error(), "in use by another process") {
-		t.Error(err)
+	second.Log = slog.New(slog.NewTextHandler(log, nil))
+	type result struct {
+		server *Server
+		err    error
 	}
-	if err := Verify(config.DataDir, "", new(bytes.Buffer)); err == nil {
-		t.Error("a directory in use was audited")
+	started := make(chan result, 1)
+	begin := func(ctx context.Context) {
+		s, err := Start(ctx, second)
+		started <- result{s, err}
 	}
+	given, giveUp := context.WithCancel(t.Context())
+	go begin(given)
+	eventually(t, "the second waits", func() bool {
+		return strings.Contains(log.String(), "in use by another process; waiting")
+	})
+	giveUp()
+	if r := <-started; !errors.Is(r.err, vfs.ErrLocked) {
+		t.Errorf("one that gave up: %v", r.err)
+	}
+	go begin(t.Context())
+	stop(t, first)
+	r := <-started
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	t.Cleanup(func() { stop(t, r.server) })
+	ready(t, r.server)
+	expect(t, r.server, "k", "v")
 }
 
 func TestAFailedStartLeavesNothing(t *testing.T) {
@@ -203,21 +230,81 @@ func TestAFailedStartLeavesNothing(t *testing.T) {
 	ready(t, start(t, config))
 }
 
-func TestTheDirectoryOfAnotherClusterIsRefused(t *testing.T) {
+// What the flags of a new cluster say counts for a new directory only, as in etcd. What was given
+// and differs is told of, and what was not given is not.
+func TestAUsedDirectoryCountsWhateverTheFlagsSay(t *testing.T) {
+	config := testConfigs(t, 1)[0]
+	s := start(t, config)
+	ready(t, s)
+	put(t, s, "k", "v")
+	stop(t, s)
+	const warning = "a flag for new ones says something else and is ignored"
+	moved := testConfigs(t, 1)[0]
+	for _, c := range []struct {
+		name   string
+		change func(*Config)
+		flags  []string // that are told of
+	}{
+		{"the same", func(c *Config) { c.InitialClusterGiven = true }, nil},
+		{"nothing given", func(c *Config) {
+			c.AdvertisePeerURLs, c.InitialCluster = Default().AdvertisePeerURLs, Default().InitialCluster
+		}, nil},
+		{"another token", func(c *Config) { c.InitialClusterToken = "another" }, nil},
+		{"a cluster that runs", func(c *Config) { c.Existing = true }, nil},
+		{"another name", func(c *Config) { c.Name = "other" }, nil},
+		{"a cluster without it", func(c *Config) {
+			c.InitialCluster, c.InitialClusterGiven = types.URLsMap{"x": freeURL(t)}, true
+		}, []string{"--initial-cluster"}},
+		{"another address", func(c *Config) {
+			c.ListenPeerURLs, c.AdvertisePeerURLs = moved.ListenPeerURLs, moved.AdvertisePeerURLs
+			c.InitialCluster, c.InitialClusterGiven = moved.InitialCluster, true
+		}, []string{"--initial-cluster", "--initial-advertise-peer-urls"}},
+	} {
+		log := new(lockedBuffer)
+		used := config
+		c.change(&used)
+		used.Log = slog.New(slog.NewTextHandler(log, nil))
+		s := start(t, used)
+		ready(t, s)
+		expect(t, s, "k", "v")
+		stop(t, s)
+		if got := strings.Count(log.String(), warning); got != len(c.flags) {
+			t.Errorf("%s: %d warnings, want %d:\n%s", c.name, got, len(c.flags), log)
+		}
+		for _, flag := range c.flags {
+			if !strings.Contains(log.String(), "flag="+flag) {
+				t.Errorf("%s: nothing about %s in\n%s", c.name, flag, log)
+			}
+		}
+	}
+}
+
+// The machine of a single member got another address: it serves, and is told of the address.
+func TestAMemberThatMovedIsUpdated(t *testing.T) {
 	config := testConfigs(t, 1)[0]
 	s := start(t, config)
 	ready(t, s)
 	stop(t, s)
-	other := testConfigs(t, 1)[0]
-	other.DataDir = config.DataDir
-	if s, err := Start(t.Context(), other); err == nil {
-		stop(t, s)
-		t.Error("the directory of a cluster with other addresses was taken")
-	} else if !errors.Is(err, ErrOtherCluster) {
-		t.Error(err)
+	moved := testConfigs(t, 1)[0]
+	moved.DataDir = config.DataDir
+	s = start(t, moved)
+	ready(t, s)
+	c := client(t, s)
+	members, err := c.MemberList(within(t))
+	if err != nil || len(members.Members) != 1 {
+		t.Fatalf("%v, %v", members, err)
 	}
-	config.InitialClusterToken = "another" // as in etcd: what the directory says counts
-	ready(t, start(t, config))
+	urls := moved.AdvertisePeerURLs.StringSlice()
+	if _, err := c.MemberUpdate(within(t), members.Members[0].ID, urls); err != nil {
+		t.Fatal(err)
+	}
+	stop(t, s)
+	s = start(t, moved)
+	ready(t, s)
+	members, err = client(t, s).MemberList(within(t))
+	if err != nil || !slices.Equal(members.Members[0].PeerURLs, urls) {
+		t.Errorf("%v, %v", members, err)
+	}
 }
 
 func TestADirectoryOfANewerVersionIsRefused(t *testing.T) {
@@ -341,7 +428,7 @@ func TestTheLogMayHaveADirectoryOfItsOwn(t *testing.T) {
 		put(t, s, "k", "v")
 		stop(t, s)
 	}
-	names, err := os.ReadDir(filepath.Join(config.WALDir, "wal"))
+	names, err := filepath.Glob(filepath.Join(config.WALDir, "*.wal"))
 	if err != nil || len(names) == 0 {
 		t.Errorf("%v, %v", names, err)
 	}

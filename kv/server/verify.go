@@ -1,6 +1,8 @@
 package server
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,17 +22,22 @@ import (
 // is empty unless the log has a directory of its own.
 func Verify(dataDir, walDir string, report io.Writer) error {
 	member := filepath.Join(dataDir, "member")
-	if _, err := os.Stat(member); err != nil {
-		return fmt.Errorf("no data directory of a member: %w", err)
+	for _, dir := range []string{member, cmp.Or(walDir, member)} {
+		if _, err := os.Stat(dir); err != nil {
+			return fmt.Errorf("no data directory of a member: %w", err)
+		}
 	}
 	c := Config{DataDir: dataDir, WALDir: walDir}
-	store, err := c.openStorage()
+	store, err := c.openStorage(context.Background(), false)
 	if err != nil {
 		return errors.Join(err, store.close())
 	}
 	v := &verifier{store: store, out: report}
 	v.verify()
-	return errors.Join(errors.Join(v.wrong...), store.close())
+	if err = errors.Join(v.wrong...); err != nil {
+		err = store.wrong(err)
+	}
+	return errors.Join(err, store.close())
 }
 
 type verifier struct {
@@ -51,7 +58,7 @@ func (v *verifier) say(part string, err error, format string, values ...any) {
 func (v *verifier) verify() {
 	found, err := checkpoint.Check(v.store.dir, "checkpoint")
 	v.say("checkpoint", err, "number %d, %d bytes", found.Number, found.Bytes)
-	stored, used, err := replica.Identify(v.store.dir)
+	stored, used, err := replica.Identify(v.store.parts())
 	switch {
 	case err != nil:
 		v.say("member", err, "")
@@ -76,10 +83,10 @@ func (v *verifier) verify() {
 }
 
 func (v *verifier) verifyLog(stored replica.Identity, used bool) {
-	log, err := wal.Check(v.store.log, "wal")
+	log, err := wal.Check(v.store.log, v.store.logDir, stored.LogPassed...)
 	if err == nil && used && (log.First > stored.LogFrom || log.Next < stored.LogFrom) {
-		err = &vfs.CorruptionError{File: "wal", Reason: fmt.Sprintf("it holds the records %d to %d, "+
-			"and the checkpoint needs those from %d on", log.First, log.Next-1, stored.LogFrom)}
+		err = &vfs.CorruptionError{File: v.store.logDir, Reason: fmt.Sprintf("it holds the records "+
+			"%d to %d, and the checkpoint needs those from %d on", log.First, log.Next-1, stored.LogFrom)}
 	}
 	v.say("log", err, "records %d to %d in %d segments, %d bytes", log.First, log.Next-1,
 		log.Segments, log.Bytes)

@@ -91,6 +91,9 @@ func write(fs vfs.FS, name string, number uint64, blob []byte) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
+	if err := file.Allocate(headerSize + int64(len(blob))); err != nil {
+		return err // lack of room shows before anything is written
+	}
 	if _, err := file.WriteAt(header(number, blob), 0); err != nil {
 		return err
 	}

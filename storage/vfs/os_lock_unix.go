@@ -11,7 +11,8 @@ import (
 	"syscall"
 )
 
-// LockDir takes the lock of a directory of the operating system, which only one process can hold.
+// LockDir takes the lock of a directory of the operating system, which only one process can hold;
+// it is ErrLocked for all others.
 // Closing it, or the end of the process however it comes, gives it back. The file that carries
 // it stays.
 func LockDir(path string) (io.Closer, error) {
@@ -24,7 +25,7 @@ func LockDir(path string) (io.Closer, error) {
 		return file, nil
 	}
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		err = errors.New("the directory is in use by another process")
+		err = ErrLocked
 	}
 	return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())
 }

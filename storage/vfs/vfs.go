@@ -12,6 +12,9 @@ import (
 // the device fails in its own way.
 var ErrNoSpace = errors.New("vfs: no space left on device")
 
+// ErrLocked says that another process holds a directory.
+var ErrLocked = errors.New("the directory is in use by another process")
+
 // File is random access to the bytes of one file. A handle stays usable after its name was removed
 // or replaced.
 //

@@ -90,8 +90,8 @@
 //   - It does not know what a record means, and never changes one.
 //   - It starts no goroutine and has no lock: one owner calls it.
 //   - It does not repair: damage is reported with file and offset (vfs.CorruptionError).
-//   - It does not notice that the last segments were deleted, or that all of what was written last
-//     turned to zeros. The caller can: it knows from its checkpoint which record it needs, and raft
-//     knows what was committed.
+//   - It does not notice by itself that the last segments were deleted, that all of what was
+//     written last turned to zeros, or that it is an older copy, or another log altogether. The
+//     caller can write down a Position and have Open refuse a log that was never there.
 //   - After a failed write or sync it does not try again: what a device has then is not known.
 package wal

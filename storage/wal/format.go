@@ -29,17 +29,19 @@ const (
 	unnamed = "spare" // a segment that has no number yet
 )
 
-// A position is a place between two batches of the log.
-type position struct {
-	sequence Sequence // of the record behind it
-	chain    uint32   // sum of the batch before it, which holds the sums of all before; 0 at the start
+// A Position is a place between two batches of one log, and of no other: the chain holds the sums
+// of all batches before it, so two logs that have had different records, or copies of one log that
+// went on differently, never have a position in common again. Zero is none.
+type Position struct {
+	Sequence Sequence // of the record behind it
+	Chain    uint32   // sum of the batch before it; 0 at the start
 }
 
 // A header begins a segment. It is written together with the first batch, in one write.
 type header struct {
 	number uint64   // as in the name
 	size   int64    // of the file
-	start  position // of its first batch
+	start  Position // of its first batch
 }
 
 func (h header) append(b []byte) []byte {
@@ -47,8 +49,8 @@ func (h header) append(b []byte) []byte {
 	b = vfs.AppendPreamble(b, magic, version)
 	b = binary.LittleEndian.AppendUint64(b, h.number)
 	b = binary.LittleEndian.AppendUint64(b, uint64(h.size))
-	b = binary.LittleEndian.AppendUint64(b, uint64(h.start.sequence))
-	b = binary.LittleEndian.AppendUint32(b, h.start.chain)
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.start.Sequence))
+	b = binary.LittleEndian.AppendUint32(b, h.start.Chain)
 	return binary.LittleEndian.AppendUint32(b, vfs.Checksum(0, b[start:]))
 }
 
@@ -65,9 +67,9 @@ func parseHeader(file string, b []byte) (header, error) {
 	return header{
 		number: binary.LittleEndian.Uint64(b[16:]),
 		size:   int64(binary.LittleEndian.Uint64(b[24:])),
-		start: position{
-			sequence: Sequence(binary.LittleEndian.Uint64(b[32:])),
-			chain:    binary.LittleEndian.Uint32(b[40:]),
+		start: Position{
+			Sequence: Sequence(binary.LittleEndian.Uint64(b[32:])),
+			Chain:    binary.LittleEndian.Uint32(b[40:]),
 		},
 	}, nil
 }
@@ -78,15 +80,15 @@ func parseHeader(file string, b []byte) (header, error) {
 type batchHeader struct {
 	offset uint32   // in the segment
 	count  uint32   // of records
-	start  position // where the batch stands in the log
+	start  Position // where the batch stands in the log
 	length uint32   // of the body: the records, with the padding behind the last
 	body   uint32   // checksum of that
 	sum    uint32   // of all the above
 }
 
 // end is the position behind the batch.
-func (h batchHeader) end() position {
-	return position{h.start.sequence + Sequence(h.count), h.sum}
+func (h batchHeader) end() Position {
+	return Position{h.start.Sequence + Sequence(h.count), h.sum}
 }
 
 // batchSize is how many bytes a batch takes.
@@ -99,8 +101,8 @@ func batchSize(batch [][]byte) int64 {
 }
 
 // appendBatch appends a batch that will stand at offset of a segment whose chain starts with seed.
-func appendBatch(b []byte, at position, seed uint32, offset int64, batch [][]byte) (
-	[]byte, position) {
+func appendBatch(b []byte, at Position, seed uint32, offset int64, batch [][]byte) (
+	[]byte, Position) {
 	start := len(b)
 	b = append(b, make([]byte, batchHeaderSize)...)
 	for _, data := range batch {
@@ -113,13 +115,13 @@ func appendBatch(b []byte, at position, seed uint32, offset int64, batch [][]byt
 	head, body := b[start:start+batchHeaderSize], b[start+batchHeaderSize:]
 	binary.LittleEndian.PutUint32(head, uint32(offset))
 	binary.LittleEndian.PutUint32(head[4:], uint32(len(batch)))
-	binary.LittleEndian.PutUint64(head[8:], uint64(at.sequence))
-	binary.LittleEndian.PutUint32(head[16:], at.chain)
+	binary.LittleEndian.PutUint64(head[8:], uint64(at.Sequence))
+	binary.LittleEndian.PutUint32(head[16:], at.Chain)
 	binary.LittleEndian.PutUint32(head[20:], uint32(len(body)))
 	binary.LittleEndian.PutUint32(head[24:], vfs.Checksum(0, body))
 	sum := vfs.Checksum(seed, head[:28])
 	binary.LittleEndian.PutUint32(head[28:], sum)
-	return b, position{at.sequence + Sequence(len(batch)), sum}
+	return b, Position{at.Sequence + Sequence(len(batch)), sum}
 }
 
 // parseBatchHeader reads the header at offset of a segment, if a valid one stands there.
@@ -131,9 +133,9 @@ func parseBatchHeader(segment []byte, seed uint32, offset int64) (h batchHeader,
 	h = batchHeader{
 		offset: binary.LittleEndian.Uint32(b),
 		count:  binary.LittleEndian.Uint32(b[4:]),
-		start: position{
-			sequence: Sequence(binary.LittleEndian.Uint64(b[8:])),
-			chain:    binary.LittleEndian.Uint32(b[16:]),
+		start: Position{
+			Sequence: Sequence(binary.LittleEndian.Uint64(b[8:])),
+			Chain:    binary.LittleEndian.Uint32(b[16:]),
 		},
 		length: binary.LittleEndian.Uint32(b[20:]),
 		body:   binary.LittleEndian.Uint32(b[24:]),
@@ -161,7 +163,7 @@ func (h batchHeader) records(body []byte, into []Record) (all []Record, ok bool)
 		if length > int64(len(body)) {
 			return into, false
 		}
-		all = append(all, Record{h.start.sequence + Sequence(i), body[:length:length]})
+		all = append(all, Record{h.start.Sequence + Sequence(i), body[:length:length]})
 		body = body[length:]
 	}
 	if len(body) >= alignment {

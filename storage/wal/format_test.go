@@ -18,7 +18,7 @@ func FuzzBody(f *testing.F) {
 	f.Add(uint32(1<<32-1), []byte{255, 255, 255, 255, 'a'})
 	f.Fuzz(func(t *testing.T, count uint32, body []byte) {
 		before := []Record{{Sequence: 6}}
-		h := batchHeader{start: position{sequence: 7}, count: count, body: vfs.Checksum(0, body)}
+		h := batchHeader{start: Position{Sequence: 7}, count: count, body: vfs.Checksum(0, body)}
 		records, ok := h.records(body, before)
 		if !ok {
 			if len(records) != 1 {

@@ -6,6 +6,8 @@ import (
 	"io"
 	iofs "io/fs"
 	"math"
+	"path"
+	"slices"
 
 	"detcd/storage/vfs"
 )
@@ -25,9 +27,12 @@ type reader struct {
 	dir      string
 	segments []found
 	keep     Sequence // which records to keep: those from this one on
+	passed   []Position
 
 	records []Record
-	at      position // behind the last good batch
+	first   Position // where reading began
+	at      Position // behind the last good batch
+	met     int      // how many of passed were found
 	last    int      // index of the segment where the log ends; -1: no segment is begun
 	offset  int64    // where it ends there
 	torn    *Torn    // what follows
@@ -59,6 +64,32 @@ func list(fs vfs.FS, dir string) ([]found, error) {
 		segments = append(segments, s)
 	}
 	return segments, nil
+}
+
+// Exists says whether there is any segment of a log in dir.
+func Exists(fs vfs.FS, dir string) (bool, error) {
+	names, err := fs.List(dir)
+	if errors.Is(err, iofs.ErrNotExist) {
+		return false, nil
+	}
+	return slices.ContainsFunc(names, func(name string) bool {
+		_, ok := parseName(name)
+		return ok
+	}), err
+}
+
+// Delete removes every segment of the log in dir, if there is one. It is for what was made in vain.
+func Delete(fs vfs.FS, dir string) error {
+	names, err := fs.List(dir)
+	if errors.Is(err, iofs.ErrNotExist) {
+		return nil
+	}
+	for _, name := range names {
+		if _, ok := parseName(name); err == nil && (ok || name == unnamed) {
+			err = fs.Remove(path.Join(dir, name))
+		}
+	}
+	return err
 }
 
 // inspect reads the header of a segment. A header that is valid but not true is damage: no crash
@@ -102,10 +133,10 @@ func closing(file vfs.File, err *error) { *err = errors.Join(*err, file.Close())
 
 // read goes through the log from the segment that holds the record from.
 func (r *reader) read(from Sequence) error {
-	r.at = position{sequence: 1}
+	r.at = Position{Sequence: 1}
 	r.last = -1
 	for i, s := range r.segments {
-		if s.err == nil && s.header.start.sequence <= from {
+		if s.err == nil && s.header.start.Sequence <= from {
 			r.last, r.at = i, s.header.start
 		}
 	}
@@ -115,6 +146,8 @@ func (r *reader) read(from Sequence) error {
 		}
 		return r.missing(from, "are gone before this segment")
 	}
+	r.first = r.at
+	r.meet()
 	var data []byte
 	var err error
 	if r.last >= 0 {
@@ -129,10 +162,51 @@ func (r *reader) read(from Sequence) error {
 	for len(r.records) > 0 && r.records[0].Sequence < r.keep { // in the batch of the first
 		r.records = r.records[1:]
 	}
-	if err == nil && from > r.at.sequence {
-		err = r.missing(from, fmt.Sprintf("are missing from %d on", r.at.sequence))
+	if err == nil {
+		err = r.judgePassed()
+	}
+	if err == nil && from > r.at.Sequence {
+		err = r.missing(from, fmt.Sprintf("are missing from %d on", r.at.Sequence))
 	}
 	return err
+}
+
+// meet counts the positions that reading has come to.
+func (r *reader) meet() {
+	for _, p := range r.passed {
+		if p == r.at {
+			r.met++
+		}
+	}
+}
+
+// judgePassed refuses a log that was not at a position which it must have passed. One before the
+// first record that was read is taken for granted.
+func (r *reader) judgePassed() error {
+	wanted, reason := 0, ""
+	for _, p := range r.passed {
+		switch {
+		case p == Position{} || p.Sequence < r.first.Sequence:
+			continue
+		case r.last < 0:
+			reason = "there is no log, and there was one"
+		case p.Sequence > r.at.Sequence:
+			reason = fmt.Sprintf("the log ends before record %d, and was written up to record %d: "+
+				"it is an older copy, or has lost its end", r.at.Sequence, p.Sequence-1)
+		}
+		wanted++
+	}
+	if reason == "" && r.met < wanted {
+		reason = "it is another log: its records are not those that were written"
+	}
+	if reason == "" {
+		return nil
+	}
+	name := r.dir
+	if r.last >= 0 {
+		name = r.segments[r.last].name
+	}
+	return &vfs.CorruptionError{File: name, Offset: r.offset, Reason: reason}
 }
 
 func (r *reader) missing(from Sequence, where string) error {
@@ -177,7 +251,7 @@ func (r *reader) advance(data []byte) (next []byte, more bool, err error) {
 
 // batches reads the batches of a segment, and says what stands behind them.
 func (r *reader) batches(data []byte) (here, behind) {
-	seed := r.at.chain
+	seed := r.at.Chain
 	r.offset = segmentHeaderSize
 	for {
 		h, ok := parseBatchHeader(data, seed, r.offset)
@@ -196,7 +270,8 @@ func (r *reader) batches(data []byte) (here, behind) {
 			break
 		}
 		r.at, r.offset = h.end(), end
-		if r.at.sequence > r.keep {
+		r.meet()
+		if r.at.Sequence > r.keep {
 			r.records = all
 		}
 	}
@@ -239,7 +314,7 @@ func (r *reader) beyond() (beyond, []byte, error) {
 		return follows, data, nil
 	case s.err == nil:
 		return strays, data, nil
-	case !last || findBatch(data, r.at.chain, segmentHeaderSize+alignment):
+	case !last || findBatch(data, r.at.Chain, segmentHeaderSize+alignment):
 		return begun, data, nil
 	}
 	return smeared, data, nil
@@ -280,8 +355,9 @@ func (r *reader) load(i int) (data []byte, err error) {
 	return data, nil
 }
 
-// Check reads every byte of the log in dir and changes none. Damage is a *vfs.CorruptionError.
-func Check(fs vfs.FS, dir string) (Report, error) {
+// Check reads every byte of the log in dir and changes none. Damage, and a log that was not at a
+// position that it must have passed, is a *vfs.CorruptionError.
+func Check(fs vfs.FS, dir string, passed ...Position) (Report, error) {
 	segments, err := list(fs, dir)
 	if err != nil {
 		return Report{}, err
@@ -290,11 +366,27 @@ func Check(fs vfs.FS, dir string) (Report, error) {
 	for i, s := range segments {
 		report.Bytes += s.size
 		if i == 0 && s.err == nil {
-			report.First = s.header.start.sequence
+			report.First = s.header.start.Sequence
 		}
 	}
-	r := reader{fs: fs, dir: dir, segments: segments, keep: math.MaxUint64}
+	r := reader{fs: fs, dir: dir, segments: segments, keep: math.MaxUint64, passed: passed}
 	err = r.read(report.First)
-	report.Next, report.Torn = r.at.sequence, r.torn
+	report.Next, report.Torn = r.at.Sequence, r.torn
 	return report, err
+}
+
+// Read returns every record of the log in dir, none if there is no log, and changes nothing. Its
+// errors are those of Open.
+func Read(fs vfs.FS, dir string, passed ...Position) ([]Record, error) {
+	segments, err := list(fs, dir)
+	if err != nil {
+		return nil, err
+	}
+	from := Sequence(1)
+	if len(segments) > 0 && segments[0].err == nil {
+		from = segments[0].header.start.Sequence
+	}
+	r := reader{fs: fs, dir: dir, segments: segments, keep: from, passed: passed}
+	err = r.read(from)
+	return r.records, err
 }

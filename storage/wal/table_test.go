@@ -48,7 +48,7 @@ type book [4][]byte
 
 func newBook() book {
 	var b book
-	at := position{sequence: 1}
+	at := Position{Sequence: 1}
 	for i := range b {
 		b[i] = make([]byte, testSize)
 		if i == 3 {
@@ -57,8 +57,8 @@ func newBook() book {
 		start := at
 		data := header{number: uint64(i + 1), size: testSize, start: at}.append(nil)
 		for range 2 {
-			record := []byte{'r', 'e', 'c', byte('0' + at.sequence)}
-			data, at = appendBatch(data, at, start.chain, int64(len(data)), [][]byte{record})
+			record := []byte{'r', 'e', 'c', byte('0' + at.Sequence)}
+			data, at = appendBatch(data, at, start.Chain, int64(len(data)), [][]byte{record})
 		}
 		copy(b[i], data)
 	}
@@ -108,18 +108,18 @@ func both(damages ...func(book)) func(book) {
 }
 
 // misplace puts a batch behind the last one that believes to stand somewhere else.
-func misplace(move func(at *position)) func(book) {
+func misplace(move func(at *Position)) func(book) {
 	return func(b book) {
 		h, _ := parseHeader("", b[2])
-		last, _ := parseBatchHeader(b[2], h.start.chain, second)
+		last, _ := parseBatchHeader(b[2], h.start.Chain, second)
 		at := last.end()
 		move(&at)
-		appendBatch(b[2][:third], at, h.start.chain, third, [][]byte{[]byte("odd")})
+		appendBatch(b[2][:third], at, h.start.Chain, third, [][]byte{[]byte("odd")})
 	}
 }
 
 // stray does the same to the third segment.
-func stray(move func(at *position)) func(book) {
+func stray(move func(at *Position)) func(book) {
 	return func(b book) {
 		h, _ := parseHeader("", b[2])
 		move(&h.start)
@@ -127,8 +127,8 @@ func stray(move func(at *position)) func(book) {
 	}
 }
 
-func early(at *position) { at.sequence-- }
-func other(at *position) { at.chain++ }
+func early(at *Position) { at.Sequence-- }
+func other(at *Position) { at.Chain++ }
 
 func pages() []page {
 	return slices.Concat(wholePages(), tornPages(), damagedPages())

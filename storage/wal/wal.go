@@ -17,6 +17,9 @@ type Options struct {
 	// SegmentSize is how many bytes are reserved on the device at a time; 0 means 64 MiB. A batch
 	// that is larger gets a segment of its own size.
 	SegmentSize int64
+	// Passed are positions that the log had when the caller wrote them down. One that never was
+	// there is refused: it is another log, or an older copy, or has lost its end.
+	Passed []Position
 }
 
 // Record is one entry of the log. Data shares memory with all records of its segment: copy what is
@@ -58,7 +61,7 @@ type Log struct {
 	dir         string
 	segmentSize int64
 
-	next    position
+	next    Position
 	older   []segment // those before the current one
 	current segment   // number 0: no segment is begun
 	offset  int64     // where the next batch goes
@@ -73,7 +76,7 @@ type Log struct {
 // A segment is one file of the log.
 type segment struct {
 	number uint64
-	start  position // of its first batch
+	start  Position // of its first batch
 	size   int64
 	file   vfs.File // of the current one and the spare
 }
@@ -87,15 +90,16 @@ const zeroAhead = 256 << 10
 const bufferKeep = 8 << 20
 
 // Open reads the log in dir from the record with the sequence from on, and makes it ready for
-// Append. It creates an empty log when dir has none and from is at most 1. A missing record, a from
-// beyond the next record, and any damage but a torn last batch, is a *vfs.CorruptionError; a log of
-// a newer program is a *vfs.VersionError.
+// Append. It creates an empty log when dir has none, from is at most 1 and nothing was passed. A
+// missing record, a from beyond the next record, a log that was not at a position that it must have
+// passed, and any damage but a torn last batch, is a *vfs.CorruptionError; a log of a newer program
+// is a *vfs.VersionError. Where it is refused nothing is changed.
 func Open(fs vfs.FS, dir string, from Sequence, options Options) (*Log, *Recovery, error) {
 	l := &Log{fs: fs, dir: dir, segmentSize: segmentSizeDefault}
 	if options.SegmentSize > 0 {
 		l.segmentSize = min(max(options.SegmentSize, segmentSizeMin), segmentSizeMax)
 	}
-	recovery, err := l.open(from)
+	recovery, err := l.open(from, options.Passed)
 	if err == nil {
 		err = l.reserve()
 	}
@@ -105,20 +109,20 @@ func Open(fs vfs.FS, dir string, from Sequence, options Options) (*Log, *Recover
 	return l, recovery, nil
 }
 
-func (l *Log) open(from Sequence) (*Recovery, error) {
-	if err := vfs.MakeDir(l.fs, l.dir); err != nil {
-		return nil, err
-	}
-	err := l.fs.Remove(path.Join(l.dir, unnamed))
-	if err != nil && !errors.Is(err, iofs.ErrNotExist) {
-		return nil, err
-	}
+func (l *Log) open(from Sequence, passed []Position) (*Recovery, error) {
 	segments, err := list(l.fs, l.dir)
 	if err != nil {
 		return nil, err
 	}
-	r := reader{fs: l.fs, dir: l.dir, segments: segments, keep: from}
+	r := reader{fs: l.fs, dir: l.dir, segments: segments, keep: from, passed: passed}
 	if err := r.read(from); err != nil {
+		return nil, err
+	}
+	if err := vfs.MakeDir(l.fs, l.dir); err != nil {
+		return nil, err
+	}
+	err = l.fs.Remove(path.Join(l.dir, unnamed))
+	if err != nil && !errors.Is(err, iofs.ErrNotExist) {
 		return nil, err
 	}
 	if err := l.settle(&r); err != nil {
@@ -170,7 +174,10 @@ func erase(file vfs.File, torn *Torn) error {
 }
 
 // Next returns the sequence that the next record will get.
-func (l *Log) Next() Sequence { return l.next.sequence }
+func (l *Log) Next() Sequence { return l.next.Sequence }
+
+// Position returns where the next batch will go: every batch before it is durable.
+func (l *Log) Position() Position { return l.next }
 
 // Append makes a batch durable: all of it, or after a crash perhaps none. The batch may be empty:
 // then nothing is written, but a missing spare segment is tried again. After an error the log is
@@ -208,7 +215,7 @@ func (l *Log) append(batch [][]byte) error {
 		b = h.append(b)
 	}
 	at := l.offset + int64(len(b))
-	b, next := appendBatch(b, l.next, l.current.start.chain, at, batch)
+	b, next := appendBatch(b, l.next, l.current.start.Chain, at, batch)
 	end := l.offset + int64(len(b))
 	if end > l.written {
 		l.written = min(end+zeroAhead, l.current.size)
@@ -309,7 +316,7 @@ func (l *Log) Release(before Sequence) error {
 		if len(l.older) > 1 {
 			next = l.older[1]
 		}
-		if next.start.sequence > before {
+		if next.start.Sequence > before {
 			return nil
 		}
 		name := segmentName(l.dir, l.older[0].number)
