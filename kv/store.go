@@ -81,6 +81,10 @@ func (s *Store) Revision() int64 { return s.mvcc.Revision() }
 // Stats are the sizes of the archive.
 func (s *Store) Stats() archive.Stats { return s.mvcc.Stats() }
 
+// Finished returns the last compaction that has let go of everything, and its hash; -1 if there is
+// none, or if the last one goes on.
+func (s *Store) Finished() (revision int64, hash uint32) { return s.mvcc.Finished() }
+
 // Used is how much of a quota is used: the bytes of all revisions that were not compacted, and
 // something for each lease. What is dead is not counted, for it goes by itself.
 func (s *Store) Used() int64 {

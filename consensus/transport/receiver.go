@@ -3,6 +3,7 @@ package transport
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -92,6 +93,7 @@ func (t *Transport) receive(conn *place) {
 	}
 	defer conn.Close()
 	if err != nil {
+		t.tellRejected(conn.Conn, err)
 		return
 	}
 	h, err := readHello(buffered)
@@ -143,6 +145,21 @@ func (t *Transport) settle(conn *place, from uint64) (ended func()) {
 		defer t.mu.Unlock()
 		t.strangers = slices.DeleteFunc(t.strangers, func(c *place) bool { return c == conn })
 	}
+}
+
+// noHandshake stands for a verdict on who did not get as far as to be judged.
+const noHandshake = ^Verdict(0)
+
+// tellRejected tells of a connection that did not get through the handshake of TLS, in etcd's words:
+// whoever it was learns the reason from nobody else.
+func (t *Transport) tellRejected(conn net.Conn, err error) {
+	secure, ok := conn.(*tls.Conn)
+	if !ok || secure.ConnectionState().HandshakeComplete || errors.Is(err, io.EOF) ||
+		errors.Is(err, net.ErrClosed) || !t.worthLogging(refusalKey{verdict: noHandshake}) {
+		return
+	}
+	t.options.Log.Warn("rejected connection on peer endpoint",
+		slog.String("remote-addr", conn.RemoteAddr().String()), slog.Any("error", err))
 }
 
 // welcome judges a hello and answers it.

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -46,12 +47,15 @@ func TestMembersTalkOverTLS(t *testing.T) {
 		ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
 	}
 	var members []*testMember
+	log := new(lines)
 	for id := range uint64(2) {
 		plain, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := startOn(t, id+1, tls.NewListener(plain, both), func(o *Options) { o.TLS = both })
+		m := startOn(t, id+1, tls.NewListener(plain, both), func(o *Options) {
+			o.TLS, o.Log = both, slog.New(slog.NewTextHandler(log, nil))
+		})
 		m.address = "https://" + m.address
 		members = append(members, m)
 	}
@@ -66,6 +70,9 @@ func TestMembersTalkOverTLS(t *testing.T) {
 		stranger.mu.Lock()
 		defer stranger.mu.Unlock()
 		return stranger.unreachable[1] > 2
+	})
+	eventually(t, "it is told who was turned away", func() bool {
+		return log.with("rejected connection on peer endpoint") > 0
 	})
 	if stranger.Stats().Peers[0].Up {
 		t.Error("a member without a certificate is connected")

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,8 @@ type machine struct {
 	latest atomic.Int64 // revision
 	bytes  int          // of commands since the sizes were published
 	timer  *stopwatch
+	log    *slog.Logger
+	ended  int64 // the compaction of which it was told last that it is finished
 }
 
 // sizes are what the store takes.
@@ -25,8 +28,8 @@ type sizes struct {
 	used int64 // of the quota
 }
 
-func newMachine(options kv.Options, timer *stopwatch) *machine {
-	m := &machine{Store: kv.New(options), timer: timer}
+func newMachine(options kv.Options, timer *stopwatch, log *slog.Logger) *machine {
+	m := &machine{Store: kv.New(options), timer: timer, log: log}
 	m.sizes.Store(new(sizes))
 	return m
 }
@@ -67,7 +70,22 @@ func (m *machine) Bulk() *archive.Step {
 	if m.Used() < m.sizes.Load().used {
 		m.publish()
 	}
+	m.tellFinished()
 	return step
+}
+
+// tellFinished tells of a compaction that has let go of everything, in etcd's words.
+func (m *machine) tellFinished() {
+	revision, hash := m.Finished()
+	if revision <= m.ended {
+		return
+	}
+	m.ended = revision
+	stats := m.Stats()
+	m.log.Info("finished scheduled compaction", slog.Int64("compact-revision", revision),
+		slog.Uint64("hash", uint64(hash)),
+		slog.Int64("current-db-size-bytes", stats.Disk+stats.Unwritten),
+		slog.Int64("current-db-size-in-use-bytes", stats.Live))
 }
 
 // BulkDone passes the news on: a step changes what is on disk.
@@ -90,6 +108,7 @@ func (m *machine) Restore(
 		return err
 	}
 	m.latest.Store(m.Store.Revision())
+	m.ended, _ = m.Finished()
 	m.publish()
 	return nil
 }

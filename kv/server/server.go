@@ -87,7 +87,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		slog.String("local-member-id", hex(uint64(b.id))), slog.String("cluster-id", hex(b.cluster)),
 		slog.String("data-dir", c.DataDir), slog.Bool("member-initialized", b.used))
 	m := newMachine(kv.Options{ElectionTimeout: c.ElectionTimeout, Tokens: s.auth, Tell: c.told},
-		s.front.timer)
+		s.front.timer, c.Log)
 	options := node.Options{
 		Replica:   c.replicaOptions(b, s.store),
 		Listeners: s.peers, TLS: c.PeerTLS, Peers: b.peers,

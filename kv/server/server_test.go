@@ -419,6 +419,32 @@ func TestAnUnsafeMemberSaysSo(t *testing.T) {
 	}
 }
 
+// A compaction goes on after it was answered, and the log says when it is done: once, also by a
+// member that was started again meanwhile.
+func TestTheEndOfACompactionIsTold(t *testing.T) {
+	config := testConfigs(t, 1)[0]
+	const line = `msg="finished scheduled compaction" compact-revision=3`
+	for run := range 2 {
+		log := new(lockedBuffer)
+		config.Log = slog.New(slog.NewTextHandler(log, nil))
+		s := start(t, config)
+		ready(t, s)
+		if run == 0 {
+			for range 4 {
+				put(t, s, "k", "v")
+			}
+			if _, err := client(t, s).Compact(within(t), 3); err != nil {
+				t.Fatal(err)
+			}
+		}
+		eventually(t, "the end is told", func() bool { return strings.Contains(log.String(), line) })
+		stop(t, s)
+		if n := strings.Count(log.String(), line); n != 1 {
+			t.Errorf("it is told %d times:\n%s", n, log)
+		}
+	}
+}
+
 func TestTheLogMayHaveADirectoryOfItsOwn(t *testing.T) {
 	config := testConfigs(t, 1)[0]
 	config.WALDir = filepath.Join(t.TempDir(), "log")
