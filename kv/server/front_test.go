@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -59,6 +60,28 @@ func TestOnePortSpeaksBothProtocols(t *testing.T) {
 		t.Error(status, text)
 	}
 	expect(t, s, "key", "value")
+}
+
+// A body of JSON beyond every bound is refused as one that gRPC refuses.
+func TestABodyThatIsTooLargeIsRefusedAsByGRPC(t *testing.T) {
+	leavesNothing(t)
+	config := testConfigs(t, 1)[0]
+	config.MaxRequestBytes = 100
+	s := start(t, config)
+	ready(t, s)
+	url := "http://" + s.ClientAddresses()[0] + "/v3/kv/put"
+	for size, want := range map[int]string{
+		50: "200 {\"header\"", 200: "400 etcdserver: request is too large",
+		3 << 19: "429 grpc: received message larger than max",
+		4 << 20: "429 grpc: received message larger than max",
+	} {
+		value := base64.StdEncoding.EncodeToString(make([]byte, size))
+		status, _, text := fetch(t, web(t, nil, false), "POST", url, `{"key":"a2V5","value":"`+value+`"}`)
+		number, words, _ := strings.Cut(want, " ")
+		if number != fmt.Sprint(status) || !strings.Contains(text, words) {
+			t.Errorf("%d bytes: %d %s, want %s", size, status, text, want)
+		}
+	}
 }
 
 // Of clients that speak TLS, those who know only HTTP/2 are gRPC's; who knows both may be anybody.
