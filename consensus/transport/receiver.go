@@ -150,8 +150,8 @@ func (t *Transport) settle(conn *place, from uint64) (ended func()) {
 // noHandshake stands for a verdict on who did not get as far as to be judged.
 const noHandshake = ^Verdict(0)
 
-// tellRejected tells of a connection that did not get through the handshake of TLS, in etcd's words:
-// whoever it was learns the reason from nobody else.
+// tellRejected tells of a connection that did not get through the handshake of TLS, in etcd's
+// words: whoever it was learns the reason from nobody else.
 func (t *Transport) tellRejected(conn net.Conn, err error) {
 	secure, ok := conn.(*tls.Conn)
 	if !ok || secure.ConnectionState().HandshakeComplete || errors.Is(err, io.EOF) ||

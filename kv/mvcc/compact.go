@@ -36,8 +36,8 @@ func (s *Store) Compact(revision int64) error {
 	return nil
 }
 
-// Finished returns the last compaction of which nothing is left to do in memory, and its hash: -1 if
-// there is none, or if the last one is not as far.
+// Finished returns the last compaction of which nothing is left to do in memory, and its hash: -1
+// if there is none, or if the last one is not as far.
 func (s *Store) Finished() (revision int64, hash uint32) {
 	if len(s.compactions) == 0 || s.trimmed != s.compacted || s.unhashed() >= 0 {
 		return -1, 0

@@ -222,6 +222,8 @@ func (a *adapter) checkCompactions(checked int64) (reached int64, err error) {
 		blamed := blame(a.Status().MemberID, own, answers)
 		a.alarm(blamed)
 		if len(blamed) > 0 || comparable(own, answers) == asked {
+			a.config.Log.Info("finished compaction hash check", slog.Int64("compact-revision", revision),
+				slog.Int("members", 1+len(answers)))
 			return revision, nil
 		}
 	}
