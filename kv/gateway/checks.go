@@ -72,7 +72,8 @@ func (g *Gateway) probe(mux *http.ServeMux, path string, checks ...check) {
 // contains tells whether the values of a parameter, which may be given more than once, have a name.
 func contains(values []string, name string) bool { return slices.Contains(values, name) }
 
-// answer runs checks and tells the outcome as Kubernetes does.
+// answer runs checks and tells the outcome as Kubernetes does, and below it, where there is
+// anything to say, why the member cannot do all of its work.
 func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, checks []check) {
 	var report strings.Builder
 	well := true
@@ -87,10 +88,10 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, checks []check)
 		}
 		fmt.Fprintf(&report, "[+]%s ok\n", c.name)
 	}
+	for _, trouble := range g.options.Node.Troubles() {
+		fmt.Fprintf(&report, "%s\n", trouble)
+	}
 	if !well {
-		for _, trouble := range g.options.Node.Troubles() {
-			fmt.Fprintf(&report, "%s\n", trouble)
-		}
 		g.options.Log.Error("a health check failed", slog.String("path", r.URL.Path),
 			slog.String("output", report.String()))
 		http.Error(w, report.String(), http.StatusServiceUnavailable)

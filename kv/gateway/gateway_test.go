@@ -156,7 +156,9 @@ func TestProbesNameTheChecksThatFail(t *testing.T) {
 		{isolated, "GET /readyz/linearizable_read", 503, timedOut + "\n"},
 		{alone, "GET /readyz?verbose", 503, ok("data_corruption", "serializable_read") + timedOut +
 			ok("non_learner") + "no leader since noon\nnot reachable: m2 at http://m2:2380\n\n"},
-		{alone, "GET /livez?verbose", 200, ok("serializable_read") + "ok\n"},
+		{alone, "GET /livez", 200, "ok\n"},
+		{alone, "GET /livez?verbose", 200, ok("serializable_read") +
+			"no leader since noon\nnot reachable: m2 at http://m2:2380\nok\n"},
 		{cramped, "GET /livez", 200, "ok\n"},
 		{cramped, "GET /readyz", 503,
 			ok("data_corruption", "serializable_read", "linearizable_read", "non_learner") +

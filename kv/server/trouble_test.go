@@ -147,9 +147,8 @@ func TestAMemberWithoutLeaderSaysWhoIsMissing(t *testing.T) {
 			"1 of 3 voters can be reached, and 2 are needed", "m1 at "+where, "m2 at ",
 			"connection refused", `"since":"20`, `"reachable":[]`)
 	})
-	for what, said := range map[string]string{
-		"Status": statusErrors(t, s), "/readyz": page(t, s, "/readyz?verbose"),
-	} {
+	missing := func(what, said string) {
+		t.Helper()
 		for _, want := range []string{"no leader since 20", "1 of 3 voters can be reached",
 			"not reachable: m1 at " + where + " since 20", "connection refused"} {
 			if !strings.Contains(said, want) {
@@ -157,12 +156,22 @@ func TestAMemberWithoutLeaderSaysWhoIsMissing(t *testing.T) {
 			}
 		}
 	}
+	missing("/readyz", page(t, s, "/readyz"))
+	missing("/livez?verbose", page(t, s, "/livez?verbose"))
 	others := []*Server{start(t, configs[1]), start(t, configs[2])}
 	ready(t, append(others, s)...)
 	eventually(t, "all is well", func() bool { return statusErrors(t, s) == "" })
 	if said := page(t, s, "/readyz?verbose"); strings.Contains(said, "leader since") {
 		t.Errorf("/readyz still misses the leader:\n%s", said)
 	}
+	for _, other := range others {
+		stop(t, other)
+	}
+	eventually(t, "it knows why there is no leader", func() bool {
+		said := statusErrors(t, s)
+		return strings.Contains(said, "no leader since") && strings.Count(said, "refused") == 2
+	})
+	missing("Status", statusErrors(t, s))
 }
 
 func TestChangesOfTheMembershipSayWhoAndWhat(t *testing.T) {
