@@ -106,7 +106,8 @@ func (m *member) start() {
 		Machine: &observed{m.store, m}, FS: m.disk.fs, Tick: tickInterval,
 		ElectionTicks: electionTicks, HeartbeatTicks: 1, NoPreVote: w.options.NoPreVote,
 		LogBytesMax:     4 << 10,
-		CheckpointBytes: 12 << 10, ChunkBytes: 3 << 10, WALOptions: walOptions,
+		CheckpointBytes: 12 << 10, ChunkBytes: 3 << 10, FetchBytesMax: 10 << 10,
+		WALOptions: walOptions,
 	}
 	r, driver, err := replica.Open(options)
 	if err != nil {
@@ -312,9 +313,11 @@ func bulkText(b *replica.Bulk) string {
 	case b.Checkpoint != nil:
 		return fmt.Sprintf("checkpoint %d is durable", b.Number)
 	case b.Stage != nil:
-		return fmt.Sprintf("%d bytes of %s are staged", len(b.Stage.Data), b.Stage.Name)
+		return fmt.Sprintf("%d chunks of %s are staged", len(b.Stage.Data), b.Stage.Name)
 	case b.Verify != nil:
-		return fmt.Sprintf("%d received segments are audited", len(b.Verify))
+		return b.Verify[0].Name + " is audited"
+	case b.Order != nil:
+		return fmt.Sprintf("the order of %d segments is audited", len(b.Order))
 	}
 	return "a step of the archive"
 }

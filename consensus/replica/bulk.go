@@ -16,20 +16,22 @@ type Bulk struct {
 	Stage      *Stage            // write a piece of a received snapshot
 	Step       *archive.Step     // a step of the archive
 	Verify     []archive.Segment // make received segments durable and audit them
+	Order      []archive.Segment // audit that these follow one another
 	Checkpoint []byte            // save, under Number
 	Number     uint64
-	Damage     error // set by Disk.DoBulk: what Verify found
+	Damage     error // set by Disk.DoBulk: what Verify or Order found
 	Full       bool  // set by Disk.DoBulk: there was no room; it is to be executed again
 
 	checkpoint *image
 	receiver   *receiver
+	part       *part // of the receiver: what Stage and Verify are about
 }
 
-// Stage is a piece of a received segment.
+// Stage is a piece of a received segment, as it came: in chunks that follow one another.
 type Stage struct {
 	Name   string
 	Offset int64
-	Data   []byte
+	Data   [][]byte
 }
 
 // bulks decide what background work is next, one at a time: a received snapshot first, then a
@@ -38,7 +40,7 @@ type bulks struct {
 	current *Bulk
 	number  uint64 // of the last checkpoint that was begun
 	latest  *image // the last durable one
-	unsaved bool   // the machine was not yet told of latest
+	told    uint64 // the number of the last one that the machine was told of
 
 	again   *Bulk // found no room, and is executed again with the next tick
 	againAt int
@@ -87,24 +89,32 @@ func (r *Replica) startBulk() {
 	if b.current != nil {
 		return
 	}
-	switch {
-	case b.again != nil:
+	if b.again != nil {
 		if r.ticks == b.againAt {
 			return
 		}
 		b.current, b.again = b.again, nil
-	case r.snapshots.install != nil:
-		b.current = r.installBulk()
-	case r.snapshots.receiver != nil && r.snapshots.receiver.next != nil:
-		b.current, r.snapshots.receiver.next = r.snapshots.receiver.next, nil
-	case b.dirty && (b.wanted || b.bytes >= r.options.CheckpointBytes):
-		b.current = r.checkpointBulk()
-	default:
-		if step := r.machine.Bulk(); step != nil {
-			b.current = &Bulk{Step: step}
-		}
+	} else {
+		b.current = r.nextBulk()
 	}
 	r.out.Bulk = b.current
+}
+
+func (r *Replica) nextBulk() *Bulk {
+	b := &r.bulks
+	if r.snapshots.install != nil {
+		return r.installBulk()
+	}
+	if bulk := r.receiverBulk(); bulk != nil {
+		return bulk
+	}
+	if b.dirty && (b.wanted || b.bytes >= r.options.CheckpointBytes) {
+		return r.checkpointBulk()
+	}
+	if step := r.machine.Bulk(); step != nil {
+		return &Bulk{Step: step}
+	}
+	return nil
 }
 
 // checkpointBulk captures the state as of now. The log is needed from the first entry that is not
@@ -148,10 +158,8 @@ func (r *Replica) BulkDone(bulk *Bulk) {
 		r.installed(bulk)
 	case bulk.checkpoint != nil:
 		r.checkpointed(bulk.checkpoint)
-	case bulk.Stage != nil:
-		r.staged(bulk)
-	case bulk.Verify != nil:
-		r.verified(bulk)
+	case bulk.receiver != nil:
+		r.received(bulk)
 	}
 }
 
@@ -159,20 +167,26 @@ func (r *Replica) BulkDone(bulk *Bulk) {
 // with the next Write.
 func (r *Replica) checkpointed(c *image) {
 	b := &r.bulks
-	b.latest, b.unsaved, b.behind = c, true, b.bytes
+	b.latest, b.behind = c, b.bytes
 	r.log.snapshot = c.metadata()
 	r.writes.release = c.walFrom
 	r.event(Event{Kind: EventCheckpoint, Index: c.applied})
 	r.log.compact(r.neededFrom(), r.options.LogBytesMax)
+	r.log.compact(c.applied, keepLogs*r.options.LogBytesMax)
+	r.renewOffers()
 	r.releaseSegments()
 }
 
-// neededFrom returns up to where entries may be dropped: all that are in the checkpoint, but while
-// the log is not much too long, none that a follower will ask for soon. That is one who receives a
-// snapshot now, or who is being served from the log.
+// keepLogs is how many times LogBytesMax is kept in memory at most for followers that catch up. It
+// must hold what is written while a snapshot is offered anew, its last part fetched, and installed.
+const keepLogs = 8
+
+// neededFrom returns up to where entries may be dropped: all that are in the checkpoint, but none
+// that a follower will ask for soon. That is one who receives a snapshot now, or who is being
+// served from the log.
 func (r *Replica) neededFrom() Index {
 	needed := r.bulks.latest.applied
-	if !r.leading() || r.log.bytes >= 2*r.options.LogBytesMax {
+	if !r.leading() {
 		return needed
 	}
 	// order-free: a minimum
@@ -187,12 +201,26 @@ func (r *Replica) neededFrom() Index {
 	return needed
 }
 
-// releaseSegments tells the machine which segments are named, unless one that is not may still be
-// fetched by a follower.
+// releaseSegments tells the machine which segments are named: those of the oldest checkpoint that a
+// follower may still fetch, or whose segments become part of a snapshot here.
 func (r *Replica) releaseSegments() {
 	b := &r.bulks
-	if b.unsaved && len(r.snapshots.senders) == 0 {
-		b.unsaved = false
-		r.machine.Saved(b.latest.segments)
+	oldest := b.latest
+	older := func(c *image) {
+		if c != nil && c.number < oldest.number {
+			oldest = c
+		}
+	}
+	// order-free: a minimum
+	for _, sender := range r.snapshots.senders {
+		older(sender.checkpoint)
+		older(sender.before)
+	}
+	if v := r.snapshots.receiver; v != nil {
+		older(v.own)
+	}
+	if oldest.number > b.told && r.snapshots.install == nil {
+		b.told = oldest.number
+		r.machine.Saved(oldest.segments)
 	}
 }

@@ -77,6 +77,9 @@ func (d *Disk) execute(b *Bulk) error {
 			return fmt.Errorf("store a snapshot: %w", err)
 		}
 	}
+	if b.Order != nil {
+		b.Damage = archive.CheckOrder(d.fs, archiveDir, b.Order)
+	}
 	if b.Checkpoint != nil {
 		if err := checkpoint.Save(d.fs, checkpointDir, b.Number, b.Checkpoint); err != nil {
 			return fmt.Errorf("save a checkpoint: %w", err)
@@ -95,10 +98,14 @@ func (d *Disk) stage(s *Stage) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	if _, err := file.WriteAt(s.Data, s.Offset); err != nil {
-		return err
+	at := s.Offset
+	for _, data := range s.Data {
+		if _, err := file.WriteAt(data, at); err != nil {
+			return err
+		}
+		at += int64(len(data))
 	}
-	return file.Truncate(s.Offset + int64(len(s.Data)))
+	return file.Truncate(at)
 }
 
 // verify makes received segments durable and then audits every byte of them.

@@ -49,7 +49,9 @@
 //  5. A command that the machine found due is executed only in the term in which it was found.
 //  6. The log in memory reaches back to the last durable checkpoint at least, so a follower can
 //     always be served: from the log, or by that checkpoint.
-//  7. Messages of a member whose data directory is not the one it started with are dropped, and it
+//  7. Of the archive's segments none is let go of that is named by a checkpoint which a follower
+//     may be fetching, or which a snapshot that is fetched here builds on.
+//  8. Messages of a member whose data directory is not the one it started with are dropped, and it
 //     is told so: a wiped disk never votes twice.
 //
 // # What it does not do

@@ -34,8 +34,8 @@ type Message struct {
 	Chunk       *Chunk // MessageChunk: Data is to be completed from a file by Disk.Read
 }
 
-// Chunk is a piece of a file of this member that is to be sent. The file is not changed or removed
-// while a snapshot that needs it is under way.
+// Chunk is a piece of a file of this member that is to be sent. The piece is not changed and the
+// file not removed while a snapshot that needs it is under way.
 type Chunk struct {
 	Name   string // of a segment of the archive
 	Offset int64

@@ -26,6 +26,7 @@ const (
 	defaultLogBytes        = 16 << 20
 	defaultCheckpointBytes = 32 << 20
 	defaultChunkBytes      = 512 << 10
+	defaultFetchBytes      = 16 << 20
 )
 
 func (o *Options) setDefaults() {
@@ -48,6 +49,7 @@ func (o *Options) setDefaults() {
 	set(&o.LogBytesMax, defaultLogBytes)
 	set(&o.CheckpointBytes, defaultCheckpointBytes)
 	set(&o.ChunkBytes, defaultChunkBytes)
+	set(&o.FetchBytesMax, defaultFetchBytes)
 }
 
 // Open recovers a member from its data directory, or makes a new one where there is none. A crash
@@ -118,7 +120,7 @@ func recovered(o Options, p *parts, log *wal.Log, records []wal.Record) (*Replic
 	if err := p.resume(&o, log); err != nil {
 		return nil, nil, err
 	}
-	r.bulks = bulks{number: saved.number, latest: saved}
+	r.bulks = bulks{number: saved.number, latest: saved, told: saved.number}
 	r.writes = writes{next: log.Next(), at: log.Position(), last: r.log.last(), asked: r.log.hard,
 		written: r.log.hard, durable: r.log.hard}
 	var err error

@@ -227,7 +227,7 @@ func (b *bench) fetchAll() {
 	b.t.Fatal("the snapshot does not arrive")
 }
 
-func (b *bench) lastAudit() bool { return b.bulk.Verify != nil }
+func (b *bench) lastAudit() bool { return b.bulk.Order != nil }
 
 type turnInput struct {
 	name string

@@ -79,9 +79,10 @@ type Options struct {
 
 	EntryBytesMax   int         // commands packed into one raft entry, 1 MiB
 	PendingBytesMax int         // commands not yet proposed; more are answered ErrTooMany; 32 MiB
-	LogBytesMax     int         // entries kept in memory for slow followers, 64 MiB
+	LogBytesMax     int         // entries kept in memory, 16 MiB; 8 times that for who catches up
 	CheckpointBytes int         // of log between two checkpoints, 32 MiB
 	ChunkBytes      int         // of one chunk of a snapshot, 512 KiB
+	FetchBytesMax   int         // of a snapshot that were asked for and are not stored yet, 16 MiB
 	WALOptions      wal.Options // size of the log's segments
 
 	trust bool // every entry of the log counts as committed, see MakeAlone

@@ -106,7 +106,7 @@ type world struct {
 	seed    uint64
 	now     Time
 	members []*actor
-	events  []happening
+	events  []happening // in order
 	order   int
 	loss    int  // percent of messages
 	twice   bool // every message arrives twice
@@ -121,10 +121,12 @@ type world struct {
 
 	refuses func(vfs.Op) bool // to open a file
 
-	tick  time.Duration // of the members; 0: the default
-	link  time.Duration // what a message takes; 0: anything up to 5 ms
-	sync  time.Duration // what a Write takes; 0: anything up to slow
-	drops func(m Message) bool
+	tick   time.Duration // of the members; 0: the default
+	link   time.Duration // what a message takes; 0: anything up to 5 ms
+	wire   *wire         // what messages travel along instead
+	sync   time.Duration // what a Write takes; 0: anything up to slow
+	drops  func(m Message) bool
+	bounds Options // of members that start from now on
 }
 
 type actor struct {
@@ -207,8 +209,9 @@ func (w *world) start(a *actor) {
 	options := Options{ID: a.id, Cluster: 7, Incarnation: a.incarnation, Boot: w.random.Uint64(),
 		Self: Member{Name: fmt.Sprint("m", a.id)}, Members: a.members, Machine: a.machine,
 		NoPreVote: a.unasked, Tick: w.tick,
-		FS: w.handles(a.fs), EntryBytesMax: 300, LogBytesMax: 1 << 10, CheckpointBytes: 4 << 10,
-		ChunkBytes: 700, WALOptions: wal.Options{SegmentSize: 8 << 10}}
+		FS: w.handles(a.fs), EntryBytesMax: 300, LogBytesMax: cmp.Or(w.bounds.LogBytesMax, 1<<10),
+		CheckpointBytes: cmp.Or(w.bounds.CheckpointBytes, 4<<10), ChunkBytes: 700,
+		FetchBytesMax: w.bounds.FetchBytesMax, WALOptions: wal.Options{SegmentSize: 8 << 10}}
 	var err error
 	if a.replica, a.disk, err = Open(options); err != nil {
 		w.t.Fatalf("seed %d: member %d does not recover: %v", w.seed, a.id, err)
@@ -259,20 +262,19 @@ func (w *world) input(a *actor, d time.Duration, do func()) {
 
 func (w *world) after(d time.Duration, do func()) {
 	w.order++
-	w.events = append(w.events, happening{w.now + Time(d), w.order, do})
+	h := happening{w.now + Time(d), w.order, do}
+	at, _ := slices.BinarySearchFunc(w.events, h, func(a, b happening) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.order, b.order))
+	})
+	w.events = slices.Insert(w.events, at, h)
 }
 
 // run lets time pass.
 func (w *world) run(d time.Duration) {
 	w.after(d, func() {})
 	for end := w.now + Time(d); w.now < end; {
-		next := slices.MinFunc(w.events, func(a, b happening) int {
-			if a.at != b.at {
-				return int(a.at - b.at)
-			}
-			return a.order - b.order
-		})
-		w.events = slices.DeleteFunc(w.events, func(h happening) bool { return h.order == next.order })
+		next := w.events[0]
+		w.events = slices.Delete(w.events, 0, 1)
 		w.now = max(w.now, next.at)
 		next.do()
 	}
@@ -356,6 +358,25 @@ func (w *world) check(a *actor) {
 		w.t.Fatalf("seed %d: member %d differs at index %d", w.seed, a.id, a.replica.applied)
 	}
 	w.sums[a.replica.applied] = a.machine.sum
+	w.checkPins(a)
+}
+
+// checkPins sees to it that the machine still keeps what may be read of older checkpoints.
+func (w *world) checkPins(a *actor) {
+	r := a.replica
+	var used []*image
+	for _, id := range sortedKeys(r.snapshots.senders) {
+		used = append(used, r.snapshots.senders[id].checkpoint, r.snapshots.senders[id].before)
+	}
+	if v := r.snapshots.receiver; v != nil {
+		used = append(used, v.own)
+	}
+	for _, c := range used {
+		if c != nil && c.number < r.bulks.told {
+			w.t.Fatalf("seed %d: member %d lets go of checkpoint %d, which is in use", w.seed, a.id,
+				c.number)
+		}
+	}
 }
 
 func (w *world) write(a *actor, life int, write *Write) {
@@ -383,6 +404,7 @@ func (w *world) bulk(a *actor, life int, bulk *Bulk) {
 // send carries a message as bytes, as a real network would.
 func (w *world) send(a *actor, m Message) {
 	if m.Chunk != nil {
+		w.wire.note(a, m.Chunk)
 		data, err := a.disk.Read(m.Chunk, bytes.Clone(m.Data))
 		if errors.Is(err, vfs.ErrNoSpace) {
 			return // it is fetched again
@@ -414,7 +436,11 @@ func (w *world) deliver(m Message, encoded []byte) {
 		return
 	}
 	to := w.members[i]
-	w.input(to, cmp.Or(w.link, w.delay(5*time.Millisecond)), func() {
+	takes := cmp.Or(w.link, w.delay(5*time.Millisecond))
+	if w.wire != nil {
+		takes = w.wire.carry(w.now, &m, len(encoded))
+	}
+	w.input(to, takes, func() {
 		received, err := DecodeMessage(encoded)
 		if err != nil {
 			w.t.Fatal(err)

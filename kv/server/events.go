@@ -33,7 +33,7 @@ func (s *Server) happened(e replica.Event) {
 	case replica.EventSnapshotSend:
 		log.Info("sending a snapshot", peer, index)
 	case replica.EventSnapshotRecv:
-		log.Info("receiving a snapshot", peer, index)
+		log.Info("receiving a snapshot", peer, index, slog.String("missing", e.Text))
 	case replica.EventInstalled:
 		log.Info("installed a snapshot", index)
 	case replica.EventSnapshotFailed:

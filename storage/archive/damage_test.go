@@ -250,6 +250,22 @@ func TestAnUnsealedSegmentMustBeTheLast(t *testing.T) {
 	}
 }
 
+func TestSegmentsInAnotherOrderAreNotAnArchive(t *testing.T) {
+	s := newSmall(t)
+	if err := CheckOrder(s.fs, "archive", s.segments); err != nil {
+		t.Error(err)
+	}
+	swapped := slices.Clone(s.segments)
+	swapped[0], swapped[1] = swapped[1], swapped[0]
+	twice := slices.Insert(slices.Clone(s.segments), 1, s.segments[0])
+	for _, list := range [][]Segment{swapped, twice} {
+		var damage *vfs.CorruptionError
+		if err := CheckOrder(s.fs, "archive", list); !errors.As(err, &damage) {
+			t.Errorf("%v: %v", list, err)
+		}
+	}
+}
+
 func TestAnErrorOfTheCallbackEndsOpen(t *testing.T) {
 	s := newSmall(t)
 	enough := errors.New("enough")
