@@ -7,7 +7,6 @@ import (
 	"net/http"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
-	"github.com/tmc/grpc-websocket-proxy/wsproxy"
 	"go.etcd.io/etcd/api/v3/etcdserverpb/gw"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -37,18 +36,12 @@ func (g *Gateway) services() (http.Handler, error) {
 			return nil, err
 		}
 	}
-	return wsproxy.WebsocketProxy(g.bounded(mux),
-		wsproxy.WithRequestMutator(func(_, outgoing *http.Request) *http.Request {
-			outgoing.Method = http.MethodPost
-			return outgoing
-		}),
-		wsproxy.WithMaxRespBodyBufferSize(lineBytesMax)), nil
+	return g.sockets(g.bounded(mux)), nil
 }
 
 const (
-	lineBytesMax   = 1<<31 - 1 // of an answer by way of a websocket
-	streamBytesMax = 64 << 20  // of all requests of one stream
-	slackBytes     = 1 << 20   // of a body, for all that is not keys and values
+	streamBytesMax = 64 << 20 // of all requests of one stream
+	slackBytes     = 1 << 20  // of a body, for all that is not keys and values
 )
 
 // A body remembers that it was longer than it may be.
@@ -77,10 +70,13 @@ func refuse(ctx context.Context, mux *runtime.ServeMux, marshaler runtime.Marsha
 	runtime.DefaultHTTPErrorHandler(ctx, mux, marshaler, w, r, err)
 }
 
+// bodyBytesMax bounds one request of JSON.
+func (g *Gateway) bodyBytesMax() int64 { return int64(2*g.options.RequestBytesMax + slackBytes) }
+
 // bounded bounds what a client may send: a request of JSON is at most twice its size as gRPC, which
 // refuses what is too large. The requests of a stream share one body.
 func (g *Gateway) bounded(next http.Handler) http.Handler {
-	most := int64(2*g.options.RequestBytesMax + slackBytes)
+	most := g.bodyBytesMax()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limit := most
 		switch r.URL.Path {
