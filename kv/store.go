@@ -85,6 +85,13 @@ func (s *Store) Stats() archive.Stats { return s.mvcc.Stats() }
 // none, or if the last one goes on.
 func (s *Store) Finished() (revision int64, hash uint32) { return s.mvcc.Finished() }
 
+// Defragment has Bulk rewrite all files of which a part is dead. What a compaction lets go of is
+// dead when its work in memory is done; Defragment waits for that.
+func (s *Store) Defragment() { s.mvcc.Defragment() }
+
+// Defragmenting says what is left to be done of a defragmentation.
+func (s *Store) Defragmenting() archive.Progress { return s.mvcc.Defragmenting() }
+
 // Used is how much of a quota is used: the bytes of all revisions that were not compacted, and
 // something for each lease. What is dead is not counted, for it goes by itself.
 func (s *Store) Used() int64 {

@@ -22,6 +22,7 @@ const (
 	inputTransfer
 	inputUnreachable
 	inputMatch
+	inputDefragment
 )
 
 // An input is something that the owner of the replica is to be told, beside messages.

@@ -177,6 +177,13 @@ func (n *Node) Change(
 	return value.(replica.Membership), nil
 }
 
+// Defragment has the room given back of what is dead, and returns when that is done. When the
+// context ends first the work goes on.
+func (n *Node) Defragment(ctx context.Context) error {
+	_, err := n.request(ctx, input{kind: inputDefragment})
+	return err
+}
+
 // Match is replica.Match: on the leader, how much of its log another member has.
 func (n *Node) Match(
 	ctx context.Context, id replica.MemberID,

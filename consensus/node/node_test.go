@@ -206,6 +206,29 @@ func TestWhoGivesUpWaitingIsForgotten(t *testing.T) {
 	eventually(t, "it steps down", func() bool { return !leader.Status().Leading })
 }
 
+// A defragmentation takes as long as it takes: only its context ends it.
+func TestADefragmentationOutlastsPatience(t *testing.T) {
+	c := newCluster(t, 1)
+	c.leader().Stop(within(t, time.Minute))
+	c.patience = 20 * testTick
+	alone := c.restart(1)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- alone.Defragment(ctx) }()
+	for range 20 { // whatever becomes of each, five ticks have passed
+		_, _ = alone.Submit(t.Context(), []byte("pause"))
+	}
+	select {
+	case err := <-ended:
+		t.Fatalf("it ended: %v", err)
+	default:
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
 // Its own context would let each of these wait for ever.
 func TestPatienceEnds(t *testing.T) {
 	c := newCluster(t, 2)

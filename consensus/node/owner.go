@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"math"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -178,6 +179,9 @@ func (o *owner) handle(in *input) {
 		in.waiter.since = o.ticked
 		o.waiters[in.id] = in.waiter
 	}
+	if in.kind == inputDefragment {
+		in.waiter.since = math.MaxInt64 // it takes as long as it takes
+	}
 	switch in.kind {
 	case inputSubmit:
 		o.replica.Submit(in.id, in.data)
@@ -197,6 +201,8 @@ func (o *owner) handle(in *input) {
 			delete(o.waiters, in.id)
 			o.replica.Forget(in.id)
 		}
+	case inputDefragment:
+		o.replica.Defragment(in.id)
 	case inputTransfer:
 		o.replica.Transfer(in.member)
 	case inputUnreachable:

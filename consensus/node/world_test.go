@@ -21,7 +21,10 @@ import (
 )
 
 // notes is a machine that remembers every command. "panic" ends it, "pause" takes it five ticks.
-type notes struct{ lines []string }
+type notes struct {
+	lines         []string
+	defragmenting archive.Progress
+}
 
 func (n *notes) Apply(index uint64, command []byte, local bool) any {
 	if string(command) == "panic" {
@@ -43,6 +46,10 @@ func (n *notes) View() any               { return n.lines[:len(n.lines):len(n.li
 func (n *notes) Bulk() *archive.Step     { return nil }
 func (n *notes) BulkDone(*archive.Step)  {}
 func (n *notes) Saved([]archive.Segment) {}
+func (n *notes) Defragment()             { n.defragmenting = archive.Rewriting }
+
+func (n *notes) Defragmenting() archive.Progress { return n.defragmenting }
+
 func (n *notes) Checkpoint() ([]byte, []archive.Segment, *archive.Step) {
 	return []byte(strings.Join(n.lines, "\n")), nil, nil
 }

@@ -50,6 +50,9 @@ type bulks struct {
 	behind int  // of log written since what the last durable checkpoint holds
 	dirty  bool // an entry was applied since
 	quiet  int  // ticks since an entry was applied
+
+	defragmenting bool  // the machine is
+	defragments   queue // the requests that wait for it to be done
 }
 
 func (b *bulks) entryApplied(int) {
@@ -86,6 +89,7 @@ func (r *Replica) Checkpoint() { r.bulks.wanted = true }
 
 func (r *Replica) startBulk() {
 	b := &r.bulks
+	r.lookAtDefragmentation()
 	if b.current != nil {
 		return
 	}

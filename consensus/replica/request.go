@@ -10,6 +10,7 @@ const (
 	requestChange
 	requestRead
 	requestQuestion
+	requestDefragment
 	requestKinds
 )
 
@@ -75,6 +76,8 @@ func (r *Replica) Forget(id RequestID) {
 		r.proposals.changes.forgot()
 	case requestRead:
 		r.reads.forgot()
+	case requestDefragment:
+		r.bulks.defragments.forgot()
 	}
 }
 

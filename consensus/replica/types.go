@@ -53,6 +53,10 @@ type Machine interface {
 	Checkpoint() (state []byte, segments []archive.Segment, flush *archive.Step)
 	// Saved says that a durable checkpoint names exactly these segments.
 	Saved(segments []archive.Segment)
+	// Defragment has Bulk rewrite what is partly dead. Defragmenting says how far that is: when it
+	// is Naming, a checkpoint lets it go on.
+	Defragment()
+	Defragmenting() archive.Progress
 	// Restore replaces everything by a checkpoint's state; a nil state is that of a new cluster.
 	Restore(fs vfs.FS, dir string, state []byte, segments []archive.Segment) error
 }

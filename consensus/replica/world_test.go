@@ -61,6 +61,8 @@ func (l *ledger) View() any                        { return ledgerView{l.count, 
 func (l *ledger) Bulk() *archive.Step              { return l.archive.Step() }
 func (l *ledger) BulkDone(s *archive.Step)         { l.archive.Done(s) }
 func (l *ledger) Saved(s []archive.Segment)        { l.archive.Saved(s) }
+func (l *ledger) Defragment()                      { l.archive.Defragment() }
+func (l *ledger) Defragmenting() archive.Progress  { return l.archive.Defragmenting() }
 func (l *ledger) Restore(fs vfs.FS, dir string, state []byte, s []archive.Segment) error {
 	options := archive.Options{SegmentSize: 4 << 10, StepSize: 1 << 10, FlushSize: 512}
 	a, err := archive.Open(fs, dir, s, options, func(archive.ID, []byte, int) error { return nil })

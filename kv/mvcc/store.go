@@ -20,6 +20,7 @@ type Store struct {
 	job         job           // what Work is at, or nil
 	failed      error         // an archive that cannot be read stops all jobs
 	breath      *archive.Step // an empty step that Bulk returned last
+	defragment  bool          // it was asked for, and waits for the job that is under way
 
 	view *View // as things are now, or nil
 	txn  *Txn  // the open one, or nil
@@ -79,12 +80,28 @@ func (s *Store) Begin() *Txn {
 // and waits for no other input.
 func (s *Store) Bulk() *archive.Step {
 	more := s.Work(workPerBulk)
+	if s.defragment && !more {
+		s.defragment = false
+		s.archive.Defragment()
+	}
 	step := s.archive.Step()
 	if step == nil && more {
 		s.breath = new(archive.Step)
 		return s.breath
 	}
 	return step
+}
+
+// Defragment has the steps of Bulk rewrite all files of which a part is dead, as soon as what the
+// compactions so far let go of is dead.
+func (s *Store) Defragment() { s.defragment = true }
+
+// Defragmenting says what is left to be done of a defragmentation.
+func (s *Store) Defragmenting() archive.Progress {
+	if s.defragment {
+		return archive.Rewriting
+	}
+	return s.archive.Defragmenting()
 }
 
 // BulkDone takes back an executed step, whether it came from Bulk or from Checkpoint.

@@ -140,6 +140,18 @@ func (n *loner) Ask(ctx context.Context, question []byte) ([]byte, error) {
 	return n.store.Ask(since, question), nil
 }
 
+// Defragment does what is to be done at once, checkpoints included.
+func (n *loner) Defragment(ctx context.Context) error {
+	if err := n.wait(ctx); err != nil {
+		return err
+	}
+	n.mutex.Lock()
+	n.store.Defragment()
+	n.mutex.Unlock()
+	n.tick()
+	return nil
+}
+
 func (n *loner) Auth() *auth.View { return n.store.Auth() }
 
 func (n *loner) Changed() <-chan struct{} {

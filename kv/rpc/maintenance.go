@@ -34,13 +34,18 @@ func (s *maintenanceService) Hash(
 	return &pb.HashResponse{Header: answer.Header, Hash: answer.Hash}, nil
 }
 
-// Defragment has nothing to do: room is given back all the time, in small steps. Like etcd's, the
+// Defragment rewrites what is partly dead, and answers when the room is given back. Requests are
+// served meanwhile. A client that does not wait for the end does not end it. Like etcd's, the
 // answer has no header.
 func (s *maintenanceService) Defragment(
 	ctx context.Context, r *pb.DefragmentRequest,
 ) (*pb.DefragmentResponse, error) {
 	if err := s.permit(ctx, r); err != nil {
 		return nil, err
+	}
+	begun := time.Now()
+	if err := s.node.Defragment(ctx); err != nil {
+		return nil, s.failure(ctx, err, begun)
 	}
 	return &pb.DefragmentResponse{}, nil
 }

@@ -49,6 +49,9 @@ type Node interface {
 	// Troubles says in words, for people, why the member cannot do all of its work: that there is no
 	// leader and who cannot be reached, that its device is full. None: it can, as far as it knows.
 	Troubles() []string
+	// Defragment gives back the room of what is dead, and returns when that is done. When ctx ends
+	// first the work goes on.
+	Defragment(ctx context.Context) error
 	// Members lists the cluster in ascending order of ID, as this member knows it, or, when
 	// linearizable, after a barrier.
 	Members(ctx context.Context, linearizable bool) ([]*pb.Member, error)

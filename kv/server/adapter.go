@@ -96,6 +96,11 @@ func (a *adapter) Ask(ctx context.Context, question []byte) ([]byte, error) {
 	return answer, outward(err)
 }
 
+// Defragment gives back the room of what is dead.
+func (a *adapter) Defragment(ctx context.Context) error {
+	return outward(a.Node.Defragment(ctx))
+}
+
 // Auth gives who may do what, as far as it is applied here.
 func (a *adapter) Auth() *auth.View { return a.machine.Auth() }
 
@@ -108,7 +113,7 @@ func (a *adapter) Status() rpc.Status {
 		RaftTerm: uint64(now.Term), RaftIndex: uint64(now.Committed),
 		RaftApplied: uint64(now.Applied),
 		DBSize:      emptySize + stats.Disk + stats.Unwritten,
-		DBSizeInUse: emptySize + stats.Live,
+		DBSizeInUse: emptySize + stats.InUse,
 		DBSizeQuota: a.config.QuotaBytes,
 		Used:        stats.used,
 		DeviceFull:  !a.device.fullSince().IsZero(),

@@ -86,6 +86,10 @@ type Archive struct {
 	retired []Segment   // files that nothing in the archive uses any more
 	saved   []Segment   // what a durable checkpoint names
 	flushed [][]Segment // what checkpoints name that were begun since, the oldest first
+
+	rewriting bool     // a defragmentation is at the segments that begin at until or before it
+	until     ID       // the last record when it was asked for
+	leaving   []string // the files that it waits for to be removed
 }
 
 func (a *Archive) newDraft() *draft {
@@ -281,6 +285,9 @@ func (a *Archive) Done(s *Step) {
 	}
 	a.retired = slices.DeleteFunc(a.retired, func(r Segment) bool {
 		return slices.Contains(s.remove, r.Name)
+	})
+	a.leaving = slices.DeleteFunc(a.leaving, func(name string) bool {
+		return slices.Contains(s.remove, name)
 	})
 }
 

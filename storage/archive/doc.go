@@ -33,6 +33,8 @@
 // that grows. The owner replaces the former as a whole and only ever adds behind the end of the
 // latter, so a view costs one small allocation and never changes. It needs no release.
 //
+// [Archive.Defragment] has more of that done than merges think worth it.
+//
 // A checkpoint names the segments that make up the archive. [Archive.Flush] gives the list, and the
 // step after which it is true. After a crash [Open] makes the directory what the list says: it
 // deletes segments that are not named and cuts the last one to its named length. So it does not

@@ -15,6 +15,8 @@ type merge struct {
 //   - a segment that is mostly dead is rewritten: what is copied is less than what is freed;
 //   - two neighbours with little alive in them, half a segment at most, become one: that takes one
 //     segment away, and one comes only after SegmentSize bytes were appended.
+//
+// A defragmentation rewrites what has less that is dead, too.
 func (a *Archive) plan() []*segment {
 	if a.planned {
 		return nil
@@ -26,13 +28,13 @@ func (a *Archive) plan() []*segment {
 			longer := a.sealed[i : i+len(run)+1]
 			live += next.live()
 			gain := live <= little ||
-				live <= a.options.SegmentSize && mostlyDead(next) && mostlyDead(s)
+				live <= a.options.SegmentSize && a.worth(next) && a.worth(s)
 			if !gain || !spanFits(longer) {
 				break
 			}
 			run = longer
 		}
-		if len(run) > 1 || mostlyDead(s) {
+		if len(run) > 1 || a.worth(s) {
 			return run
 		}
 	}
@@ -54,6 +56,7 @@ func (a *Archive) mergeStep() *Step {
 			run := a.plan()
 			if run == nil {
 				a.planned = true
+				a.rewritten()
 				return nil
 			}
 			a.merge = &merge{sources: run, draft: a.newDraft()}

@@ -40,12 +40,13 @@ func actions(w *world) map[string]func(*rapid.T) {
 				w.take(false)
 			}
 		},
-		"flush": func(*rapid.T) { w.take(true) },
-		"save":  func(*rapid.T) { w.save() },
-		"tell":  func(*rapid.T) { w.tell() },
-		"look":  func(t *rapid.T) { w.look(rapid.IntRange(0, 10).Draw(t, "moment")) },
-		"full":  func(*rapid.T) { w.full = true },
-		"crash": func(*rapid.T) { w.crash() },
+		"flush":      func(*rapid.T) { w.take(true) },
+		"save":       func(*rapid.T) { w.save() },
+		"tell":       func(*rapid.T) { w.tell() },
+		"look":       func(t *rapid.T) { w.look(rapid.IntRange(0, 10).Draw(t, "moment")) },
+		"full":       func(*rapid.T) { w.full = true },
+		"defragment": func(*rapid.T) { w.archive.Defragment() },
+		"crash":      func(*rapid.T) { w.crash() },
 		"settle": func(t *rapid.T) {
 			w.execute()
 			w.save()

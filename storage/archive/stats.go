@@ -9,6 +9,7 @@ type Stats struct {
 	Unwritten int64 // bytes that are only in memory
 	Memory    int64 // bytes of records and tables in memory
 	Disk      int64 // bytes of files, including those that wait for removal
+	InUse     int64 // bytes of files that would be there if nothing in them were dead
 }
 
 const entrySize = 12
@@ -16,9 +17,11 @@ const entrySize = 12
 // Stats returns the sizes as they are now. It is cheap.
 func (a *Archive) Stats() Stats {
 	out := a.sums
+	out.InUse = out.inUse()
 	for _, d := range a.drafts() {
 		out.add(&d.table, &d.dead)
 		out.addDraft(d)
+		out.InUse += d.table.data() - d.dead.bytes
 		out.Unwritten += d.unwritten()
 	}
 	if a.merge != nil {
