@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"strings"
 )
 
 // Version is the version of the peer format. A listener refuses any other one.
@@ -26,6 +27,10 @@ const (
 
 // errHandshake says that the other side does not speak the format at all.
 var errHandshake = errors.New("transport: malformed handshake")
+
+// errHTTP says who that is, most likely: members of etcd talk by HTTP.
+var errHTTP = errors.New("the listener speaks HTTP, as a member of etcd does; members of etcd " +
+	`and detcd cannot share a cluster: see "From etcd" in docs/operations.md`)
 
 // purpose is what a connection is for. The numbers are on the wire and never change.
 type purpose uint8
@@ -111,6 +116,9 @@ func readWelcome(stream io.Reader) (welcome, error) {
 	b := make([]byte, welcomeHeaderSize, welcomeHeaderSize+reasonSizeMax+4)
 	if _, err := io.ReadFull(stream, b); err != nil {
 		return welcome{}, noEOF(err)
+	}
+	if strings.HasPrefix(string(b), "HTTP/") {
+		return welcome{}, errHTTP
 	}
 	if string(b[:8]) != welcomeMagic {
 		return welcome{}, fmt.Errorf("%w: bad magic in the answer", errHandshake)

@@ -28,18 +28,23 @@ type PeerNode interface {
 // A peer serves what the members of etcd, and tools that know them, ask over HTTP. The members
 // of detcd have a protocol of their own at the same address.
 type peer struct {
-	node    PeerNode
-	cluster pb.ClusterClient
-	timeout time.Duration
+	node     PeerNode
+	cluster  pb.ClusterClient
+	timeout  time.Duration
+	stranger func(address, id string)
 }
 
 // Peer serves /members, /members/promote/, /members/hashkv, /leases, /leases/internal,
 // /downgrade/enabled and /version.
 // Requests that need the other members are given up after the time-out. What changes the cluster
-// goes by way of the member's own service, which asks who may.
-func Peer(node PeerNode, cluster pb.ClusterClient, timeout time.Duration) http.Handler {
-	p := &peer{node, cluster, timeout}
+// goes by way of the member's own service, which asks who may. A member of etcd that wants to
+// replicate is refused, and the stranger's address and ID (as it says) are told.
+func Peer(node PeerNode, cluster pb.ClusterClient, timeout time.Duration,
+	stranger func(address, id string)) http.Handler {
+	p := &peer{node, cluster, timeout, stranger}
 	mux := http.NewServeMux()
+	mux.HandleFunc("/raft", p.refuse)
+	mux.HandleFunc("/raft/", p.refuse)
 	mux.HandleFunc("/members", p.signed(http.MethodGet, p.members))
 	mux.HandleFunc("/members/promote/{id...}", p.signed(http.MethodPost, p.promote))
 	mux.HandleFunc("/members/hashkv", onlyGet(p.hash))
@@ -48,6 +53,14 @@ func Peer(node PeerNode, cluster pb.ClusterClient, timeout time.Duration) http.H
 	mux.HandleFunc("/downgrade/enabled", p.signed(http.MethodGet, p.downgrade))
 	mux.HandleFunc("/version", onlyGet((&Gateway{options: Options{Node: node}}).version))
 	return mux
+}
+
+// refuse answers what members of etcd say to each other. Their logs tell of the status, not of the
+// text, which is for who asks by hand.
+func (p *peer) refuse(w http.ResponseWriter, r *http.Request) {
+	p.stranger(r.RemoteAddr, r.Header.Get("X-Server-From"))
+	http.Error(w, "this is a member of detcd, which cannot share a cluster with members of etcd",
+		http.StatusPreconditionFailed)
 }
 
 // headerCluster says whose member answers.

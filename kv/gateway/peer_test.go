@@ -42,7 +42,7 @@ func (c cluster) MemberPromote(
 }
 
 func TestALearnerIsPromotedOverHTTP(t *testing.T) {
-	handler := Peer(well(), cluster{member: well()}, time.Second)
+	handler := Peer(well(), cluster{member: well()}, time.Second, nobody)
 	for _, c := range []struct{ path, token, want string }{
 		{"7", "root.1", `200 [{"id":7,"peerURLs":["http://p"],"isLearner":true}]`},
 		{"7", "", "500 etcdserver: permission denied"},
@@ -63,6 +63,32 @@ func TestALearnerIsPromotedOverHTTP(t *testing.T) {
 }
 
 // Whatever is asked, an answer of HTTP comes back.
+func nobody(string, string) {}
+
+// A member of etcd that wants to replicate is told with whom it cannot, and so is this one's log.
+func TestAMemberOfEtcdIsRefused(t *testing.T) {
+	var told []string
+	stranger := func(address, id string) { told = append(told, address+" "+id) }
+	handler := Peer(well(), cluster{member: well()}, time.Second, stranger)
+	for i, line := range []string{
+		"POST /raft", "POST /raft/snapshot", "GET /raft/stream/message/8e9e05c52164694d",
+		"GET /raft/stream/msgapp/8e9e05c52164694d", "GET /raft/probing",
+	} {
+		method, path, _ := strings.Cut(line, " ")
+		r := httptest.NewRequest(method, path, nil)
+		r.Header.Set("X-Server-From", "91bc3c398fb3c146")
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code != http.StatusPreconditionFailed ||
+			!strings.Contains(w.Body.String(), "cannot share a cluster") {
+			t.Errorf("%s: %d %s", line, w.Code, w.Body)
+		}
+		if len(told) != i+1 || told[i] != "192.0.2.1:1234 91bc3c398fb3c146" {
+			t.Errorf("%s: told of %q", line, told)
+		}
+	}
+}
+
 func FuzzPeer(f *testing.F) {
 	for _, path := range []string{
 		"/members", "/members/promote/7", "/members/hashkv", "/downgrade/enabled", "/version",
@@ -73,7 +99,7 @@ func FuzzPeer(f *testing.F) {
 	}
 	m := well()
 	m.view = rpctypes.ErrGRPCStopped
-	handler := Peer(m, cluster{member: m}, time.Second)
+	handler := Peer(m, cluster{member: m}, time.Second, nobody)
 	f.Fuzz(func(t *testing.T, method, path string, body []byte) {
 		r, err := http.NewRequest(method, "http://member/", strings.NewReader(string(body)))
 		if err != nil {

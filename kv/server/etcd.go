@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	iofs "io/fs"
+	"log/slog"
 	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
+	"time"
 
 	"detcd/storage/vfs"
 )
@@ -58,3 +61,23 @@ func (s *storage) checkEtcd(dedicated vfs.FS) error {
 // isEtcdSnap says whether a file in member/snap is etcd's: its database, or a snapshot of its v2
 // store.
 func isEtcdSnap(name string) bool { return name == "db" || strings.HasSuffix(name, ".snap") }
+
+// etcdRemind is how often it is told that a member of etcd knocks: it does many times a second.
+const etcdRemind = time.Minute
+
+// tellOfEtcd returns what logs that a member of etcd has been refused.
+func (c *Config) tellOfEtcd() func(address, id string) {
+	var mu sync.Mutex
+	var last time.Time
+	return func(address, id string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !last.IsZero() && time.Since(last) < etcdRemind {
+			return
+		}
+		last = time.Now()
+		c.Log.Warn("refused a member of etcd: members of etcd and detcd cannot share a cluster; see "+
+			`"From etcd" in docs/operations.md`, slog.String("remote-addr", address),
+			slog.String("remote-peer-id", id))
+	}
+}

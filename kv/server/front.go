@@ -158,7 +158,8 @@ func (f *front) register(c *Config, served *adapter, auth *rpc.Auth) error {
 		MaxHeaderBytes: headerBytes, ErrorLog: errors,
 	}
 	f.peer = &http.Server{
-		Handler:           gateway.Peer(served, pb.NewClusterClient(f.services), c.requestTime()),
+		Handler: gateway.Peer(
+			served, pb.NewClusterClient(f.services), c.requestTime(), c.tellOfEtcd()),
 		ReadHeaderTimeout: headerTime, ReadTimeout: headerTime, IdleTimeout: headerTime,
 		MaxHeaderBytes: headerBytes, ErrorLog: errors,
 	}
