@@ -134,7 +134,10 @@ func (s *settings) side(
 	case info.Empty(): // enough to call others
 		return info.ClientConfig()
 	}
-	var err error
+	err := side.readable(map[string]string{"client": "", "peer": "peer-"}[name])
+	if err != nil {
+		return nil, err
+	}
 	if info.CipherSuites, info.MinVersion, info.MaxVersion, err = s.tls.parse(); err != nil {
 		return nil, err
 	}
@@ -156,6 +159,29 @@ func (s *settings) side(
 		}
 	}
 	return config, nil
+}
+
+// readable names the flags and the files of what cannot be read or does not belong together. What
+// is given by halves is left to those who will miss the other half.
+func (c *certificates) readable(prefix string) error {
+	for _, pair := range []struct{ kind, cert, key string }{
+		{"", c.CertFile, c.KeyFile}, {"client-", c.ClientCertFile, c.ClientKeyFile},
+	} {
+		if pair.cert == "" || pair.key == "" {
+			continue
+		}
+		if _, err := tls.LoadX509KeyPair(pair.cert, pair.key); err != nil {
+			return fmt.Errorf("--%scert-file=%s --%skey-file=%s: %w",
+				prefix+pair.kind, pair.cert, prefix+pair.kind, pair.key, err)
+		}
+	}
+	if c.TrustedCAFile == "" {
+		return nil
+	}
+	if _, err := tlsutil.NewCertPool([]string{c.TrustedCAFile}); err != nil {
+		return fmt.Errorf("--%strusted-ca-file=%s: %w", prefix, c.TrustedCAFile, err)
+	}
+	return nil
 }
 
 // selfSigned makes a certificate below the data directory, or finds the one of the last start.

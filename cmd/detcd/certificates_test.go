@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -295,20 +296,25 @@ func TestACertificateIsMadeWhereNoneIsGiven(t *testing.T) {
 func TestCertificatesThatCannotBeReadAreRefused(t *testing.T) {
 	i := newIssuer(t)
 	i.issue("server")
+	server, other := i.path("server.crt"), i.path("ca.key")
 	for want, args := range map[string][]string{
-		"no such file":              {"--cert-file=/nope", "--key-file=/nope"},
-		"KeyFile and CertFile must": {"--cert-file=" + i.path("server.crt")},
-		"does not match":            i.flags("--key-file=" + i.path("ca.key")),
-		"nope.crt":                  i.flags("--trusted-ca-file=" + i.path("nope.crt")),
+		"--cert-file=/nope --key-file=/no: open /nope: no such file": {
+			"--cert-file=/nope", "--key-file=/no"},
+		"KeyFile and CertFile must": {"--cert-file=" + server},
+		"--cert-file=" + server + " --key-file=" + other + ": tls: private key does not match public " +
+			"key": i.flags("--key-file=" + other),
+		"--trusted-ca-file=/nope: open /nope: no such file": i.flags("--trusted-ca-file=/nope"),
+		"--peer-client-cert-file=/nope --peer-client-key-file=/no: open /nope: no such file": i.flags(
+			"--peer-cert-file="+server, "--peer-key-file="+i.path("server.key"),
+			"--peer-client-cert-file=/nope", "--peer-client-key-file=/no"),
 	} {
-		s := newSettings()
-		args = append(args, "--listen-client-urls=https://127.0.0.1:0")
-		if err := s.parse(args, nil); err != nil {
-			t.Fatal(err)
-		}
-		err := s.secure(slog.New(slog.DiscardHandler))
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %s", args, err, want)
+		args = append(args, "--data-dir="+t.TempDir(), "--listen-client-urls=https://127.0.0.1:0",
+			"--advertise-client-urls=https://127.0.0.1:0", "--log-level=error")
+		var out bytes.Buffer
+		status, _ := run(args, nil, &out, &out)
+		if status != exitError || !strings.Contains(out.String(), `"error":"`+want) ||
+			strings.Count(out.String(), "\n") != 1 || strings.Contains(out.String(), "must be provided") {
+			t.Errorf("%q: %d\n%swant %s, and nothing else", args, status, &out, want)
 		}
 	}
 }

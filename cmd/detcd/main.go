@@ -87,7 +87,11 @@ func run(args, environ []string, stdout, stderr io.Writer) (int, os.Signal) {
 	}
 	s.config.Log = log
 	s.report(log)
-	if err := errors.Join(s.secure(log), s.config.Validate()); err != nil {
+	err = s.secure(log)
+	if err == nil {
+		err = s.config.Validate()
+	}
+	if err != nil {
 		log.Error("failed to verify flags", slog.Any("error", err))
 		return exitError, nil
 	}
