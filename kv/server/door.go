@@ -19,7 +19,7 @@ import (
 // hands; what turns out not to be gRPC is dispatched to HTTP. So a connection of gRPC is gRPC's
 // from its first byte on, and costs one look at its preface (decision 1101).
 //
-//	TLS, client knows h2 only ───────────► gRPC
+//	TLS, client knows h2 only ───────────► by its first request: gRPC, or HTTP
 //	TLS, client knows h2 and http/1.1 ───► HTTP, which hands requests of gRPC over one by one
 //	TLS, client knows neither, no TLS ───► "PRI * HTTP/2.0…" gRPC; anything else HTTP
 //
@@ -159,7 +159,12 @@ func (e *entrance) shake(raw net.Conn) (
 		case "":
 			first, isGRPC, err = sniff(conn)
 		case "h2":
-			isGRPC = !e.http || !slices.Contains(hello.protocols, "http/1.1")
+			switch {
+			case !e.http:
+				isGRPC = true
+			case !slices.Contains(hello.protocols, "http/1.1"):
+				first, isGRPC, err = hear(conn)
+			}
 		}
 	}
 	if isGRPC || err != nil {

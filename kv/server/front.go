@@ -151,8 +151,11 @@ func (f *front) register(c *Config, served *adapter, auth *rpc.Auth) error {
 	errors := slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug)
 	f.http = &http.Server{
 		Handler: f.lend(f.gateway), ReadHeaderTimeout: headerTime, MaxHeaderBytes: headerBytes,
-		ErrorLog: errors, ConnContext: f.door.secure,
+		ErrorLog: errors, ConnContext: f.door.secure, Protocols: new(http.Protocols),
 	}
+	f.http.Protocols.SetHTTP1(true)
+	f.http.Protocols.SetHTTP2(true)
+	f.http.Protocols.SetUnencryptedHTTP2(true) // what the door has looked into, it has decrypted
 	f.watch = &http.Server{
 		Handler: f.gateway.Observation(), ReadHeaderTimeout: headerTime,
 		MaxHeaderBytes: headerBytes, ErrorLog: errors,

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 )
@@ -84,7 +85,8 @@ func TestABodyThatIsTooLargeIsRefusedAsByGRPC(t *testing.T) {
 	}
 }
 
-// Of clients that speak TLS, those who know only HTTP/2 are gRPC's; who knows both may be anybody.
+// Of clients that speak TLS, who knows only HTTP/2 is known by its first request; who knows both is
+// served by HTTP.
 func TestOnePortSpeaksBothProtocolsOverTLS(t *testing.T) {
 	leavesNothing(t)
 	config := testConfigs(t, 1)[0]
@@ -99,6 +101,17 @@ func TestOnePortSpeaksBothProtocolsOverTLS(t *testing.T) {
 		status, proto, text := fetch(t, c, "GET", "https://"+address+"/health", "")
 		if status != 200 || proto != want {
 			t.Errorf("%d %s %s, want %s", status, proto, text, want)
+		}
+	}
+	// A client of HTTP that knows nothing but HTTP/2 speaks first, and one of gRPC is spoken to.
+	only := &http2.Transport{TLSClientConfig: config.ClientTLS.Clone()}
+	defer only.CloseIdleConnections()
+	for _, path := range []string{"GET /health", "POST /v3/kv/range", "GET /metrics"} {
+		method, path, _ := strings.Cut(path, " ")
+		status, proto, text := fetch(t, &http.Client{Transport: only}, method,
+			"https://"+address+path, `{"key":"a2V5"}`)
+		if status != 200 || proto != "HTTP/2.0" {
+			t.Errorf("h2 only: %s: %d %s %s", path, status, proto, text)
 		}
 	}
 	for _, protocols := range [][]string{{"h2"}, {"h2", "http/1.1"}} {
