@@ -35,7 +35,7 @@ type Auth struct {
 	keeper       *keeper
 	signer       *signer // nil: tokens are simple
 	none         bool
-	hashing      chan struct{} // holds one for each password that is being hashed
+	hashing      *turns // one for each password that may be hashed at a time
 }
 
 // NewAuth reads the keys of tokens that are signed. Its errors are etcd's.
@@ -44,7 +44,7 @@ func NewAuth(o AuthOptions) (*Auth, error) {
 		keeper: newKeeper(cmp.Or(max(o.TokenTTL, 0), tokenTTL)),
 		// A hash takes a processor for some 60 ms. Clients that guess passwords are to leave some for
 		// everything else.
-		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+		hashing: newTurns(max(1, runtime.GOMAXPROCS(0)/2))}
 	if a.cost < bcrypt.MinCost || a.cost > bcrypt.MaxCost {
 		a.cost = bcryptCost
 	}
@@ -104,6 +104,7 @@ func (s *authService) AuthStatus(
 func (s *authService) Authenticate(
 	ctx context.Context, r *pb.AuthenticateRequest,
 ) (*pb.AuthenticateResponse, error) {
+	ctx = context.WithValue(ctx, claimed{}, r.Name)
 	return carry[*pb.AuthenticateResponse](ctx, s.carrier, r)
 }
 

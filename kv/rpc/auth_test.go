@@ -263,7 +263,7 @@ func TestPasswordsThatAreNone(t *testing.T) {
 
 func TestAClientWithASignedToken(t *testing.T) {
 	s := secret(t)
-	known := &Auth{signer: s, keeper: newKeeper(1), hashing: make(chan struct{}, 1), cost: 4}
+	known := &Auth{signer: s, keeper: newKeeper(1), hashing: newTurns(1), cost: 4}
 	node := withUsers(t, Options{Auth: known})
 	ctx, token := node.login(t, "ann", "a")
 	if strings.Count(token, ".") != 2 {

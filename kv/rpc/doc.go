@@ -43,8 +43,9 @@
 // request's side of kv.Credentials and finds out who that is, as late as it is needed. Simple
 // tokens are kept by every member in memory (keeper): the log gives them out, and each member
 // forgets those that are not used there. Signed ones say for themselves who they are of (signer).
-// Passwords are hashed in the request's own goroutine, few at a time. What the user may do, kv
-// decides; requests that are not carried ask it by permit.
+// Passwords are hashed in the request's own goroutine, few at a time, and in turns that go round
+// among addresses and users (turns). What the user may do, kv decides; requests that are not
+// carried ask it by permit.
 //
 // # The place of what is missing
 //

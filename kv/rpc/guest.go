@@ -133,14 +133,16 @@ func (g guest) Matches(hash []byte, password string) (right bool, err error) {
 // work does what takes a processor for long, when not too many others do.
 func (g guest) work(do func() error) error {
 	begun := time.Now()
-	select {
-	case g.auth.hashing <- struct{}{}:
-		defer func() { <-g.auth.hashing }()
-		return do()
-	case <-g.ctx.Done():
-		return g.failure(g.ctx, g.ctx.Err(), begun)
+	user, _ := g.ctx.Value(claimed{}).(string)
+	if err := g.auth.hashing.take(g.ctx, addressOf(g.ctx), user); err != nil {
+		return g.failure(g.ctx, err, begun)
 	}
+	defer g.auth.hashing.give()
+	return do()
 }
+
+// claimed is where the context of a request has whom its maker claims to be.
+type claimed struct{}
 
 // Prefix begins a simple token.
 func (g guest) Prefix() (string, error) {
