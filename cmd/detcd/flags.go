@@ -198,7 +198,7 @@ func (s *settings) parse(args, environ []string) error {
 		return flagError{err}
 	}
 	if s.flags.NArg() > 0 {
-		return fmt.Errorf("%q is not a valid flag", s.flags.Arg(0))
+		return wordError{s.flags.Arg(0), "%q is not a valid flag"} // in etcd's words
 	}
 	if s.file == "" {
 		s.file = fileOf(environ)
@@ -266,7 +266,9 @@ func (s *settings) usage(out io.Writer) {
 	fmt.Fprint(out, "Usage:\n"+
 		"  detcd [flags]                                            run a member\n"+
 		"  detcd verify [--data-dir path] [--wal-dir path]          audit a stopped member's data\n"+
-		"  detcd snapshot restore file --data-dir path [flags]      begin a cluster with a backup\n\n"+
+		"  detcd snapshot restore file --data-dir path [flags]      begin a cluster with a backup\n"+
+		"  detcd help [verify|snapshot]                             this, or the help of a command\n"+
+		"  detcd version                                            the versions, as --version\n\n"+
 		"Each flag may also be given as a variable, as in ETCD_DATA_DIR for --data-dir.\n\nFlags:\n")
 	s.flags.VisitAll(func(f *flag.Flag) {
 		if _, ok := f.Value.(*idle); ok {

@@ -54,11 +54,10 @@ func raise(sig os.Signal) {
 
 // run is the program. It returns the status to exit with, and the signal that ended it, if one did.
 func run(args, environ []string, stdout, stderr io.Writer) (int, os.Signal) {
-	if len(args) > 0 && args[0] == "verify" {
-		return verify(args[1:], stdout, stderr), nil
-	}
-	if len(args) > 0 && args[0] == "snapshot" {
-		return snapshot(args[1:], stdout, stderr), nil
+	if len(args) > 0 {
+		if status, known := runCommand(args, stdout, stderr); known {
+			return status, nil
+		}
 	}
 	s := newSettings()
 	if err := s.parse(args, environ); err != nil {
@@ -66,7 +65,8 @@ func run(args, environ []string, stdout, stderr io.Writer) (int, os.Signal) {
 			s.usage(stdout)
 			return exitClean, nil
 		}
-		fmt.Fprintf(stderr, "detcd: %v\nRun 'detcd --help' for the flags.\n", err)
+		fmt.Fprintf(stderr, "detcd: %v\nRun 'detcd --help' for the flags.\n",
+			hinted(err, s.flags, commandNames()))
 		if errors.Is(err, errFlag) {
 			return exitUsage, nil
 		}
@@ -213,7 +213,7 @@ func verify(args []string, stdout, stderr io.Writer) int {
 		err = fmt.Errorf("%q is not a valid flag", flags.Arg(0))
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "detcd verify: %v\n", err)
+		fmt.Fprintf(stderr, "detcd verify: %v\n", hinted(err, flags, nil))
 		return exitError
 	}
 	if err := server.Verify(*dataDir, *walDir, stdout); err != nil {

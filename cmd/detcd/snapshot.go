@@ -69,7 +69,12 @@ func parseRestore(
 	f.BoolVar(&options.MarkCompacted, "mark-compacted", false, "")
 	f.Uint64("initial-memory-map-size", 0, "") // of no use here
 	if len(args) == 0 || args[0] != "restore" && !strings.HasPrefix(args[0], "-") {
-		return config, options, "", errors.New("the only command is: snapshot restore")
+		var word string
+		if len(args) > 0 {
+			word = args[0]
+		}
+		err := wordError{word, "%q is not it; the only command is: snapshot restore"}
+		return config, options, "", hinted(err, nil, []string{"restore"})
 	}
 	var words []string
 	for rest := args; len(rest) > 0 && err == nil; {
@@ -80,7 +85,7 @@ func parseRestore(
 		}
 	}
 	if err != nil {
-		return config, options, "", err
+		return config, options, "", hinted(err, f, nil)
 	}
 	if len(words) != 2 {
 		return config, options, "", errors.New("it needs exactly one snapshot file")

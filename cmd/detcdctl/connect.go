@@ -29,7 +29,8 @@ func (p *program) open(command *cobra.Command) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &session{program: p, command: command, context: command.Context(), spec: spec}, nil
+	p.session = &session{program: p, command: command, context: command.Context(), spec: spec}
+	return p.session, nil
 }
 
 // trace tells with --debug which settings are in force, and lets gRPC tell all that it does.

@@ -83,7 +83,7 @@ func (p *program) endpointHealthCommand(cluster *bool) *cobra.Command {
 			}
 			for _, h := range all {
 				if h.Error != "" {
-					return errors.New("unhealthy cluster")
+					return errUnhealthy
 				}
 			}
 			return nil
@@ -168,6 +168,7 @@ func visit[R any](s *session, endpoints []string, what string,
 		r, err := visitOne(s, endpoint, request)
 		if err != nil {
 			s.warn("Failed to get the %s of endpoint %s (%v)", what, endpoint, err)
+			s.explain(endpoint, err)
 			failed = err
 			continue
 		}

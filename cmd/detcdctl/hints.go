@@ -9,12 +9,17 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
+
+	"detcd/kv/rpc"
 )
 
 // help writes below an error why it may have happened and what to do, where that is known.
 func (p *program) help(err error) {
-	cause := p.blame.last()
-	if errors.Is(err, context.DeadlineExceeded) && cause != "" {
+	causes := p.causes(err)
+	if last := p.blame.last(); len(causes) == 0 && unexplained(err) && last != "" {
+		causes = append(causes, last)
+	}
+	for _, cause := range causes {
 		p.warn("Cause: %s", cause)
 	}
 	if hint := hint(err); hint != "" {
@@ -31,6 +36,8 @@ func hint(err error) string {
 		{rpctypes.ErrUserEmpty, "authentication is on: give --user name[:password]"},
 		{rpctypes.ErrAuthFailed, "--user and --password, or their variables, do not fit"},
 		{rpctypes.ErrNoSpace, "the quota is used up: compaction, defrag, then alarm disarm"},
+		{rpc.ErrDeviceFull, "make room on the member's disk; it takes writes again by itself, and " +
+			"neither compaction nor defrag helps"},
 		{rpctypes.ErrRootUserNotExist, "detcdctl user add root, and then once more"},
 		{rpctypes.ErrNotLeader, "give the leader's address; endpoint status --cluster finds it"},
 		{rpctypes.ErrUnhealthy, "endpoint health --cluster tells which members do not answer"},

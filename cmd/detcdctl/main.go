@@ -42,6 +42,7 @@ type program struct {
 	typed    bool // a person types what in reads
 	seen     bool // a person sees what is written to errors
 	settings settings
+	session  *session // of a command that asks a server, once it knows whom
 	blame    blame
 }
 
@@ -51,6 +52,11 @@ func (p *program) run(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	root.SetIn(p.in)
 	root.SetErr(p.errors)
+	defer func() {
+		if p.session != nil { // after the error was explained, for which it may be asked again
+			p.session.close()
+		}
+	}()
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0

@@ -25,6 +25,7 @@ func (p *program) root() *cobra.Command {
 		},
 	}
 	root.Args = nil
+	root.SetFlagErrorFunc(hintFlag)
 	p.settings.register(root.PersistentFlags())
 	for _, g := range p.groups() {
 		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})

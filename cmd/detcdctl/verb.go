@@ -54,7 +54,6 @@ func (p *program) command(v verb) *cobra.Command {
 					return err
 				}
 			}
-			defer s.close()
 			return v.run(s, args)
 		},
 	}
@@ -95,7 +94,7 @@ func between(least, most int, otherwise string) func([]string) error {
 // family makes a command that only has others below it.
 func family(use, short string, members ...*cobra.Command) *cobra.Command {
 	command := &cobra.Command{
-		Use: use, Short: short, Args: cobra.NoArgs,
+		Use: use, Short: short, Args: onlyCommands,
 		RunE: func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
 	command.AddCommand(members...)

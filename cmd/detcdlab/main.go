@@ -40,6 +40,7 @@ etcd itself for comparison.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetFlagErrorFunc(hintFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(simCommand(), replayCommand(), shrinkCommand())
 	root.AddCommand(benchCommand(), demoCommand(), tortureCommand(), tortureKillCommand(),

@@ -71,6 +71,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.store, err = c.openStorage(ctx, true); err != nil {
 		return err
 	}
+	c.warn()
 	if s.peers, err = c.Sockets.listen(c.ListenPeerURLs, overTLS(c.PeerTLS, "http/1.1")); err != nil {
 		return err
 	}
@@ -112,6 +113,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	}
 	s.node.Store(n)
 	c.toldOfBeginning(b, n.Members())
+	c.warnOfName(len(n.Members().Members))
 	s.auth.Live(uint64(n.Status().Last))
 	served := &adapter{n, m, c, &s.device, s.front.incidents, begun}
 	err = s.front.register(c, served, s.auth)
