@@ -28,8 +28,8 @@ fleet: build ## the same on all processors until Ctrl-C, or for SEEDS=n; failure
 diff: tools ## ten minutes of random requests to etcd and to detcd: is every answer equal?
 	go test ./cmd/detcd/difftest -run AndDetcd -count=1 -v -rapid.seed 0 -difftest.for 10m -timeout 20m
 
-opinion: ## porcupine and the judge on 50,000 small histories, legal and mutated: do they agree?
-	go test ./checker/model -run 'PorcupineAgrees|AreRefused' -count=1 -v -opinions 50000 -timeout 30m
+opinion: ## an oracle, porcupine and the judge on 350,000 small histories, legal and not: do they agree?
+	go test ./checker/judge -run 'Agrees|AreRefused' -count=1 -v -oracle 300000 -opinions 50000 -timeout 30m
 
 fuzz: ## every fuzz target for half a minute
 	.ci/fuzz 30s

@@ -178,6 +178,13 @@ func TestAnUnreadableLineIsNamed(t *testing.T) {
 		{first + `{"call":2,"return":2,"request":{},"response":1}`, 2, "are needed"},
 		{first + `{"client":1,"call":2,"return":2,"request":{"x":1},"response":1}`, 2, "unknown field"},
 		{first + good + strings.TrimSpace(good) + " x\n", 3, "something follows"},
+		{first + `{"Client":1,"call":2,"return":2,"request":{},"response":1}`, 2, "lower case"},
+		{first + `{"client":1,"call":2,"call":3,"return":3,"request":{},"response":1}`, 2, "twice"},
+		{first + `{"client":1,"call":2,"return":2,"request":{"number":null},"response":1}`, 2, "null"},
+		{first + `{"client":1,"call":2,"return":2,"request":{},"response":"x"}`, 2, "a string where"},
+		{first + `{"client":1,"call":2,"return":2,"request":{},"error":"` + "\xff" + `"}`, 2, "UTF-8"},
+		{first + `{"client":1,"call":2,"return":2,"request":{},"error":"\ud800x"}`, 2, "half of a pair"},
+		{first + strings.Repeat("[", 1<<20), 2, "nested deeper"},
 	} {
 		_, err := parse([]byte(c.text))
 		var unreadable *checker.LineError

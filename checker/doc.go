@@ -25,8 +25,8 @@
 //
 // A Model is the sequential specification of any system. Linearizable searches with porcupine for
 // an order that explains a history; Certify checks one that somebody claims to have, in linear
-// time. Which system is judged is not known here: package checker/model has etcd's specification,
-// and the checker that needs no search because etcd numbers its changes.
+// time. Which system is judged is not known here: package checker/etcd has etcd's specification,
+// and checker/judge needs hardly any search because etcd numbers its changes.
 //
 // # Invariants
 //

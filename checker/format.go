@@ -170,6 +170,9 @@ func (r *Reader[Q, R]) next() ([]byte, error) {
 // parse reads one operation.
 func parse[Q, R any](text []byte, operation *Operation[Q, R]) error {
 	var l line
+	if err := plain(text); err != nil {
+		return err
+	}
 	if err := strict(text, &l); err != nil {
 		return err
 	}
@@ -199,6 +202,18 @@ func parse[Q, R any](text []byte, operation *Operation[Q, R]) error {
 	return operation.Valid()
 }
 
+// inWords says what is wrong with a JSON value without the names of the types that it is read into.
+func inWords(err error) error {
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) {
+		if kind.Field == "" {
+			return fmt.Errorf("a %s where it cannot be", kind.Value)
+		}
+		return fmt.Errorf("a %s where it cannot be, in %q", kind.Value, kind.Field)
+	}
+	return err
+}
+
 // strict reads one JSON value: unknown fields, and anything behind it, are errors.
 func strict(text []byte, into any) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
@@ -207,7 +222,7 @@ func strict(text []byte, into any) error {
 	if errors.Is(err, io.EOF) { // else a blank line would pass for the end of the history
 		return errors.New("a line without a JSON object")
 	} else if err != nil {
-		return err
+		return inWords(err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("something follows the JSON object")

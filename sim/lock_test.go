@@ -9,7 +9,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"detcd/checker"
-	"detcd/checker/model"
+	"detcd/checker/etcd"
+	checkerjudge "detcd/checker/judge"
 )
 
 // An actor is a client that does what a story says.
@@ -18,7 +19,7 @@ type actor struct {
 	t      *testing.T
 	key    string // with which it takes the lock
 	fenced bool
-	belief model.Operation
+	belief etcd.Operation
 }
 
 const counter = "a/counter"
@@ -43,8 +44,8 @@ func (a *actor) enter(lease, ttl int64, then func()) {
 	a.ask(&pb.LeaseGrantRequest{ID: lease, TTL: ttl}, func(proto.Message) {
 		put := &pb.PutRequest{Key: []byte(a.key), Value: a.value(), Lease: lease}
 		a.ask(put, func(answer proto.Message) {
-			a.belief = model.Operation{Client: int64(a.number), Request: model.Request{Ask: &model.Held{
-				Lock: "a/turn/", Key: model.Bytes(a.key), Guards: counter,
+			a.belief = etcd.Operation{Client: int64(a.number), Request: etcd.Request{Ask: &etcd.Held{
+				Lock: "a/turn/", Key: etcd.Bytes(a.key), Guards: counter,
 				Create: answer.(*pb.PutResponse).Header.Revision}}}
 			then()
 		})
@@ -62,7 +63,7 @@ func (a *actor) acquire(then func()) {
 			return
 		}
 		a.belief.Call = a.world.now
-		a.belief.Response = &model.Response{Revision: r.Header.Revision}
+		a.belief.Response = &etcd.Response{Revision: r.Header.Revision}
 		then()
 	})
 }
@@ -82,7 +83,7 @@ func (a *actor) update(doze time.Duration, then func(done bool)) {
 				a.ask(write, func(proto.Message) { end(true) })
 				return
 			}
-			fence := a.belief.Request.Ask.(*model.Held).Create
+			fence := a.belief.Request.Ask.(*etcd.Held).Create
 			a.ask(&pb.TxnRequest{
 				Compare: []*pb.Compare{{Key: []byte(a.key), Target: pb.Compare_CREATE,
 					TargetUnion: &pb.Compare_CreateRevision{CreateRevision: fence}}},
@@ -133,7 +134,8 @@ func TestTheUnsafeLockLosesAnUpdateAndAFenceSavesIt(t *testing.T) {
 		if r := w.result(); r.Verdict != Green {
 			t.Fatalf("fenced %v: %v: %s", fenced, r.Verdict, r.Reason)
 		}
-		report := model.Judge(w.judge.record.operations, model.Options{LeaseTolerance: 1 << 60})
+		report := checkerjudge.Judge(w.judge.record.operations,
+			checkerjudge.Options{LeaseTolerance: 1 << 60})
 		locks := report.Locks
 		if report.Verdict != checker.Holds || locks == nil {
 			t.Fatalf("fenced %v: %v: %s", fenced, report.Verdict, report.Reason)

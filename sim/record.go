@@ -9,7 +9,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"detcd/checker"
-	"detcd/checker/model"
+	"detcd/checker/etcd"
+	checkerjudge "detcd/checker/judge"
 	"detcd/faults"
 )
 
@@ -17,29 +18,29 @@ import (
 // with too many choices stays undecided, and the other judges have to be enough.
 const stepsPerOperation = 4
 
-// record keeps what clients saw, as the checker of package checker/model wants it: the same that is
+// record keeps what clients saw, as package checker/judge wants it: the same that is
 // recorded of real clusters.
 type record struct {
 	calls      []*operation // of clients, some of which are not over when the run is
-	operations []model.Operation
+	operations []etcd.Operation
 	watches    int64
 }
 
 // operation adds what a client was told.
 func (r *record) operation(o *operation) {
-	ask := model.FromRequest(o.request)
+	ask := etcd.FromRequest(o.request)
 	if ask == nil {
 		return
 	}
-	told := model.Operation{Client: int64(o.client), Call: o.call, Return: o.finished,
-		Request: model.Request{Ask: ask}}
+	told := etcd.Operation{Client: int64(o.client), Call: o.call, Return: o.finished,
+		Request: etcd.Request{Ask: ask}}
 	switch {
 	case o.undecided || o.finished == 0 || o.err != nil && !refused(o.err):
 		told.Unknown, told.Return = true, 0
 	case o.err != nil:
 		told.Error = status.Convert(o.err).Message()
 	default:
-		if told.Response = model.FromResponse(o.response); told.Response == nil {
+		if told.Response = etcd.FromResponse(o.response); told.Response == nil {
 			return
 		}
 	}
@@ -62,21 +63,21 @@ func refused(err error) bool {
 // watch takes that a watch was opened, and returns its number.
 func (r *record) watch(c *client, now int64, create *pb.WatchCreateRequest) int64 {
 	r.watches++
-	ask := &model.Watch{Watch: r.watches, Key: model.Bytes(create.Key),
-		End: model.Bytes(create.RangeEnd), Start: create.StartRevision, PrevKV: create.PrevKv}
+	ask := &etcd.Watch{Watch: r.watches, Key: etcd.Bytes(create.Key),
+		End: etcd.Bytes(create.RangeEnd), Start: create.StartRevision, PrevKV: create.PrevKv}
 	for _, filter := range create.Filters {
 		ask.NoPut = ask.NoPut || filter == pb.WatchCreateRequest_NOPUT
 		ask.NoDelete = ask.NoDelete || filter == pb.WatchCreateRequest_NODELETE
 	}
-	r.operations = append(r.operations, model.Operation{Client: int64(c.number), Call: now,
-		Return: now, Request: model.Request{Ask: ask}, Response: &model.Response{}})
+	r.operations = append(r.operations, etcd.Operation{Client: int64(c.number), Call: now,
+		Return: now, Request: etcd.Request{Ask: ask}, Response: &etcd.Response{}})
 	return r.watches
 }
 
 // compaction takes that the plan compacted, which no client asked for.
 func (r *record) compaction(now, revision int64) {
-	r.operations = append(r.operations, model.Operation{Client: planNumber, Call: now, Unknown: true,
-		Request: model.Request{Ask: &model.Compact{Revision: revision}}})
+	r.operations = append(r.operations, etcd.Operation{Client: planNumber, Call: now, Unknown: true,
+		Request: etcd.Request{Ask: &etcd.Compact{Revision: revision}}})
 }
 
 // planNumber is the client that does what the plan does.
@@ -84,9 +85,9 @@ const planNumber = 1000
 
 // watched takes what a watch was told.
 func (r *record) watched(c *client, now, number int64, response *pb.WatchResponse) {
-	r.operations = append(r.operations, model.Operation{Client: int64(c.number), Call: now,
-		Return: now, Request: model.Request{Ask: &model.Watched{Watch: number}},
-		Response: model.FromWatch(response)})
+	r.operations = append(r.operations, etcd.Operation{Client: int64(c.number), Call: now,
+		Return: now, Request: etcd.Request{Ask: &etcd.Watched{Watch: number}},
+		Response: etcd.FromWatch(response)})
 }
 
 // checked asks the checker about everything that clients saw. That no lease ends early is not its
@@ -95,7 +96,7 @@ func (j *judge) checked() {
 	for _, o := range j.record.calls {
 		j.record.operation(o)
 	}
-	report := model.Judge(j.record.operations, model.Options{
+	report := checkerjudge.Judge(j.record.operations, checkerjudge.Options{
 		LeaseTolerance:  (24 * time.Hour).Nanoseconds(),
 		ElectionTimeout: electionTimeout.Nanoseconds(),
 		Reigns:          j.reigns(),
@@ -114,8 +115,8 @@ const pauseMax = time.Second
 // reigns are the times in which one leader led, and neither a clock nor a disk stood still. While a
 // leader's disk hangs, its own commands wait, the ends of leases among them; it leads all the same,
 // for the others make its entries durable.
-func (j *judge) reigns() (reigns []model.Reign) {
-	for _, r := range model.Reigns(j.record.operations, pauseMax.Nanoseconds()) {
+func (j *judge) reigns() (reigns []checkerjudge.Reign) {
+	for _, r := range checkerjudge.Reigns(j.record.operations, pauseMax.Nanoseconds()) {
 		stalled := slices.ContainsFunc(j.world.options.Plan, func(f faults.Fault) bool {
 			stalls := f.Kind == faults.ClockStall || f.Kind == faults.DiskStall
 			return stalls && f.At.Nanoseconds() <= r.End &&

@@ -16,7 +16,7 @@ const deterministicTable = `
 	consensus/replica
 	kv kv/mvcc kv/lease kv/auth kv/watch
 	faults
-	checker checker/model checker/access
+	checker checker/etcd checker/judge checker/access
 	sim/...
 `
 

@@ -17,9 +17,9 @@ const floorTable = `
 	floor 5: kv/rpc kv/backup sim
 	floor 4: kv
 	floor 3: consensus/node kv/watch
-	floor 2: consensus/replica consensus/transport kv/mvcc checker/probe faults/nemesis
+	floor 2: consensus/replica consensus/transport kv/mvcc checker/judge checker/probe faults/nemesis
 	floor 1: storage/wal storage/archive storage/checkpoint storage/vfs/vfstest
-	floor 1: checker/model checker/access faults bench
+	floor 1: checker/etcd checker/access faults bench
 	floor 0: storage/vfs kv/lease kv/auth checker
 `
 

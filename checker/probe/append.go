@@ -6,7 +6,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
-	"detcd/checker/model"
+	"detcd/checker/etcd"
 )
 
 // appender adds elements to lists, one or several in a transaction. A list is the value of a key:
@@ -30,7 +30,7 @@ func (a *appender) step() {
 		if answer == nil {
 			return
 		}
-		a.write(keys, []model.Response{*answer}, read)
+		a.write(keys, []etcd.Response{*answer}, read)
 		return
 	}
 	if answer := c.do(read); answer != nil {
@@ -39,7 +39,7 @@ func (a *appender) step() {
 }
 
 // write appends to what was read, if it is still there.
-func (a *appender) write(keys []string, were []model.Response, otherwise *pb.TxnRequest) {
+func (a *appender) write(keys []string, were []etcd.Response, otherwise *pb.TxnRequest) {
 	c := a.client
 	if len(were) != len(keys) || c.chance(25) {
 		return

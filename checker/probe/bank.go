@@ -6,7 +6,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
-	"detcd/checker/model"
+	"detcd/checker/etcd"
 )
 
 // bank moves money between accounts. No transfer may be seen half, whether all accounts are read by
@@ -59,7 +59,7 @@ func (b *bank) audit() {
 const auditMax = 100
 
 // balance reads an account; one that is not there yet has its opening.
-func balance(kv *model.KeyValue) int {
+func balance(kv *etcd.KeyValue) int {
 	if n, err := strconv.Atoi(string(kv.Value)); err == nil {
 		return n
 	}

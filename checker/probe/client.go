@@ -9,7 +9,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
 
-	"detcd/checker/model"
+	"detcd/checker/etcd"
 )
 
 // A client makes one request after another.
@@ -70,22 +70,22 @@ func (c *client) value() string {
 
 // do makes a request when it is due and records it. It returns the answer, nil if none came or the
 // request was refused.
-func (c *client) do(request any) *model.Response { return c.try(request).Response }
+func (c *client) do(request any) *etcd.Response { return c.try(request).Response }
 
 // try is do and returns all that is known; nothing if the work is over. A request that is under way
 // when the work ends is waited for.
-func (c *client) try(request any) (operation model.Operation) {
+func (c *client) try(request any) (operation etcd.Operation) {
 	if !c.pace() {
 		return operation
 	}
 	ctx, cancel := c.patience()
 	defer cancel()
-	operation = model.Operation{Client: c.number, Call: c.probe.now(),
-		Request: model.Request{Ask: model.FromRequest(request)}}
+	operation = etcd.Operation{Client: c.number, Call: c.probe.now(),
+		Request: etcd.Request{Ask: etcd.FromRequest(request)}}
 	answer, err := c.send(ctx, request)
 	operation.Return = c.probe.now()
 	if err == nil {
-		operation.Response = model.FromResponse(answer)
+		operation.Response = etcd.FromResponse(answer)
 		c.probe.saw(operation.Response.Revision)
 	} else if text, sure := refused(err); sure {
 		operation.Error = text
@@ -105,7 +105,7 @@ func (c *client) patience() (context.Context, context.CancelFunc) {
 }
 
 // record writes an operation, and notes the error that ends the client.
-func (c *client) record(operation *model.Operation) {
+func (c *client) record(operation *etcd.Operation) {
 	if err := c.probe.options.Recorder.Record(operation); err != nil && c.failure == nil {
 		c.failure = fmt.Errorf("probe: history: %w", err)
 	}

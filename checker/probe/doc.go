@@ -17,7 +17,7 @@
 //	                              Recorder ◄── call and return, on one clock
 //	                                  │
 //	                                  ▼
-//	                     history, one operation a line ──► checker/model judges it
+//	                     history, one operation a line ──► checker/judge judges it
 //
 // # Example
 //

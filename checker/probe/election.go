@@ -5,7 +5,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
-	"detcd/checker/model"
+	"detcd/checker/etcd"
 )
 
 // candidate stands for election as etcd's clients do: with a key under a lease; the oldest key
@@ -51,10 +51,10 @@ func (e *candidate) step() {
 // lead speaks while it is not deposed, and then resigns, or leaves the end to the lease.
 func (e *candidate) lead(election string, stand *pb.PutRequest, fence, seen int64) {
 	c, mine := e.client, string(stand.Key)
-	belief := model.Operation{Client: c.number, Call: c.probe.now(),
-		Request: model.Request{Ask: &model.Held{Lock: model.Bytes(election), Key: model.Bytes(mine),
-			Create: fence, Guards: model.Bytes(mine)}},
-		Response: &model.Response{Revision: seen}}
+	belief := etcd.Operation{Client: c.number, Call: c.probe.now(),
+		Request: etcd.Request{Ask: &etcd.Held{Lock: etcd.Bytes(election), Key: etcd.Bytes(mine),
+			Create: fence, Guards: etcd.Bytes(mine)}},
+		Response: &etcd.Response{Revision: seen}}
 	for range 1 + c.random.IntN(proclaimsMax) {
 		if c.chance(dozes) {
 			c.rest(doze)

@@ -6,7 +6,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc/metadata"
 
-	"detcd/checker/model"
+	"detcd/checker/etcd"
 )
 
 // needingLeader lets a stream end when its member has no leader.
@@ -21,8 +21,8 @@ func (c *client) follow(ctx context.Context, request *pb.WatchCreateRequest,
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ask := c.probe.described(request)
-	opened := model.Operation{Client: c.number, Call: c.probe.now(), Response: &model.Response{},
-		Request: model.Request{Ask: ask}}
+	opened := etcd.Operation{Client: c.number, Call: c.probe.now(), Response: &etcd.Response{},
+		Request: etcd.Request{Ask: ask}}
 	stream, err := pb.NewWatchClient(c.connection()).Watch(ctx)
 	if err == nil {
 		err = stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{
@@ -48,17 +48,17 @@ func (c *client) follow(ctx context.Context, request *pb.WatchCreateRequest,
 // showed records a message of a watch.
 func (c *client) showed(number int64, message *pb.WatchResponse) {
 	now := c.probe.now()
-	operation := model.Operation{Client: c.number, Call: now, Return: now,
-		Request:  model.Request{Ask: &model.Watched{Watch: number}},
-		Response: model.FromWatch(message)}
+	operation := etcd.Operation{Client: c.number, Call: now, Return: now,
+		Request:  etcd.Request{Ask: &etcd.Watched{Watch: number}},
+		Response: etcd.FromWatch(message)}
 	c.probe.saw(operation.Response.Revision)
 	c.record(&operation)
 }
 
 // described numbers a watch and translates what it asks.
-func (p *Probe) described(request *pb.WatchCreateRequest) *model.Watch {
-	ask := &model.Watch{Watch: p.numbers.Add(1), Key: model.Bytes(request.Key),
-		End: model.Bytes(request.RangeEnd), Start: request.StartRevision, PrevKV: request.PrevKv}
+func (p *Probe) described(request *pb.WatchCreateRequest) *etcd.Watch {
+	ask := &etcd.Watch{Watch: p.numbers.Add(1), Key: etcd.Bytes(request.Key),
+		End: etcd.Bytes(request.RangeEnd), Start: request.StartRevision, PrevKV: request.PrevKv}
 	for _, filter := range request.Filters {
 		ask.NoPut = ask.NoPut || filter == pb.WatchCreateRequest_NOPUT
 		ask.NoDelete = ask.NoDelete || filter == pb.WatchCreateRequest_NODELETE

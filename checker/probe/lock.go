@@ -6,7 +6,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
-	"detcd/checker/model"
+	"detcd/checker/etcd"
 )
 
 // locker takes locks as etcd's clients do: a key of its own under a lease, with the lowest create
@@ -50,8 +50,8 @@ func (l *locker) step() {
 		Success: ops(enter), Failure: ops(get(mine))})
 	if answer != nil && answer.Succeeded {
 		if seen := c.waitFirst(lock, mine, lease); seen > 0 {
-			l.hold(&model.Held{Lock: model.Bytes(lock), Key: model.Bytes(mine), Create: answer.Revision,
-				Guards: model.Bytes("guarded/" + lock)}, seen)
+			l.hold(&etcd.Held{Lock: etcd.Bytes(lock), Key: etcd.Bytes(mine), Create: answer.Revision,
+				Guards: etcd.Bytes("guarded/" + lock)}, seen)
 		}
 	}
 	if c.chance(90) { // else its holder dies, and the lease ends it
@@ -79,10 +79,10 @@ func (c *client) waitFirst(prefix, mine string, lease int64) int64 {
 }
 
 // hold records for how long the client believes to hold a lock, and works meanwhile.
-func (l *locker) hold(held *model.Held, seen int64) {
+func (l *locker) hold(held *etcd.Held, seen int64) {
 	c := l.client
-	belief := model.Operation{Client: c.number, Call: c.probe.now(),
-		Request: model.Request{Ask: held}, Response: &model.Response{Revision: seen}}
+	belief := etcd.Operation{Client: c.number, Call: c.probe.now(),
+		Request: etcd.Request{Ask: held}, Response: &etcd.Response{Revision: seen}}
 	l.work(string(held.Guards), string(held.Key), held.Create)
 	belief.Return = c.probe.now()
 	c.record(&belief)

@@ -21,7 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"detcd/checker"
-	"detcd/checker/model"
+	"detcd/checker/etcd"
 )
 
 // moody is a server that answers, refuses, fails or hangs, as it likes, and counts the requests.
@@ -112,8 +112,8 @@ func TestEveryRequestIsSentOnceAndRecordedAsWhatItWas(t *testing.T) {
 	if int64(len(operations)) != recorder.Operations() {
 		t.Errorf("%d of %d operations are there", len(operations), recorder.Operations())
 	}
-	operations = slices.DeleteFunc(operations, func(o model.Operation) bool {
-		_, watch := o.Request.Ask.(*model.Watch) // of observers, which this server refuses
+	operations = slices.DeleteFunc(operations, func(o etcd.Operation) bool {
+		_, watch := o.Request.Ask.(*etcd.Watch) // of observers, which this server refuses
 		return watch
 	})
 	kinds := map[string]int{}
@@ -141,9 +141,9 @@ func TestEveryRequestIsSentOnceAndRecordedAsWhatItWas(t *testing.T) {
 	}
 }
 
-func read(t *testing.T, history *bytes.Buffer) (operations []model.Operation) {
+func read(t *testing.T, history *bytes.Buffer) (operations []etcd.Operation) {
 	t.Helper()
-	reader, err := checker.NewReader[model.Request, *model.Response](history)
+	reader, err := checker.NewReader[etcd.Request, *etcd.Response](history)
 	if err != nil {
 		t.Fatal(err)
 	}

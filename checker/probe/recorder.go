@@ -5,34 +5,34 @@ import (
 	"sync"
 
 	"detcd/checker"
-	"detcd/checker/model"
+	"detcd/checker/etcd"
 )
 
 // A Recorder writes operations to a history as they come. Its methods may be called from any
 // goroutine.
 type Recorder struct {
 	mu     sync.Mutex // guards what follows
-	writer *checker.Writer[model.Request, *model.Response]
-	watch  func(*model.Operation)
+	writer *checker.Writer[etcd.Request, *etcd.Response]
+	watch  func(*etcd.Operation)
 	lines  int64
 }
 
 // NewRecorder begins a history.
 func NewRecorder(out io.Writer) (*Recorder, error) {
-	writer, err := checker.NewWriter[model.Request, *model.Response](out)
+	writer, err := checker.NewWriter[etcd.Request, *etcd.Response](out)
 	return &Recorder{writer: writer}, err
 }
 
 // Watch has a function called with every operation that is recorded from now on, one at a time. It
 // must keep nothing of it.
-func (r *Recorder) Watch(with func(*model.Operation)) {
+func (r *Recorder) Watch(with func(*etcd.Operation)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.watch = with
 }
 
 // Record writes an operation.
-func (r *Recorder) Record(operation *model.Operation) error {
+func (r *Recorder) Record(operation *etcd.Operation) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.watch != nil {

@@ -3,7 +3,7 @@ package probe
 import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
-	"detcd/checker/model"
+	"detcd/checker/etcd"
 )
 
 // Requests, in short.
@@ -79,9 +79,9 @@ func ops(requests ...any) []*pb.RequestOp {
 }
 
 // first returns the first key of an answer, or a key that is not there.
-func first(answer *model.Response) model.KeyValue {
+func first(answer *etcd.Response) etcd.KeyValue {
 	if answer == nil || len(answer.KVs) == 0 {
-		return model.KeyValue{}
+		return etcd.KeyValue{}
 	}
 	return answer.KVs[0]
 }

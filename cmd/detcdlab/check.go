@@ -15,7 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"detcd/checker"
-	"detcd/checker/model"
+	"detcd/checker/etcd"
+	"detcd/checker/judge"
 )
 
 // The exit statuses of check.
@@ -40,7 +41,7 @@ type checkOptions struct {
 func checkCommand() *cobra.Command {
 	o := &checkOptions{}
 	cmd := &cobra.Command{
-		Use:   "check FILE",
+		Use:   "check FILE...",
 		Short: "Judge a history: was every answer one that etcd promises?",
 		Long: `check reads a history of operations (docs/formats/operations.md; - is standard input) and
 judges it: linearizability of everything about keys, transactions, compactions and leases, what
@@ -56,13 +57,17 @@ confirmed with the specification alone. If not, the operation is named, and thos
 (etcdctl snapshot save). It counts as a watch that has shown every revision since the last
 compaction; in what is printed its lines follow those of the file.
 
-Exit status: 0 it holds, 1 it is violated, 3 it could not be decided, 2 the file cannot be read.`,
+Of several files each is judged by itself. A history that could not be decided says why: a watch of
+everything from revision 1 on leaves nearly nothing to be tried, --effort tries more.
+
+Exit status: 0 it holds, 1 it is violated, 3 it could not be decided, 2 the file cannot be read, or
+nothing in it can be judged. Of several files that of the worst, in the order 1, 2, 3, 0.`,
 		Example: "  detcdlab check history.jsonl\n" +
 			"  detcdlab check --backup store.db history.jsonl\n" +
 			"  detcdlab check --tolerance 100ms --html verdict.html history.jsonl",
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.run(cmd, args[0])
+			return o.runAll(cmd, args)
 		},
 	}
 	flags := cmd.Flags()
@@ -72,6 +77,49 @@ Exit status: 0 it holds, 1 it is violated, 3 it could not be decided, 2 the file
 	flags.StringVar(&o.backup, "backup", "", "snapshot of the store, as a second witness")
 	flags.StringVar(&o.html, "html", "", "file for a page that draws what the verdict is about")
 	return cmd
+}
+
+// runAll judges every file. Its error is the worst of theirs.
+func (o *checkOptions) runAll(cmd *cobra.Command, names []string) (worst error) {
+	if len(names) == 1 {
+		return o.run(cmd, names[0])
+	}
+	if o.html != "" || o.backup != "" {
+		return exitError{exitUnreadable, "--html and --backup are for one file"}
+	}
+	rank := func(err error) int {
+		var status exitError
+		if !errors.As(err, &status) {
+			return 0
+		}
+		return slices.Index([]int{exitUndecided, exitUnreadable, exitViolated}, status.status) + 1
+	}
+	for _, name := range names {
+		if !o.json {
+			if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s:\n", name); err != nil {
+				return err
+			}
+		}
+		err := o.run(cmd, name)
+		if err != nil && rank(err) == 0 {
+			return err
+		}
+		var status exitError
+		if errors.As(err, &status) && status.status == exitUnreadable {
+			fmt.Fprintln(cmd.ErrOrStderr(), err)
+		}
+		if rank(err) > rank(worst) {
+			worst = err
+		}
+	}
+	return worst
+}
+
+// judged tells whether there is anything in a history that can be wrong.
+func judged(history []etcd.Operation) bool {
+	return slices.ContainsFunc(history, func(o etcd.Operation) bool {
+		return !o.Unknown && (o.Error == "" || etcd.Explained(o.Error))
+	})
 }
 
 // run reads, judges and reports.
@@ -89,8 +137,11 @@ func (o *checkOptions) run(cmd *cobra.Command, name string) error {
 			return exitError{exitUnreadable, fmt.Sprintf("%s: %v", o.backup, err)}
 		}
 	}
+	if !judged(history) {
+		return exitError{exitUnreadable, name + ": nothing was judged: no operation was answered"}
+	}
 	read := time.Now()
-	report, err := judge(cmd.Context(), history, o.leases.options(history))
+	report, err := decide(cmd.Context(), history, o.leases.options(history))
 	if err != nil {
 		return err
 	}
@@ -119,7 +170,7 @@ func (o *checkOptions) run(cmd *cobra.Command, name string) error {
 }
 
 // statusOf returns the error that ends the program with the status of a verdict.
-func statusOf(report *model.Report) error {
+func statusOf(report *judge.Report) error {
 	switch report.Verdict {
 	case checker.Violated:
 		return exitError{exitViolated, "the history is violated"}
@@ -130,7 +181,7 @@ func statusOf(report *model.Report) error {
 }
 
 // readHistory reads a whole history, and says how far it is on a terminal.
-func readHistory(cmd *cobra.Command, name string) ([]model.Operation, error) {
+func readHistory(cmd *cobra.Command, name string) ([]etcd.Operation, error) {
 	in := cmd.InOrStdin()
 	size := int64(0)
 	if name != "-" {
@@ -145,16 +196,9 @@ func readHistory(cmd *cobra.Command, name string) ([]model.Operation, error) {
 		in = file
 	}
 	meter := &meter{ctx: cmd.Context(), in: in, size: size, quiet: !isTerminal(os.Stderr)}
-	reader, err := checker.NewReader[model.Request, *model.Response](meter)
+	history, err := etcd.Read(meter)
 	if err != nil {
 		return nil, err
-	}
-	var history []model.Operation
-	for operation, err := range reader.All() {
-		if err != nil {
-			return nil, err
-		}
-		history = append(history, operation)
 	}
 	meter.end()
 	return history, nil
@@ -204,7 +248,7 @@ type checkLine struct {
 	Events     int     `json:"events"`
 }
 
-func newCheckLine(r *model.Report) checkLine {
+func newCheckLine(r *judge.Report) checkLine {
 	l := checkLine{Verdict: r.Verdict.String(), Reason: r.Reason, Operations: r.Operations,
 		Unknown: r.Unknown, Happened: r.Happened, Revisions: r.Revisions, Watches: r.Watches,
 		Events: r.Events}
@@ -221,7 +265,7 @@ func newCheckLine(r *model.Report) checkLine {
 func lineNumber(i int32) int { return int(i) + 2 }
 
 // show prints a verdict on one screen.
-func show(out io.Writer, history []model.Operation, r *model.Report) {
+func show(out io.Writer, history []etcd.Operation, r *judge.Report) {
 	say := func(format string, arguments ...any) { _, _ = fmt.Fprintf(out, format+"\n", arguments...) }
 	say("%d operations up to revision %d, %d of unknown outcome; %d watches with %d events",
 		r.Operations, r.Revisions, r.Unknown, r.Watches, r.Events)
@@ -254,7 +298,7 @@ func show(out io.Writer, history []model.Operation, r *model.Report) {
 }
 
 // showLocks prints what was found about locks.
-func showLocks(say func(format string, arguments ...any), l *model.Locks) {
+func showLocks(say func(format string, arguments ...any), l *judge.Locks) {
 	say("locks: believed to be held %d times, %d of them while another client believed it too; "+
 		"%d writes under them", l.Holders, l.Together, l.Writes)
 	if len(l.Unsafe) == 0 {
@@ -276,7 +320,7 @@ func showLocks(say func(format string, arguments ...any), l *model.Locks) {
 const unsafeShown = 3
 
 // nearest returns the part of a window that is shown: the core, and what stands next to it.
-func nearest(window []int32, r *model.Report, most int) []int32 {
+func nearest(window []int32, r *judge.Report, most int) []int32 {
 	if len(window) <= most {
 		return window
 	}
@@ -297,7 +341,7 @@ func nearest(window []int32, r *model.Report, most int) []int32 {
 }
 
 // row is one operation as a line of the screen.
-func row(o *model.Operation, i int32, marked bool) string {
+func row(o *etcd.Operation, i int32, marked bool) string {
 	mark, returned, outcome := " ", fmt.Sprint(o.Return), o.Error
 	if marked {
 		mark = ">"

@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"detcd/checker"
-	"detcd/checker/model"
+	"detcd/checker/etcd"
+	"detcd/checker/judge"
 )
 
 // The measures of the picture, in its units, and bounds on what is drawn.
@@ -52,7 +53,7 @@ type revisionRow struct {
 }
 
 // writeCheckPage writes a page that needs nothing but itself.
-func writeCheckPage(name, source string, history []model.Operation, r *model.Report) error {
+func writeCheckPage(name, source string, history []etcd.Operation, r *judge.Report) error {
 	page, err := newCheckPage(source, history, r)
 	if err != nil {
 		return err
@@ -61,7 +62,7 @@ func writeCheckPage(name, source string, history []model.Operation, r *model.Rep
 }
 
 // newCheckPage collects what is shown.
-func newCheckPage(source string, history []model.Operation, r *model.Report) (*checkPage, error) {
+func newCheckPage(source string, history []etcd.Operation, r *judge.Report) (*checkPage, error) {
 	p := &checkPage{Name: source, Verdict: r.Verdict.String(), Reason: r.Reason, Width: drawnWidth,
 		Left: drawnLeft}
 	for _, t := range []struct {
@@ -91,7 +92,7 @@ func newCheckPage(source string, history []model.Operation, r *model.Report) (*c
 }
 
 // draw places the operations: time goes right, each client has a line.
-func (p *checkPage) draw(history []model.Operation, shown []int32, r *model.Report) {
+func (p *checkPage) draw(history []etcd.Operation, shown []int32, r *judge.Report) {
 	first, last := history[shown[0]].Call, history[shown[0]].Call
 	var clients []string
 	for _, i := range shown {
@@ -131,18 +132,18 @@ func (p *checkPage) draw(history []model.Operation, shown []int32, r *model.Repo
 }
 
 // laneOf names the line that an operation is drawn on.
-func laneOf(o *model.Operation) string {
+func laneOf(o *etcd.Operation) string {
 	switch ask := o.Request.Ask.(type) {
-	case *model.Watched:
+	case *etcd.Watched:
 		return fmt.Sprintf("watch %d", ask.Watch)
-	case *model.Watch:
+	case *etcd.Watch:
 		return fmt.Sprintf("watch %d", ask.Watch)
 	}
 	return fmt.Sprintf("client %3d", o.Client)
 }
 
 // classOf returns how an operation is drawn.
-func classOf(i int32, o *model.Operation, r *model.Report) string {
+func classOf(i int32, o *etcd.Operation, r *judge.Report) string {
 	class := "answered"
 	switch {
 	case o.Unknown:
@@ -160,33 +161,33 @@ func classOf(i int32, o *model.Operation, r *model.Report) string {
 }
 
 // inBrief says what an operation was in a few words.
-func inBrief(o *model.Operation) string {
+func inBrief(o *etcd.Operation) string {
 	text := ""
 	switch ask := o.Request.Ask.(type) {
-	case *model.Put:
+	case *etcd.Put:
 		text = fmt.Sprintf("put %s=%s", ask.Key, ask.Value)
-	case *model.Range:
+	case *etcd.Range:
 		text = "get " + string(ask.Key)
 		if ask.End != "" {
 			text += "…"
 		}
-	case *model.Delete:
+	case *etcd.Delete:
 		text = "delete " + string(ask.Key)
-	case *model.Txn:
+	case *etcd.Txn:
 		text = "txn"
-	case *model.Compact:
+	case *etcd.Compact:
 		text = fmt.Sprintf("compact %d", ask.Revision)
-	case *model.Grant:
+	case *etcd.Grant:
 		text = fmt.Sprintf("grant %x, %d s", ask.ID, ask.TTL)
-	case *model.Revoke:
+	case *etcd.Revoke:
 		text = fmt.Sprintf("revoke %x", ask.ID)
-	case *model.KeepAlive:
+	case *etcd.KeepAlive:
 		text = fmt.Sprintf("keep alive %x", ask.ID)
-	case *model.TimeToLive:
+	case *etcd.TimeToLive:
 		text = fmt.Sprintf("time to live %x", ask.ID)
-	case *model.Watched:
+	case *etcd.Watched:
 		text = "hears"
-	case *model.Watch:
+	case *etcd.Watch:
 		text = "watch " + string(ask.Key)
 	}
 	switch {
@@ -201,8 +202,8 @@ func inBrief(o *model.Operation) string {
 }
 
 // revisions puts what a watch was told beside what the store did, around the message that is wrong.
-func (p *checkPage) revisions(history []model.Operation, r *model.Report) {
-	watched, ok := history[r.Operation].Request.Ask.(*model.Watched)
+func (p *checkPage) revisions(history []etcd.Operation, r *judge.Report) {
+	watched, ok := history[r.Operation].Request.Ask.(*etcd.Watched)
 	if !ok {
 		return
 	}
@@ -213,14 +214,14 @@ func (p *checkPage) revisions(history []model.Operation, r *model.Report) {
 		if !o.Succeeded() || o.Response == nil {
 			continue
 		}
-		if w, ok := o.Request.Ask.(*model.Watched); ok && w.Watch == watched.Watch {
+		if w, ok := o.Request.Ask.(*etcd.Watched); ok && w.Watch == watched.Watch {
 			for _, e := range o.Response.Watch.Events {
 				heard[e.KV.Mod] = append(heard[e.KV.Mod], eventText(&e))
 				if int32(i) == r.Operation {
 					around = min(around, e.KV.Mod)
 				}
 			}
-		} else if model.Made(o) > 0 {
+		} else if judge.Made(o) > 0 {
 			makers[o.Response.Revision] = fmt.Sprintf("line %d: %s", lineNumber(int32(i)), inBrief(o))
 		}
 	}
@@ -235,7 +236,7 @@ func (p *checkPage) revisions(history []model.Operation, r *model.Report) {
 }
 
 // eventText shows an event of a watch.
-func eventText(e *model.Event) string {
+func eventText(e *etcd.Event) string {
 	if e.Delete {
 		return fmt.Sprintf("delete %s", e.KV.Key)
 	}
@@ -243,15 +244,15 @@ func eventText(e *model.Event) string {
 }
 
 // lease lists what happened to the lease that a verdict is about.
-func (p *checkPage) lease(history []model.Operation, r *model.Report) {
-	id := model.LeaseOf(&history[r.Operation])
+func (p *checkPage) lease(history []etcd.Operation, r *judge.Report) {
+	id := judge.LeaseOf(&history[r.Operation])
 	if id == 0 {
 		return
 	}
 	p.Lease = fmt.Sprintf("%x", id)
 	var about []int32
 	for i := range history {
-		if model.LeaseOf(&history[i]) == id {
+		if judge.LeaseOf(&history[i]) == id {
 			about = append(about, int32(i))
 		}
 	}
@@ -259,13 +260,13 @@ func (p *checkPage) lease(history []model.Operation, r *model.Report) {
 }
 
 // porcupine has a short history searched and drawn, as a second opinion to look at.
-func (p *checkPage) porcupine(history []model.Operation, r *model.Report) {
-	part := model.Present(history, r.Operation)
+func (p *checkPage) porcupine(history []etcd.Operation, r *judge.Report) {
+	part := judge.Present(history, r.Operation)
 	if len(part) == 0 || len(part) > searchedMax {
 		return
 	}
 	out := &bytes.Buffer{}
-	if _, err := checker.Draw(out, model.Spec(), part, inBrief, 5*time.Second); err == nil {
+	if _, err := checker.Draw(out, etcd.Spec(), part, inBrief, 5*time.Second); err == nil {
 		p.Porcupine = out.String()
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,13 +20,18 @@ const (
 	checkStale = `{"client":2,"call":3,"return":4,"request":{"range":{"key":"a"}},` +
 		`"response":{"revision":1}}` + "\n"
 	checkLost = `{"client":3,"call":3,"request":{"delete":{"key":"b"}},"unknown":true}` + "\n"
-	// Nobody can say whether the lost transaction put the key after all that was seen.
-	checkOpen = `{"client":3,"call":1,"request":{"delete":{"key":"a"}},"unknown":true}` + "\n" +
-		`{"client":2,"call":5,"return":6,"request":{"txn":{"success":[{"put":{"key":"a",` +
-		`"ignore_value":true}}]}},"error":"etcdserver: key not found"}` + "\n"
+	// Ten of eleven lost puts happened, and one answer says that there are none of their keys: nothing
+	// tells which ten, and in which order.
+	checkOpen = `{"client":2,"call":5,"return":6,"request":{"range":{"key":"k","end":"l"}},` +
+		`"response":{"revision":11}}` + "\n"
 )
 
 func TestCheckEndsWithTheStatusOfItsVerdict(t *testing.T) {
+	manyLost := ""
+	for n := range 11 {
+		manyLost += fmt.Sprintf(`{"client":1,"call":%d,"request":{"put":{"key":"k%d"}},"unknown":true}`,
+			n%3, n) + "\n"
+	}
 	for _, c := range []struct {
 		name, text string
 		status     int
@@ -33,7 +39,9 @@ func TestCheckEndsWithTheStatusOfItsVerdict(t *testing.T) {
 	}{
 		{"holds", checkHeading + checkPut + checkFresh + checkLost, 0, "HOLDS"},
 		{"violated", checkHeading + checkPut + checkStale, exitViolated, "VIOLATED by line"},
-		{"undecided", checkHeading + checkPut + checkOpen, exitUndecided, "UNDECIDED"},
+		{"undecided", checkHeading + manyLost + checkOpen, exitUndecided, "UNDECIDED"},
+		{"nothing at all", checkHeading, exitUnreadable, ""},
+		{"nothing that was answered", checkHeading + checkLost, exitUnreadable, ""},
 		{"unreadable", checkHeading + checkPut + "{\n", exitUnreadable, ""},
 		{"not a history", checkPut, exitUnreadable, ""},
 	} {
@@ -52,7 +60,8 @@ func TestCheckEndsWithTheStatusOfItsVerdict(t *testing.T) {
 		if status.status != c.status || !strings.Contains(out.String(), c.want) {
 			t.Errorf("%s: status %d, %v:\n%s", c.name, status.status, err, out)
 		}
-		if c.status == exitUnreadable && !strings.Contains(err.Error(), "line ") {
+		if c.status == exitUnreadable && !strings.Contains(err.Error(), "line ") &&
+			!strings.Contains(err.Error(), "nothing was judged") {
 			t.Errorf("%s: no line is named: %v", c.name, err)
 		}
 	}
@@ -87,5 +96,33 @@ func TestAJudgeIsNotWaitedFor(t *testing.T) {
 	cmd.SetArgs([]string{"-"})
 	if err := cmd.ExecuteContext(ctx); !errors.Is(err, context.Canceled) || out.Len() > 0 {
 		t.Errorf("%v:\n%s", err, out)
+	}
+}
+
+func TestCheckOfSeveralFilesEndsWithTheWorst(t *testing.T) {
+	folder := t.TempDir()
+	var names []string
+	for n, text := range []string{checkHeading + checkPut + checkFresh,
+		checkHeading + checkPut + checkStale, checkHeading} {
+		name := filepath.Join(folder, fmt.Sprintf("%d.jsonl", n))
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	out := &bytes.Buffer{}
+	cmd := checkCommand()
+	cmd.SetOut(out)
+	cmd.SetErr(out)
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	cmd.SetArgs(names)
+	var status exitError
+	if err := cmd.Execute(); !errors.As(err, &status) || status.status != exitViolated {
+		t.Errorf("%v", err)
+	}
+	for _, want := range []string{"0.jsonl:\n", "HOLDS", "VIOLATED by line", "nothing was judged"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
 	}
 }

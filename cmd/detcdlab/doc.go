@@ -12,7 +12,7 @@
 // # How torture is judged
 //
 // checker/probe records what clients did and saw, faults/nemesis breaks the cluster, and
-// checker/model judges the history when all is over: docs/torture.md.
+// checker/judge judges the history when all is over: docs/torture.md.
 //
 // # How a kill is judged
 //

@@ -9,17 +9,22 @@ import (
 	"github.com/spf13/pflag"
 
 	"detcd/checker"
-	"detcd/checker/model"
+	"detcd/checker/etcd"
+	"detcd/checker/judge"
 )
 
-// leaseTimes are the flags that say when a lease may end.
-type leaseTimes struct{ tolerance, lateness time.Duration }
+// leaseTimes are the flags that say when a lease may end, and how much is tried.
+type leaseTimes struct {
+	tolerance, lateness time.Duration
+	effort              int
+}
 
 // define makes the flags.
 func (l *leaseTimes) define(flags *pflag.FlagSet) {
 	flags.DurationVar(&l.tolerance, "tolerance", 0, "how much too early a lease may expire")
 	flags.DurationVar(&l.lateness, "lateness", 2*time.Second,
 		"how late a lease may end, while one leader leads; 0: not judged")
+	flags.IntVar(&l.effort, "effort", 1, "try so many times as much before a history is undecided")
 }
 
 // pauseMax is how long a leader makes no revision at most, of which it is said that it led all the
@@ -27,22 +32,22 @@ func (l *leaseTimes) define(flags *pflag.FlagSet) {
 const pauseMax = time.Second / 2
 
 // options are what the judge of a history is told.
-func (l *leaseTimes) options(history []model.Operation) model.Options {
-	options := model.Options{LeaseTolerance: l.tolerance.Nanoseconds(),
-		LeaseSlack: l.lateness.Nanoseconds()}
+func (l *leaseTimes) options(history []etcd.Operation) judge.Options {
+	options := judge.Options{LeaseTolerance: l.tolerance.Nanoseconds(),
+		LeaseSlack: l.lateness.Nanoseconds(), Effort: l.effort}
 	if l.lateness > 0 {
-		options.Reigns = model.Reigns(history, pauseMax.Nanoseconds())
+		options.Reigns = judge.Reigns(history, pauseMax.Nanoseconds())
 	}
 	return options
 }
 
-// judge asks the judge, and shows on a terminal for how long. Its error is that of ctx: then
+// decide asks the judge, and shows on a terminal for how long. Its error is that of ctx: then
 // nothing was decided, and the program should end, for the judge goes on by itself.
-func judge(
-	ctx context.Context, history []model.Operation, options model.Options,
-) (*model.Report, error) {
-	decided := make(chan *model.Report, 1)
-	go func() { decided <- model.Judge(history, options) }()
+func decide(
+	ctx context.Context, history []etcd.Operation, options judge.Options,
+) (*judge.Report, error) {
+	decided := make(chan *judge.Report, 1)
+	go func() { decided <- judge.Judge(history, options) }()
 	begun, second := time.Now(), time.NewTicker(time.Second)
 	defer second.Stop()
 	shown := isTerminal(os.Stderr)
@@ -66,11 +71,11 @@ func judge(
 
 // confirm replays the order that the judge found for a history that holds, with the specification
 // alone.
-func confirm(history []model.Operation, report *model.Report) {
+func confirm(history []etcd.Operation, report *judge.Report) {
 	if report.Verdict != checker.Holds {
 		return
 	}
-	if err := model.Certify(history, report); err != nil {
+	if err := judge.Certify(history, report); err != nil {
 		report.Verdict = checker.Undecided
 		report.Reason = fmt.Sprintf("the order that was found is not confirmed: %v", err)
 	}

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"detcd/checker/model"
+	"detcd/checker/etcd"
 )
 
 // A tally counts operations over time. Its methods may be called from any goroutine.
@@ -40,7 +40,7 @@ func newTally(length time.Duration) *tally {
 }
 
 // add counts an operation when it is recorded.
-func (t *tally) add(o *model.Operation) {
+func (t *tally) add(o *etcd.Operation) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	at := int(time.Since(t.started) / t.width)
@@ -49,7 +49,7 @@ func (t *tally) add(o *model.Operation) {
 	}
 	at = min(at, len(t.slots)-1)
 	for _, s := range []*slot{&t.slots[at], &t.total} {
-		switch _, event := o.Request.Ask.(*model.Watched); {
+		switch _, event := o.Request.Ask.(*etcd.Watched); {
 		case event:
 			s.events += int64(len(o.Response.Watch.Events))
 		case o.Unknown:

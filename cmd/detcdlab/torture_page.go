@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"detcd/checker"
-	"detcd/checker/model"
+	"detcd/checker/etcd"
+	"detcd/checker/judge"
 )
 
 // The measures of charts, in units of the picture.
@@ -69,7 +70,7 @@ type (
 )
 
 // page collects everything.
-func (t *trial) page(history []model.Operation) *page {
+func (t *trial) page(history []etcd.Operation) *page {
 	p := &page{
 		Title: fmt.Sprintf("%s on %s", t.options.workload, t.target()),
 		Subtitle: fmt.Sprintf("%v with %d clients, %v requests a second, seed %d; begun %s",
@@ -144,7 +145,7 @@ func (t *trial) again() string {
 }
 
 // windowRows are the operations around a violation.
-func windowRows(history []model.Operation, r *model.Report) (rows []windowRow) {
+func windowRows(history []etcd.Operation, r *judge.Report) (rows []windowRow) {
 	window, err := checker.Window(history, append([]int32{r.Operation}, r.Core...))
 	if err != nil {
 		return nil
@@ -153,7 +154,7 @@ func windowRows(history []model.Operation, r *model.Report) (rows []windowRow) {
 }
 
 // rowsOf returns operations as lines of a table.
-func rowsOf(history []model.Operation, shown []int32, r *model.Report) (rows []windowRow) {
+func rowsOf(history []etcd.Operation, shown []int32, r *judge.Report) (rows []windowRow) {
 	for _, i := range shown {
 		o := &history[i]
 		request, _ := json.Marshal(o.Request)

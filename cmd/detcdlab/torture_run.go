@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -16,8 +15,8 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
 
-	"detcd/checker"
-	"detcd/checker/model"
+	"detcd/checker/etcd"
+	"detcd/checker/judge"
 	"detcd/checker/probe"
 	"detcd/faults"
 	"detcd/faults/nemesis"
@@ -33,7 +32,7 @@ type trial struct {
 	tally    *tally
 	dir      string
 	history  string
-	report   *model.Report
+	report   *judge.Report
 	finding  string        // what is wrong beside the history; empty: nothing
 	patience time.Duration // how long the cluster may take to recover; 0 means recoverWait
 
@@ -82,7 +81,7 @@ func (o *trialOptions) run(command *cobra.Command) error {
 }
 
 // record makes the cluster, the load and the faults, ends all of them, and returns the history.
-func (t *trial) record(ctx context.Context, say *speaker) (history []model.Operation, err error) {
+func (t *trial) record(ctx context.Context, say *speaker) (history []etcd.Operation, err error) {
 	if t.plan, err = t.options.schedule(); err != nil {
 		return nil, err
 	}
@@ -298,8 +297,8 @@ func (t *trial) progress() string {
 }
 
 // judge finds the verdict.
-func (t *trial) judge(ctx context.Context, history []model.Operation) (err error) {
-	t.report, err = judge(ctx, history, t.options.leases.options(history))
+func (t *trial) judge(ctx context.Context, history []etcd.Operation) (err error) {
+	t.report, err = decide(ctx, history, t.options.leases.options(history))
 	if err == nil {
 		confirm(history, t.report)
 	}
@@ -307,7 +306,7 @@ func (t *trial) judge(ctx context.Context, history []model.Operation) (err error
 }
 
 // tell prints what happened and the verdict.
-func (t *trial) tell(out io.Writer, history []model.Operation) {
+func (t *trial) tell(out io.Writer, history []etcd.Operation) {
 	failed := 0
 	for _, e := range t.events {
 		if e.Err != nil {
@@ -350,21 +349,11 @@ func (t *trial) tidy(err error) error {
 }
 
 // readOperations reads a history.
-func readOperations(name string) ([]model.Operation, error) {
-	text, err := os.ReadFile(name)
+func readOperations(name string) ([]etcd.Operation, error) {
+	file, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	reader, err := checker.NewReader[model.Request, *model.Response](bytes.NewReader(text))
-	if err != nil {
-		return nil, err
-	}
-	var history []model.Operation
-	for operation, err := range reader.All() {
-		if err != nil {
-			return nil, err
-		}
-		history = append(history, operation)
-	}
-	return history, nil
+	defer func() { _ = file.Close() }()
+	return etcd.Read(file)
 }

@@ -9,13 +9,13 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
 
-	"detcd/checker/model"
+	"detcd/checker/etcd"
 	"detcd/kv/backup"
 )
 
 // withBackup adds what a backup of the store says as a second witness: as a watch of everything
 // would have shown it that was made when the history was over. What was compacted is not in it.
-func withBackup(history []model.Operation, path string) ([]model.Operation, error) {
+func withBackup(history []etcd.Operation, path string) ([]etcd.Operation, error) {
 	contents, err := backup.Open(path, false)
 	if err != nil {
 		return nil, err
@@ -25,12 +25,12 @@ func withBackup(history []model.Operation, path string) ([]model.Operation, erro
 	if err != nil {
 		return nil, err
 	}
-	watch := &model.Watch{Watch: 1, Key: "\x00", End: "\x00", Start: max(compacted, 0) + 1}
+	watch := &etcd.Watch{Watch: 1, Key: "\x00", End: "\x00", Start: max(compacted, 0) + 1}
 	now, client := int64(0), int64(0)
 	for i := range history {
 		o := &history[i]
 		now, client = max(now, o.Call+1, o.Return+1), max(client, o.Client+1)
-		if other, ok := o.Request.Ask.(*model.Watch); ok {
+		if other, ok := o.Request.Ask.(*etcd.Watch); ok {
 			watch.Watch = max(watch.Watch, other.Watch+1)
 		}
 	}
@@ -38,13 +38,13 @@ func withBackup(history []model.Operation, path string) ([]model.Operation, erro
 	if err != nil {
 		return nil, err
 	}
-	add := func(ask any, response *model.Response) {
-		history = append(history, model.Operation{Client: client, Call: now, Return: now,
-			Request: model.Request{Ask: ask}, Response: response})
+	add := func(ask any, response *etcd.Response) {
+		history = append(history, etcd.Operation{Client: client, Call: now, Return: now,
+			Request: etcd.Request{Ask: ask}, Response: response})
 	}
-	add(watch, &model.Response{})
+	add(watch, &etcd.Response{})
 	for _, m := range messages {
-		add(&model.Watched{Watch: watch.Watch}, model.FromWatch(m))
+		add(&etcd.Watched{Watch: watch.Watch}, etcd.FromWatch(m))
 	}
 	return history, nil
 }

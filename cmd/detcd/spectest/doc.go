@@ -1,4 +1,4 @@
-// Package spectest compares the specification that judges histories, checker/model, with etcd's
+// Package spectest compares the specification that judges histories, checker/etcd, with etcd's
 // own binary: random requests go to both, and every field of every answer has to be equal.
 //
 // Whoever trusts a judge trusts its specification. This one was written by hand from what etcd

@@ -14,7 +14,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"detcd/checker"
-	"detcd/checker/model"
+	"detcd/checker/etcd"
+	"detcd/checker/judge"
 	"detcd/cmd/detcd/testbed"
 )
 
@@ -22,12 +23,12 @@ import (
 type recorder struct {
 	begin   time.Time
 	lock    sync.Mutex
-	history []model.Operation
+	history []etcd.Operation
 }
 
 func (r *recorder) now() int64 { return time.Since(r.begin).Nanoseconds() }
 
-func (r *recorder) add(o model.Operation) {
+func (r *recorder) add(o etcd.Operation) {
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	r.history = append(r.history, o)
@@ -38,13 +39,13 @@ func (r *recorder) call(
 	conn *grpc.ClientConn, client int64, request any, limit time.Duration) int64 {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	o := model.Operation{Client: client, Request: model.Request{Ask: model.FromRequest(request)}}
+	o := etcd.Operation{Client: client, Request: etcd.Request{Ask: etcd.FromRequest(request)}}
 	o.Call = r.now()
 	answer, err := call(ctx, conn, request)
 	o.Return = r.now()
 	switch {
 	case err == nil:
-		o.Response = model.FromResponse(answer)
+		o.Response = etcd.FromResponse(answer)
 	case refused(err):
 		o.Error = status.Convert(err).Message()
 	default:
@@ -75,10 +76,10 @@ func (r *recorder) watch(ctx context.Context, conn *grpc.ClientConn, number int6
 	}
 	create := &pb.WatchCreateRequest{Key: []byte{0}, RangeEnd: []byte{0}, StartRevision: number,
 		PrevKv: true}
-	ask := &model.Watch{Watch: number, Key: "\x00", End: "\x00", Start: number, PrevKV: true}
+	ask := &etcd.Watch{Watch: number, Key: "\x00", End: "\x00", Start: number, PrevKV: true}
 	now := r.now()
-	r.add(model.Operation{Call: now, Return: now, Request: model.Request{Ask: ask},
-		Response: &model.Response{}})
+	r.add(etcd.Operation{Call: now, Return: now, Request: etcd.Request{Ask: ask},
+		Response: &etcd.Response{}})
 	if stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{
 		CreateRequest: create}}) != nil {
 		return
@@ -89,8 +90,8 @@ func (r *recorder) watch(ctx context.Context, conn *grpc.ClientConn, number int6
 			return
 		}
 		now := r.now()
-		r.add(model.Operation{Call: now, Return: now, Response: model.FromWatch(m),
-			Request: model.Request{Ask: &model.Watched{Watch: number}}})
+		r.add(etcd.Operation{Call: now, Return: now, Response: etcd.FromWatch(m),
+			Request: etcd.Request{Ask: &etcd.Watched{Watch: number}}})
 	}
 }
 
@@ -132,20 +133,20 @@ func TestWhatEtcdDoesIsJudgedToHold(t *testing.T) {
 	time.Sleep(200 * time.Millisecond) // what watches still get
 	cancel()
 	watches.Wait()
-	report := model.Judge(r.history, model.Options{})
+	report := judge.Judge(r.history, judge.Options{})
 	t.Logf("%d operations, %d unknown, %d of them happened, %d revisions, %d events",
 		report.Operations, report.Unknown, report.Happened, report.Revisions, report.Events)
 	if report.Verdict != checker.Holds {
 		t.Fatalf("%v: %s: %s", report.Verdict, report.Reason, text(around(r.history, report)))
 	}
-	if err := model.Certify(r.history, report); err != nil {
+	if err := judge.Certify(r.history, report); err != nil {
 		t.Error(err)
 	}
 }
 
 // around returns what a verdict is about.
-func around(history []model.Operation, report *model.Report) []model.Operation {
-	var core []model.Operation
+func around(history []etcd.Operation, report *judge.Report) []etcd.Operation {
+	var core []etcd.Operation
 	for _, i := range append(report.Core, report.Operation) {
 		if i >= 0 {
 			core = append(core, history[i])

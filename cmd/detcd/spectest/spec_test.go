@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
 
-	"detcd/checker/model"
+	"detcd/checker/etcd"
 	"detcd/cmd/detcd/testbed"
 )
 
@@ -59,7 +59,7 @@ func text(value any) string {
 }
 
 // plain is a response without the difference between an empty slice and none.
-func plain(r *model.Response) any {
+func plain(r *etcd.Response) any {
 	var tree any
 	if err := json.Unmarshal([]byte(text(r)), &tree); err != nil {
 		panic(err)
@@ -78,16 +78,16 @@ func TestTheSpecificationAnswersAsEtcdDoes(t *testing.T) {
 	defer cancel()
 	seed := setting[uint64]("spectest.seed")
 	d := &drawer{random: rand.New(rand.NewPCG(seed, 0))}
-	state := model.NewState()
+	state := etcd.NewState()
 	outcomes := map[string]int{}
 	for range setting[int]("spectest.requests") {
 		request := d.request(state.Revision())
 		want, failed := call(ctx, conn, request)
-		got := &model.Response{}
+		got := &etcd.Response{}
 		if grant, ok := want.(*pb.LeaseGrantResponse); ok && failed == nil {
-			got.Lease = &model.LeaseReply{ID: grant.ID, TTL: grant.TTL}
+			got.Lease = &etcd.LeaseReply{ID: grant.ID, TTL: grant.TTL}
 		}
-		failure := state.Apply(model.FromRequest(request), got)
+		failure := state.Apply(etcd.FromRequest(request), got)
 		outcome := ""
 		if failed != nil {
 			outcome = status.Convert(failed).Message()
@@ -100,7 +100,7 @@ func TestTheSpecificationAnswersAsEtcdDoes(t *testing.T) {
 		if failed != nil {
 			continue
 		}
-		answer := model.FromResponse(want)
+		answer := etcd.FromResponse(want)
 		answer.Term = 0 // who leads is not specified
 		if !reflect.DeepEqual(plain(got), plain(answer)) {
 			t.Fatalf("seed %d: %s:\nspecification %s\netcd          %s", seed, text(request),
