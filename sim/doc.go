@@ -40,6 +40,12 @@
 // (entropy.go); it belongs to the process, so seeds run in parallel as processes. Every event goes
 // into a running hash, so any difference between two runs shows, and Diverge names the first.
 //
+// # How members take their turns
+//
+// As in consensus/node, what comes to a member gathers in an inbox, and replica.Turn gets all of it
+// at once. When a member looks is drawn (turn.go): mostly as soon as something is there, at times
+// after up to 64 ms, as a loop does that is busy or was not given the processor.
+//
 // # What it does not do
 //
 // It does not run consensus/node, consensus/transport and kv/rpc, the drivers of the real world:

@@ -16,8 +16,8 @@ import (
 )
 
 // member is one member of the cluster: a real replica with a real store on a disk that can crash,
-// driven in virtual time. Everything it owes the world is carried out after a delay, one Write and
-// one Bulk at a time, exactly as consensus/node does it with goroutines.
+// driven in virtual time. What happens to it gathers in an inbox until its next turn, and what it
+// owes the world is carried out after a delay, as consensus/node does it with goroutines.
 //
 // Many fields: it is everything that a member is in a run, besides its disk.
 type member struct {
@@ -37,7 +37,9 @@ type member struct {
 	durable replica.Index // of its log, when last seen
 
 	paused  bool
-	backlog []func() // what happened while it was paused
+	backlog []func() // what its process does when it is no longer paused
+	inbox   replica.Inputs
+	turning bool // a turn is planned
 
 	write   *replica.Write // under way
 	bulk    *replica.Bulk
@@ -96,6 +98,7 @@ func (m *member) start() {
 	m.life++
 	m.waiting = map[replica.RequestID]func(replica.Answer){}
 	m.write, m.bulk, m.paused, m.backlog, m.streams = nil, nil, false, nil, nil
+	m.inbox, m.turning = replica.Inputs{}, false
 	m.seen, m.timer, m.waking, m.due = 0, 0, false, map[int64]claim{}
 	m.hard = nil
 	m.store = kv.New(kv.Options{ElectionTimeout: electionTimeout, Archive: archiveOptions})
@@ -104,6 +107,7 @@ func (m *member) start() {
 		ID: m.id(), Cluster: 1, Incarnation: m.disk.incarnation, Boot: m.random.Uint64(),
 		Self: replica.Member{Name: fmt.Sprint("m", m.number)}, Members: m.first,
 		Machine: &observed{m.store, m}, FS: m.disk.fs, Tick: tickInterval,
+		Patience:      serverPatience,
 		ElectionTicks: electionTicks, HeartbeatTicks: 1, NoPreVote: w.options.NoPreVote,
 		LogBytesMax:     4 << 10,
 		CheckpointBytes: 12 << 10, ChunkBytes: 3 << 10, FetchBytesMax: 10 << 10,
@@ -121,7 +125,7 @@ func (m *member) start() {
 	m.durable = r.Status().Durable
 	w.judge.keepsItsWord(m)
 	w.judge.audit(m)
-	m.input(func() {})
+	m.turn()
 }
 
 // recoveryFailed judges a disk that the member refuses to start from: that is right if something
@@ -140,56 +144,6 @@ func (m *member) recoveryFailed(err error) {
 	default:
 		w.judge.fail("member %d does not recover from a crash: %v", m.number, err)
 	}
-}
-
-// planWake sets the timer of the member to a moment on its clock.
-func (m *member) planWake(at replica.Time) {
-	if at == m.timer {
-		return
-	}
-	m.timer = at
-	life, wait := m.life, time.Duration(at)-time.Duration(m.clock.read(m.world.now))
-	m.world.after(m.clock.wait(wait), func() {
-		if m.life == life && m.up() && m.timer == at {
-			m.timer = 0
-			m.input(func() {})
-		}
-	})
-}
-
-// input lets the replica see the time and then something else, and carries out what it owes.
-func (m *member) input(do func()) {
-	if !m.up() {
-		return
-	}
-	if m.paused {
-		if len(m.backlog) < backlogMax {
-			m.backlog = append(m.backlog, do)
-		}
-		return
-	}
-	defer m.catch()
-	m.wake()
-	do()
-	m.take()
-}
-
-// wake lets the replica see the time.
-func (m *member) wake() {
-	m.world.raft.source = m.random
-	m.replica.Tick(replica.Time(m.clock.read(m.world.now)))
-}
-
-// receive is input of a message, by far the most frequent one.
-func (m *member) receive(message replica.Message) {
-	if !m.up() || m.paused {
-		m.input(func() { m.replica.Receive(message) })
-		return
-	}
-	defer m.catch()
-	m.wake()
-	m.replica.Receive(message)
-	m.take()
 }
 
 // ambush is what unwinds a member that crashes in the middle of its own work.
@@ -222,104 +176,6 @@ func (m *member) reached(place faults.Kind) {
 	if m.armed == place {
 		panic(ambush{m.life})
 	}
-}
-
-// backlogMax bounds what a paused member finds in its queues when it wakes.
-const backlogMax = 2000
-
-func (m *member) take() {
-	for life, more := m.life, true; more && m.life == life; {
-		effects := m.replica.Take()
-		more = effects.More
-		m.planWake(effects.Wake)
-		for i := range effects.Events {
-			m.note(effects.Events[i])
-		}
-		if m.life != life {
-			return
-		}
-		for i := range effects.Send {
-			m.world.network.send(m, effects.Send[i])
-		}
-		if effects.Write != nil {
-			m.startWrite(effects.Write)
-		}
-		if effects.Bulk != nil {
-			m.startBulk(effects.Bulk)
-		}
-		for _, answer := range effects.Answers {
-			if m.life != life {
-				return
-			}
-			m.world.judge.answered(m, answer)
-			if done := m.waiting[answer.ID]; done != nil {
-				delete(m.waiting, answer.ID)
-				done(answer)
-			}
-		}
-	}
-	if m.up() {
-		m.wakeStreams()
-	}
-}
-
-func (m *member) startWrite(write *replica.Write) {
-	m.write = write
-	life := m.life
-	m.plantVote(write)
-	m.world.after(m.disk.writeTime(), func() {
-		if m.life != life || !m.up() {
-			return
-		}
-		err := m.driver.Do(write)
-		if m.stopped(err) {
-			return
-		}
-		m.world.event(eventWrite, m.number, uint64(len(write.Records)), 0, func() string {
-			return fmt.Sprintf("%d records are durable", len(write.Records))
-		})
-		m.input(func() {
-			m.write = nil
-			if len(write.Records) == 1 { // a term and a vote, no entries
-				m.reached(faults.FailAfterVote)
-			}
-			m.replica.Done(write)
-			m.durable = m.replica.Status().Durable
-		})
-	})
-}
-
-func (m *member) startBulk(bulk *replica.Bulk) {
-	m.bulk = bulk
-	life := m.life
-	m.world.after(m.disk.bulkTime(), func() {
-		if m.life != life || !m.up() {
-			return
-		}
-		err := m.driver.DoBulk(bulk)
-		if m.stopped(err) {
-			return
-		}
-		m.world.event(eventBulk, m.number, bulk.Number, 0, func() string { return bulkText(bulk) })
-		m.input(func() {
-			m.bulk = nil
-			m.replica.BulkDone(bulk)
-		})
-	})
-}
-
-func bulkText(b *replica.Bulk) string {
-	switch {
-	case b.Checkpoint != nil:
-		return fmt.Sprintf("checkpoint %d is durable", b.Number)
-	case b.Stage != nil:
-		return fmt.Sprintf("%d chunks of %s are staged", len(b.Stage.Data), b.Stage.Name)
-	case b.Verify != nil:
-		return b.Verify[0].Name + " is audited"
-	case b.Order != nil:
-		return fmt.Sprintf("the order of %d segments is audited", len(b.Order))
-	}
-	return "a step of the archive"
 }
 
 // stopped says whether the member does not live to see the end of an operation of its disk.

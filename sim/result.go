@@ -42,9 +42,10 @@ type Result struct {
 	WatchSeen  uint64 // events that watchers received
 	Rights     uint64 // answers that were compared with what their clients might do
 	Virtual    time.Duration
-	Leader     time.Duration // after healing, until there was one
-	Undecided  bool          // the checker found too many ways to explain what clients saw
-	Hash       uint64        // of all events
+	Leader     time.Duration        // after healing, until there was one
+	Undecided  bool                 // the checker found too many ways to explain what clients saw
+	Hash       uint64               // of all events
+	Gathered   [gatheredClasses]int // turns of members, by what had gathered for them
 	Fields     map[string]int
 	Fired      map[faults.Kind]int
 
@@ -57,5 +58,5 @@ func (w *world) result() Result {
 		Reason: j.reason, Events: w.trace.events, Operations: w.operations,
 		Answered: j.answeredOps, Unknown: j.unknownOps, WatchSeen: j.watchSeen, Rights: j.judgedRights,
 		Virtual: time.Duration(w.now), Leader: j.leaderAfter, Hash: w.trace.hash,
-		Undecided: j.undecided, Fields: w.fields, Fired: w.fired, begun: w.begun}
+		Undecided: j.undecided, Gathered: w.gathered, Fields: w.fields, Fired: w.fired, begun: w.begun}
 }

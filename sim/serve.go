@@ -13,7 +13,7 @@ import (
 // limits are those of a server that nobody configured, with fewer operations in a transaction.
 var limits = kv.Limits{RequestBytesMax: 1536 << 10, TxnOpsMax: 16, LeaseTTLMin: 2}
 
-// serverPatience is how long a member works on a request before it forgets it, as kv/rpc does.
+// serverPatience is how long a member works on a request before it gives it up.
 const serverPatience = 7 * time.Second
 
 // serve works on a request of a client, as kv/rpc does: it does what the Call needs, until it is
@@ -21,7 +21,7 @@ const serverPatience = 7 * time.Second
 func (m *member) serve(
 	user string, request proto.Message, reply func(proto.Message, error),
 ) {
-	m.input(func() {
+	m.awake(func() {
 		limits := limits
 		limits.Space = m.space()
 		m.drive(kv.NewCall(request, limits, m.random.Uint64, credentials{m, user}), reply)
@@ -60,15 +60,13 @@ func (m *member) drive(call *kv.Call, reply func(proto.Message, error)) {
 				call.Give(m.store.View())
 				continue
 			}
-			m.request(m.replica.Read, given)
+			m.request(replica.Input{Kind: replica.InputRead}, given)
 			return
 		case kv.NeedCommand:
-			command := call.Command()
-			m.request(func(id replica.RequestID) { m.replica.Submit(id, command) }, given)
+			m.request(replica.Input{Kind: replica.InputSubmit, Data: call.Command()}, given)
 			return
 		case kv.NeedAnswer:
-			question := call.Question()
-			m.request(func(id replica.RequestID) { m.replica.Ask(id, question) }, given)
+			m.request(replica.Input{Kind: replica.InputAsk, Data: call.Question()}, given)
 			return
 		case kv.NeedPause:
 			m.pauseCall(call, reply)
@@ -81,7 +79,7 @@ func (m *member) pauseCall(call *kv.Call, reply func(proto.Message, error)) {
 	life := m.life
 	m.world.after(10*time.Millisecond, func() {
 		if m.life == life && m.up() {
-			m.input(func() {
+			m.awake(func() {
 				call.Give(m.store.View())
 				m.drive(call, reply)
 			})
@@ -89,16 +87,10 @@ func (m *member) pauseCall(call *kv.Call, reply func(proto.Message, error)) {
 	})
 }
 
-// request submits something to the replica and has done called with its answer.
-func (m *member) request(submit func(id replica.RequestID), done func(replica.Answer)) {
+// request tells the replica of a request and has done called with its answer.
+func (m *member) request(in replica.Input, done func(replica.Answer)) {
 	m.next++
-	id, life := m.next, m.life
-	m.waiting[id] = done
-	m.input(func() { submit(id) })
-	m.world.after(serverPatience, func() {
-		if m.life == life && m.up() && m.waiting[id] != nil {
-			delete(m.waiting, id)
-			m.input(func() { m.replica.Forget(id) })
-		}
-	})
+	in.ID = m.next
+	m.waiting[in.ID] = done
+	m.tell(in)
 }

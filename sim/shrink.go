@@ -25,7 +25,7 @@ func Shrink(options Options, tries int, report func(Options, Result)) (Options, 
 		s.simpler()
 		s.operations()
 		s.time()
-		s.pairs()
+		s.later()
 		s.clients()
 		s.members()
 		s.shorter()
@@ -38,6 +38,7 @@ type shrinker struct {
 	want   Verdict
 	best   Options
 	result Result
+	all    []Op // that were begun, before any was taken out
 	report func(Options, Result)
 }
 
@@ -109,8 +110,8 @@ func (s *shrinker) simpler() {
 // operations first names those that were begun, then takes out ever smaller parts of them.
 func (s *shrinker) operations() {
 	if s.best.Only == nil {
-		ops := s.result.begun
-		if !s.try(func(o *Options) { o.Only = ops }) {
+		s.all = s.result.begun
+		if !s.try(func(o *Options) { o.Only = s.all }) {
 			return
 		}
 	}
@@ -128,23 +129,27 @@ func (s *shrinker) operations() {
 	}
 }
 
-// pairs takes out two operations at a time that need each other: one that keeps a lease alive and
-// the one that needs it to be alive, say.
-func (s *shrinker) pairs() {
-	for first := 0; first < len(s.best.Only) && len(s.best.Only) <= pairsMax; first++ {
-		for second := first + 1; second < len(s.best.Only); second++ {
-			if s.try(func(o *Options) {
-				o.Only = slices.Delete(o.Only, second, second+1)
-				o.Only = slices.Delete(o.Only, first, first+1)
-			}) {
-				second = first
+// later puts in the place of each operation the latest one that does as well. Where operations are
+// needed now and then, as signs that a leader still leads, say, fewer are needed after that.
+func (s *shrinker) later() {
+	if len(s.best.Only) > laterMax {
+		return
+	}
+	for i := 0; i+1 < len(s.best.Only); i++ {
+		from := slices.Index(s.all, s.best.Only[i]) + 1
+		for to := slices.Index(s.all, s.best.Only[i+1]); from < to; {
+			middle := (from + to) / 2
+			if s.try(func(o *Options) { o.Only[i] = s.all[middle] }) {
+				from = middle + 1
+			} else {
+				to = middle
 			}
 		}
 	}
 }
 
-// pairsMax bounds the operations of which pairs are tried: 24 have 276.
-const pairsMax = 24
+// laterMax bounds the operations for which later ones are looked for.
+const laterMax = 24
 
 // clients leaves out the last ones that do nothing any more.
 func (s *shrinker) clients() {

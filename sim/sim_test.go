@@ -17,6 +17,7 @@ var (
 func TestEveryProfileIsGreen(t *testing.T) {
 	fired := map[faults.Kind]int{}
 	fields := map[string]int{}
+	var gathered [gatheredClasses]int
 	for _, profile := range faults.Profiles() {
 		count := *seeds
 		if profile == faults.Everything {
@@ -30,6 +31,9 @@ func TestEveryProfileIsGreen(t *testing.T) {
 			for name, n := range r.Fields {
 				fields[name] += n
 			}
+			for class, n := range r.Gathered {
+				gathered[class] += n
+			}
 			if r.Verdict != Green && !(r.Verdict == Lost && profile == faults.Unbudgeted) {
 				t.Errorf("%v: %s\n%s\ndetcdlab replay %d --profile %s --duration 20s\n"+
 					"detcdlab shrink %d --profile %s --duration 20s", r.Verdict, r.Reason, r.Stack,
@@ -40,6 +44,11 @@ func TestEveryProfileIsGreen(t *testing.T) {
 	for _, kind := range faults.Kinds() {
 		if uint64(fired[kind]) < max(1, *seeds/20) {
 			t.Errorf("%v is cold: it fired %d times", kind, fired[kind])
+		}
+	}
+	for class, n := range gathered {
+		if uint64(n) < *seeds/20 {
+			t.Errorf("only %d turns had gathered what makes class %d: %v", n, class, gathered)
 		}
 	}
 	for _, name := range fieldsWanted() {

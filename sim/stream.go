@@ -37,7 +37,7 @@ func (m *member) openStream(client *watcher, create *pb.WatchCreateRequest) {
 
 func (s *stream) request(r *pb.WatchRequest) {
 	life := s.member.life
-	s.member.input(func() {
+	s.member.awake(func() {
 		if !s.over && s.member.life == life {
 			s.watch.Request(r, s.member.store.View().(*kv.View).View, s.member.world.now)
 			s.step()

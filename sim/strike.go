@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"detcd/consensus/replica"
 	"detcd/faults"
 )
 
@@ -181,7 +182,7 @@ func (f *fates) load(fault faults.Fault) bool {
 		w.compactNow()
 	case faults.CheckpointNow:
 		for _, m := range w.living() {
-			m.input(m.replica.Checkpoint)
+			m.tell(replica.Input{Kind: replica.InputCheckpoint})
 		}
 	case faults.LeaseStorm:
 		w.leaseStorm(int(fault.Amount))

@@ -88,7 +88,7 @@ func (f *fates) transfer(fault faults.Fault, leader *member) bool {
 	if to == nil {
 		return false
 	}
-	leader.input(func() { leader.replica.Transfer(to.id()) })
+	leader.tell(replica.Input{Kind: replica.InputTransfer, Member: to.id()})
 	return true
 }
 
@@ -112,7 +112,7 @@ func (w *world) change(changes []replica.Change, done func(error)) {
 		return
 	}
 	w.fates.membershipTouched = true
-	leader.request(func(id replica.RequestID) { leader.replica.Change(id, changes) },
+	leader.request(replica.Input{Kind: replica.InputChange, Changes: changes},
 		func(a replica.Answer) { done(a.Err) })
 }
 

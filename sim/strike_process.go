@@ -103,10 +103,11 @@ func (f *fates) pause(fault faults.Fault, list []*member) bool {
 			backlog := m.backlog
 			m.backlog = nil
 			for _, do := range backlog {
-				if m.life == life && m.up() {
-					m.input(do)
+				if m.life == life {
+					m.awake(do)
 				}
 			}
+			m.turnAfter(0)
 		})
 	}
 	return len(list) > 0

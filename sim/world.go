@@ -82,6 +82,7 @@ type world struct {
 	asked       uint64 // requests, to sample them
 	healed      bool
 	begun       []Op
+	gathered    [gatheredClasses]int
 	fields      map[string]int // fields of requests, and how often each was set
 	fired       map[faults.Kind]int
 }

@@ -11,7 +11,7 @@
 //	   ┌────────── inbox: a lock for moments, swapped out whole ◄───────────┐
 //	   └─────────────────────┬──────────────────────┘        │              │
 //	                         ▼                               ▼              │
-//	            owner: Tick, Done, Receive, Submit ..., Take                │
+//	                        owner: replica.Turn                             │
 //	                 │           │           │          │                   │
 //	              answers     messages    Write       Bulk                  │
 //	                 ▼           ▼           ▼          ▼                   │

@@ -4,46 +4,17 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"detcd/consensus/replica"
 )
 
-// inputKind tells what an input is.
-type inputKind uint8
-
-const (
-	inputSubmit inputKind = iota
-	inputRead
-	inputAsk
-	inputChange
-	inputView
-	inputForget
-	inputTransfer
-	inputUnreachable
-	inputMatch
-	inputDefragment
-)
-
-// An input is something that the owner of the replica is to be told, beside messages.
-type input struct {
-	kind    inputKind
-	id      replica.RequestID
-	member  replica.MemberID
-	data    []byte
-	changes []replica.Change
-	waiter  *waiter
-}
-
 // A batch is what has arrived since the owner last looked.
 type batch struct {
-	inputs   []input
-	messages []replica.Message
-	written  *replica.Write
-	moved    *replica.Bulk
-	failure  error // of a lane of the disk
-	bytes    int   // of the data of inputs
-	received int   // bytes of messages
+	replica.Inputs
+	waiters  []*waiter // for the answers to those of Asked that are answered
+	failure  error     // of a lane of the disk
+	bytes    int       // of the data of Asked
+	received int       // bytes of messages
 }
 
 // An inbox collects what many goroutines tell the owner. The owner takes all of it at once, so the
@@ -76,17 +47,18 @@ func (b *inbox) ring() {
 }
 
 // request queues an input on whose answer the waiter waits.
-func (b *inbox) request(in input) error {
+func (b *inbox) request(in replica.Input, w *waiter) error {
 	b.mu.Lock()
-	if err := b.refuse(len(in.data)); err != nil {
+	if err := b.refuse(len(in.Data)); err != nil {
 		b.mu.Unlock()
 		return err
 	}
 	b.last++
-	in.id, in.waiter.id = b.last, b.last
-	b.batch.bytes += len(in.data)
-	b.batch.inputs = append(b.batch.inputs, in)
-	first := len(b.batch.inputs) == 1
+	in.ID, w.id = b.last, b.last
+	b.batch.bytes += len(in.Data)
+	b.batch.Asked = append(b.batch.Asked, in)
+	b.batch.waiters = append(b.batch.waiters, w)
+	first := len(b.batch.Asked) == 1
 	b.mu.Unlock()
 	if first {
 		b.ring()
@@ -98,8 +70,8 @@ func (b *inbox) refuse(size int) error {
 	switch {
 	case b.closed != nil:
 		return b.closed
-	case len(b.batch.inputs) >= inputsMax,
-		len(b.batch.inputs) > 0 && b.batch.bytes+size > inputBytesMax:
+	case len(b.batch.Asked) >= inputsMax,
+		len(b.batch.Asked) > 0 && b.batch.bytes+size > inputBytesMax:
 		return ErrTooMany
 	}
 	return nil
@@ -107,9 +79,9 @@ func (b *inbox) refuse(size int) error {
 
 // note queues an input that nobody waits for. There are few of them: one for each request at most,
 // and one for each connection that breaks.
-func (b *inbox) note(in input) {
+func (b *inbox) note(in replica.Input) {
 	b.mu.Lock()
-	b.batch.inputs = append(b.batch.inputs, in)
+	b.batch.Asked = append(b.batch.Asked, in)
 	b.mu.Unlock()
 	b.ring()
 }
@@ -117,14 +89,14 @@ func (b *inbox) note(in input) {
 // message queues a message of another member; false: it was dropped.
 func (b *inbox) message(m replica.Message, size int) bool {
 	b.mu.Lock()
-	full := len(b.batch.messages) >= messagesMax || b.batch.received+size > messageBytesMax
-	if full && len(b.batch.messages) > 0 {
+	full := len(b.batch.Messages) >= messagesMax || b.batch.received+size > messageBytesMax
+	if full && len(b.batch.Messages) > 0 {
 		b.mu.Unlock()
 		return false
 	}
-	b.batch.messages = append(b.batch.messages, m)
+	b.batch.Messages = append(b.batch.Messages, m)
 	b.batch.received += size
-	first := len(b.batch.messages) == 1
+	first := len(b.batch.Messages) == 1
 	b.mu.Unlock()
 	if first {
 		b.ring()
@@ -135,7 +107,7 @@ func (b *inbox) message(m replica.Message, size int) bool {
 // written says that the disk did what it was asked to, or failed.
 func (b *inbox) written(w *replica.Write, err error) {
 	b.mu.Lock()
-	b.batch.written = w
+	b.batch.Written = w
 	if b.batch.failure == nil {
 		b.batch.failure = err
 	}
@@ -145,7 +117,7 @@ func (b *inbox) written(w *replica.Write, err error) {
 
 func (b *inbox) moved(bulk *replica.Bulk, err error) {
 	b.mu.Lock()
-	b.batch.moved = bulk
+	b.batch.Moved = bulk
 	if b.batch.failure == nil {
 		b.batch.failure = err
 	}
@@ -168,13 +140,14 @@ const keepMax = 4096
 // emptied returns the batch with nothing in it and its memory kept, unless that is much.
 func (b batch) emptied() batch {
 	var next batch
-	if cap(b.inputs) <= keepMax {
-		clear(b.inputs)
-		next.inputs = b.inputs[:0]
+	if cap(b.Asked) <= keepMax {
+		clear(b.Asked)
+		clear(b.waiters)
+		next.Asked, next.waiters = b.Asked[:0], b.waiters[:0]
 	}
-	if cap(b.messages) <= keepMax {
-		clear(b.messages)
-		next.messages = b.messages[:0]
+	if cap(b.Messages) <= keepMax {
+		clear(b.Messages)
+		next.Messages = b.Messages[:0]
 	}
 	return next
 }
@@ -199,7 +172,6 @@ const (
 // A waiter waits for one answer. It is used again after an answer; an abandoned one is not.
 type waiter struct {
 	id    replica.RequestID
-	since time.Duration // of the owner's clock: when the owner heard of the request
 	state atomic.Int32
 	ready chan struct{}
 	value any

@@ -13,22 +13,22 @@ import (
 func TestTheInboxKeepsOrderAndGivesEveryRequestAnIDOfItsOwn(t *testing.T) {
 	b := newInbox()
 	for range 3 {
-		if err := b.request(input{kind: inputRead, waiter: waiterNew().(*waiter)}); err != nil {
+		if err := b.request(replica.Input{Kind: replica.InputRead}, waiterNew().(*waiter)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b.note(input{kind: inputForget, id: 2})
+	b.note(replica.Input{Kind: replica.InputForget, ID: 2})
 	arrived := b.take(batch{})
-	if len(arrived.inputs) != 4 || arrived.inputs[3].kind != inputForget {
-		t.Fatalf("%+v", arrived.inputs)
+	if len(arrived.Asked) != 4 || arrived.Asked[3].Kind != replica.InputForget {
+		t.Fatalf("%+v", arrived.Asked)
 	}
-	for i, in := range arrived.inputs[:3] {
-		if in.id != replica.RequestID(i+1) || in.waiter.id != in.id {
-			t.Errorf("input %d has ID %d, its waiter %d", i, in.id, in.waiter.id)
+	for i, in := range arrived.Asked[:3] {
+		if w := arrived.waiters[i]; in.ID != replica.RequestID(i+1) || w.id != in.ID {
+			t.Errorf("input %d has ID %d, its waiter %d", i, in.ID, w.id)
 		}
 	}
-	if next := b.take(arrived.emptied()); len(next.inputs) != 0 {
-		t.Errorf("inputs came twice: %+v", next.inputs)
+	if next := b.take(arrived.emptied()); len(next.Asked) != 0 {
+		t.Errorf("inputs came twice: %+v", next.Asked)
 	}
 }
 
@@ -36,19 +36,19 @@ func TestTheInboxIsBounded(t *testing.T) {
 	b := newInbox()
 	w := waiterNew().(*waiter)
 	for i := range inputsMax {
-		if err := b.request(input{waiter: w}); err != nil {
+		if err := b.request(replica.Input{}, w); err != nil {
 			t.Fatalf("request %d: %v", i, err)
 		}
 	}
-	if err := b.request(input{waiter: w}); !errors.Is(err, ErrTooMany) {
+	if err := b.request(replica.Input{}, w); !errors.Is(err, ErrTooMany) {
 		t.Errorf("a request beyond the bound: %v", err)
 	}
 	b.take(batch{})
 	half := make([]byte, inputBytesMax/2+1)
-	if err := b.request(input{waiter: w, data: half}); err != nil {
+	if err := b.request(replica.Input{Data: half}, w); err != nil {
 		t.Error(err)
 	}
-	if err := b.request(input{waiter: w, data: half}); !errors.Is(err, ErrTooMany) {
+	if err := b.request(replica.Input{Data: half}, w); !errors.Is(err, ErrTooMany) {
 		t.Errorf("bytes beyond the bound: %v", err)
 	}
 	taken := 0
@@ -59,7 +59,7 @@ func TestTheInboxIsBounded(t *testing.T) {
 		t.Errorf("%d messages of an eighth of the bound were taken", taken)
 	}
 	b.close(ErrStopped)
-	if err := b.request(input{waiter: w}); !errors.Is(err, ErrStopped) {
+	if err := b.request(replica.Input{}, w); !errors.Is(err, ErrStopped) {
 		t.Errorf("a closed inbox took a request: %v", err)
 	}
 }
@@ -79,8 +79,8 @@ func BenchmarkRequestsByInbox(b *testing.B) {
 				return
 			}
 			arrived := box.take(spare)
-			for i := range arrived.inputs {
-				arrived.inputs[i].waiter.answer(nil, nil)
+			for _, w := range arrived.waiters {
+				w.answer(nil, nil)
 			}
 			spare = arrived.emptied()
 		}
@@ -89,7 +89,7 @@ func BenchmarkRequestsByInbox(b *testing.B) {
 	ask(b, func() {
 		w := waiters.Get().(*waiter)
 		w.state.Store(waiting)
-		if err := box.request(input{waiter: w}); err != nil {
+		if err := box.request(replica.Input{}, w); err != nil {
 			b.Error(err)
 		}
 		<-w.ready
@@ -99,12 +99,12 @@ func BenchmarkRequestsByInbox(b *testing.B) {
 }
 
 func BenchmarkRequestsByChannel(b *testing.B) {
-	inputs, done := make(chan input, 1024), make(chan struct{})
+	inputs, done := make(chan *waiter, 1024), make(chan struct{})
 	go func() {
 		for {
 			select {
-			case in := <-inputs:
-				in.waiter.answer(nil, nil)
+			case w := <-inputs:
+				w.answer(nil, nil)
 			case <-done:
 				return
 			}
@@ -112,7 +112,7 @@ func BenchmarkRequestsByChannel(b *testing.B) {
 	}()
 	ask(b, func() {
 		w := waiterNew().(*waiter)
-		inputs <- input{waiter: w}
+		inputs <- w
 		<-w.ready
 	})
 	close(done)

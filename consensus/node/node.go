@@ -27,9 +27,6 @@ type Options struct {
 	// Peers are where the members of the cluster listen, for a member that joins and does not know
 	// them yet. They are forgotten when the membership is known.
 	Peers map[replica.MemberID][]string
-	// Patience is how long a request waits for an answer, to one tick, before it ends as if its
-	// context had reached a deadline; 0: as long as the context. It costs less than a timer would.
-	Patience time.Duration
 	// Answer answers questions that are put to the peer listener (transport.Ask). May be nil.
 	Answer func(question []byte) []byte
 	// Other takes over connections to the peer listener that are not of members. May be nil.
@@ -138,13 +135,13 @@ func closeAll(listeners []net.Listener) error {
 // Submit has a command executed and returns what the machine answered. When the context ends first
 // it is unknown whether the command will be executed, at most once.
 func (n *Node) Submit(ctx context.Context, command []byte) (any, error) {
-	return n.request(ctx, input{kind: inputSubmit, data: command})
+	return n.request(ctx, replica.Input{Kind: replica.InputSubmit, Data: command})
 }
 
 // Barrier returns a view that includes everything that any member had answered when Barrier was
 // called.
 func (n *Node) Barrier(ctx context.Context) (any, error) {
-	return n.request(ctx, input{kind: inputRead})
+	return n.request(ctx, replica.Input{Kind: replica.InputRead})
 }
 
 // View returns a view of what is applied here. It includes everything that this member has
@@ -154,12 +151,12 @@ func (n *Node) View(ctx context.Context) (any, error) {
 	if box := n.view.Load(); box != nil {
 		return box.view, nil
 	}
-	return n.request(ctx, input{kind: inputView})
+	return n.request(ctx, replica.Input{Kind: replica.InputView})
 }
 
 // Ask puts a question to the leader's machine, wherever it is. It may be asked more than once.
 func (n *Node) Ask(ctx context.Context, question []byte) ([]byte, error) {
-	value, err := n.request(ctx, input{kind: inputAsk, data: question})
+	value, err := n.request(ctx, replica.Input{Kind: replica.InputAsk, Data: question})
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +167,7 @@ func (n *Node) Ask(ctx context.Context, question []byte) ([]byte, error) {
 func (n *Node) Change(
 	ctx context.Context, changes []replica.Change,
 ) (replica.Membership, error) {
-	value, err := n.request(ctx, input{kind: inputChange, changes: changes})
+	value, err := n.request(ctx, replica.Input{Kind: replica.InputChange, Changes: changes})
 	if err != nil {
 		return replica.Membership{}, err
 	}
@@ -180,7 +177,7 @@ func (n *Node) Change(
 // Defragment has the room given back of what is dead, and returns when that is done. When the
 // context ends first the work goes on.
 func (n *Node) Defragment(ctx context.Context) error {
-	_, err := n.request(ctx, input{kind: inputDefragment})
+	_, err := n.request(ctx, replica.Input{Kind: replica.InputDefragment})
 	return err
 }
 
@@ -188,7 +185,7 @@ func (n *Node) Defragment(ctx context.Context) error {
 func (n *Node) Match(
 	ctx context.Context, id replica.MemberID,
 ) (match, own replica.Index, err error) {
-	value, err := n.request(ctx, input{kind: inputMatch, member: id})
+	value, err := n.request(ctx, replica.Input{Kind: replica.InputMatch, Member: id})
 	if err != nil {
 		return 0, 0, err
 	}
@@ -224,18 +221,17 @@ func (n *Node) Err() error {
 }
 
 // request hands an input to the owner and waits for the answer.
-func (n *Node) request(ctx context.Context, in input) (value any, err error) {
-	n.counted.began(in.kind)
-	defer func() { n.counted.ended(in.kind, err) }()
+func (n *Node) request(ctx context.Context, in replica.Input) (value any, err error) {
+	n.counted.began(in.Kind)
+	defer func() { n.counted.ended(in.Kind, err) }()
 	w := n.waiters.Get().(*waiter)
 	w.state.Store(waiting)
-	in.waiter = w
-	if err := n.inbox.request(in); err != nil {
+	if err := n.inbox.request(in, w); err != nil {
 		n.waiters.Put(w)
 		return nil, err
 	}
 	if err := w.wait(ctx); err != nil {
-		n.inbox.note(input{kind: inputForget, id: w.id})
+		n.inbox.note(replica.Input{Kind: replica.InputForget, ID: w.id})
 		return nil, err
 	}
 	value, err = w.value, w.err

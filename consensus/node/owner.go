@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"fmt"
-	"math"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -17,13 +16,11 @@ type owner struct {
 	node    *Node
 	replica *replica.Replica
 	waiters map[replica.RequestID]*waiter
-	unseen  []input   // of this turn: not handled yet
-	viewers []*waiter // answered at the end of a turn
-	scratch []byte    // for encoding messages
+	scratch []byte // for encoding messages
 	spare   batch
 
-	start   time.Time // of this run: replica.Time is what has passed since, on the monotonic clock
-	ticked  time.Duration
+	start   time.Time     // of this run: replica.Time is what has passed since, on the monotonic clock
+	looked  time.Duration // when this run was last asked who is connected
 	timer   *time.Timer
 	wake    replica.Time // what the timer is set to; 0: it has fired
 	writing bool
@@ -50,9 +47,8 @@ func newOwner(n *Node, r *replica.Replica) *owner {
 func (o *owner) hurry() {
 	ticks, period := 2*o.node.electionTicks(), o.node.tickPeriod()
 	o.start = o.start.Add(-time.Duration(ticks) * period)
-	for range ticks {
-		o.ticked += period
-		o.replica.Tick(replica.Time(o.ticked))
+	for i := range ticks {
+		o.replica.Tick(replica.Time(i+1) * replica.Time(period))
 	}
 }
 
@@ -105,109 +101,40 @@ func (o *owner) turns() (err error) {
 	return o.failure
 }
 
-// turn looks at all that has arrived, then does what the replica wants done. It returns true when
+// turn tells the replica all that has arrived, and does what it wants done. It returns true when
 // there is more to do at once.
-//
-// The clock comes first: a leader that was stopped (SIGSTOP, a suspended machine) must learn how
-// late it is before it learns what waits for it.
 func (o *owner) turn() bool {
 	arrived := o.node.inbox.take(o.spare)
-	o.unseen = arrived.inputs
-	o.tick()
+	for _, w := range arrived.waiters {
+		o.waiters[w.id] = w
+	}
+	for i := range arrived.Asked {
+		if arrived.Asked[i].Kind == replica.InputForget {
+			delete(o.waiters, arrived.Asked[i].ID)
+		}
+	}
 	if o.failure = arrived.failure; o.failure != nil {
 		return false
 	}
-	if arrived.written != nil {
-		o.writing = false
-		o.replica.Done(arrived.written)
-	}
-	if arrived.moved != nil {
+	o.writing = o.writing && arrived.Written == nil
+	if arrived.Moved != nil {
 		o.moving = false
-		o.replica.BulkDone(arrived.moved)
 		o.node.view.Store(nil) // a view tells how far a compaction has come
 	}
-	for i := range arrived.messages {
-		o.replica.Receive(arrived.messages[i])
-	}
-	for len(o.unseen) > 0 {
-		in := &o.unseen[0]
-		o.unseen = o.unseen[1:]
-		o.handle(in)
-	}
+	now := time.Since(o.start)
+	arrived.Now = replica.Time(now)
+	effects := o.replica.Turn(&arrived.Inputs)
 	o.spare = arrived.emptied()
-	effects := o.replica.Take()
 	o.carry(&effects)
+	if now-o.looked >= o.node.tickPeriod() {
+		o.looked = now
+		o.connected()
+	}
 	if effects.Wake != o.wake {
 		o.wake = effects.Wake
 		o.timer.Reset(time.Duration(o.wake) - time.Since(o.start))
 	}
 	return effects.More
-}
-
-// tick tells the replica the time, and looks at who waits whenever a period has passed.
-func (o *owner) tick() {
-	now, period := time.Since(o.start), o.node.tickPeriod()
-	o.replica.Tick(replica.Time(now))
-	if now-o.ticked < period {
-		return
-	}
-	if o.ticked += period; now-o.ticked >= period {
-		o.ticked = now
-	}
-	o.connected()
-	o.lose()
-}
-
-// lose ends the requests that have waited for too long.
-func (o *owner) lose() {
-	patience := o.node.options.Patience
-	if patience == 0 {
-		return
-	}
-	// order-free: each gets the same
-	for id, w := range o.waiters {
-		if o.ticked-w.since >= patience {
-			delete(o.waiters, id)
-			o.replica.Forget(id)
-			w.answer(nil, context.DeadlineExceeded)
-		}
-	}
-}
-
-func (o *owner) handle(in *input) {
-	if in.waiter != nil && in.kind != inputView && in.kind != inputMatch {
-		in.waiter.since = o.ticked
-		o.waiters[in.id] = in.waiter
-	}
-	if in.kind == inputDefragment {
-		in.waiter.since = math.MaxInt64 // it takes as long as it takes
-	}
-	switch in.kind {
-	case inputSubmit:
-		o.replica.Submit(in.id, in.data)
-	case inputRead:
-		o.replica.Read(in.id)
-	case inputAsk:
-		o.replica.Ask(in.id, in.data)
-	case inputChange:
-		o.replica.Change(in.id, in.changes)
-	case inputView:
-		o.viewers = append(o.viewers, in.waiter)
-	case inputMatch:
-		match, own, err := o.replica.Match(in.member)
-		in.waiter.answer([2]replica.Index{match, own}, err)
-	case inputForget:
-		if _, ok := o.waiters[in.id]; ok {
-			delete(o.waiters, in.id)
-			o.replica.Forget(in.id)
-		}
-	case inputDefragment:
-		o.replica.Defragment(in.id)
-	case inputTransfer:
-		o.replica.Transfer(in.member)
-	case inputUnreachable:
-		o.replica.Unreachable(in.member)
-	}
 }
 
 // carry does what the replica wants done. The write goes first: it takes longest. A member that is
@@ -233,25 +160,32 @@ func (o *owner) carry(effects *replica.Effects) {
 	for _, event := range effects.Events {
 		o.happened(event)
 	}
-	o.publish()
+	o.publish(effects.View)
 	for i := range effects.Answers {
 		answer := &effects.Answers[i]
+		if answer.Err == replica.ErrTimeout {
+			answer.Err = context.DeadlineExceeded
+		}
 		if w, ok := o.waiters[answer.ID]; ok {
 			delete(o.waiters, answer.ID)
 			w.answer(answer.Value, answer.Err)
 		}
 	}
-	o.answerViewers()
 }
 
 // publish lets readers see what has changed. It comes before the answers: who has got one must find
-// its effect in the next view.
-func (o *owner) publish() {
-	n := o.node
-	status := o.replica.Status()
-	if status == o.status.Status {
-		return
+// its effect in the next view. The view that was asked for in this turn, if any, serves others too.
+func (o *owner) publish(view any) {
+	if status := o.replica.Status(); status != o.status.Status {
+		o.publishStatus(status)
 	}
+	if view != nil {
+		o.node.view.Store(&viewBox{view})
+	}
+}
+
+func (o *owner) publishStatus(status replica.Status) {
+	n := o.node
 	if status.Leading != o.status.Leading {
 		o.beats = heartbeats{}
 	}
@@ -272,19 +206,6 @@ func (o *owner) publish() {
 		}
 		n.changes.tell(false)
 	}
-}
-
-func (o *owner) answerViewers() {
-	if len(o.viewers) == 0 {
-		return
-	}
-	view := o.replica.View()
-	o.node.view.Store(&viewBox{view})
-	for _, w := range o.viewers {
-		w.answer(view, nil)
-	}
-	clear(o.viewers)
-	o.viewers = o.viewers[:0]
 }
 
 // send hands a message to the transport. What cannot be sent is lost: the protocol lives with that,
@@ -348,12 +269,7 @@ func (o *owner) happened(event replica.Event) {
 // already. None may be answered twice: its waiter may be in use again.
 func (o *owner) abandon() {
 	arrived := o.node.inbox.take(batch{})
-	for _, in := range append(o.unseen, arrived.inputs...) {
-		if in.waiter != nil {
-			in.waiter.answer(nil, o.node.inbox.closed)
-		}
-	}
-	for _, w := range o.viewers {
+	for _, w := range arrived.waiters {
 		w.answer(nil, o.node.inbox.closed)
 	}
 	// order-free: each gets the same

@@ -91,7 +91,7 @@ func (n *Node) refused(id uint64, verdict transport.Verdict, reason string) {
 }
 
 func (n *Node) unreachable(id uint64) {
-	n.inbox.note(input{kind: inputUnreachable, member: replica.MemberID(id)})
+	n.inbox.note(replica.Input{Kind: replica.InputUnreachable, Member: replica.MemberID(id)})
 }
 
 // connected finds out since when this member can reach whom it needs: the leader, or, leading

@@ -75,22 +75,22 @@ func (c *clocked) read() (d Durations) {
 }
 
 // began counts a request that is about to be made.
-func (c *counters) began(kind inputKind) {
-	if kind == inputSubmit {
+func (c *counters) began(kind replica.InputKind) {
+	if kind == replica.InputSubmit {
 		c.pending.Add(1)
 	}
 }
 
 // ended counts the same request when it has an answer or is given up.
-func (c *counters) ended(kind inputKind, err error) {
-	if kind == inputSubmit {
+func (c *counters) ended(kind replica.InputKind, err error) {
+	if kind == replica.InputSubmit {
 		c.pending.Add(-1)
 	}
 	switch {
 	case err == nil:
-	case kind == inputSubmit:
+	case kind == replica.InputSubmit:
 		c.failed.Add(1)
-	case kind == inputRead:
+	case kind == replica.InputRead:
 		c.readsFailed.Add(1)
 	}
 }

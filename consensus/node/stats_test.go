@@ -39,12 +39,14 @@ func TestDurationsAreCountedUpToEachLimit(t *testing.T) {
 func TestRequestsAreCountedByHowTheyEnd(t *testing.T) {
 	var n Node
 	for _, err := range []error{nil, errors.New("late")} {
-		for _, kind := range []inputKind{inputSubmit, inputRead, inputAsk, inputView} {
+		for _, kind := range []replica.InputKind{
+			replica.InputSubmit, replica.InputRead, replica.InputAsk, replica.InputView,
+		} {
 			n.counted.began(kind)
 			n.counted.ended(kind, err)
 		}
 	}
-	n.counted.began(inputSubmit)
+	n.counted.began(replica.InputSubmit)
 	n.counted.wrote(&replica.Write{}, time.Now())
 	n.counted.wrote(&replica.Write{Records: [][]byte{{1, 2}, {3}}}, time.Now())
 	got := n.Stats()

@@ -155,10 +155,9 @@ func (c *cluster) options(
 			ID: id, Cluster: 99, Incarnation: uint64(id) * 1000, Members: c.first,
 			Self:    replica.Member{Name: fmt.Sprint("member ", id)},
 			Machine: &notes{}, FS: fs, Tick: testTick, ElectionTicks: testTicks,
-			WALOptions: wal.Options{SegmentSize: 1 << 20},
+			WALOptions: wal.Options{SegmentSize: 1 << 20}, Patience: c.patience,
 		},
 		Listeners: []net.Listener{listener},
-		Patience:  c.patience,
 		SlowWrite: c.slow,
 		Log:       slog.New(slog.NewTextHandler(&c.log, nil)),
 		Event: func(e replica.Event) {

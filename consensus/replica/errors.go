@@ -8,6 +8,8 @@ var (
 	ErrTooMany = errors.New("replica: too many requests")
 	// ErrNoSpace says that the device of the log is full. The request was not proposed.
 	ErrNoSpace = errors.New("replica: no space left for the log")
+	// ErrTimeout says that no answer came in time. A command may still be executed, once.
+	ErrTimeout = errors.New("replica: no answer in time")
 	// ErrNotLeader says that only the leader can do this.
 	ErrNotLeader = errors.New("replica: not the leader")
 	// ErrDropped says that the request will not be carried out; it may be sent again.

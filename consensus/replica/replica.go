@@ -92,6 +92,7 @@ func (r *Replica) Tick(now Time) {
 	r.look()
 	r.proposeDue()
 	r.publish()
+	r.expire()
 	r.retryReads()
 	r.tickSnapshots()
 	r.tickCheckpoint()

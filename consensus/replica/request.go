@@ -21,6 +21,7 @@ type request struct {
 	id      RequestID
 	data    []byte // the command or the question
 	changes []Change
+	asked   Time // when
 	sent    int  // the tick at which a question was sent to the leader
 	gone    bool // nobody waits any more
 
@@ -35,6 +36,7 @@ type request struct {
 type requests struct {
 	waiting   map[RequestID]*request
 	count     [requestKinds]int // of them
+	asked     queue             // all of them, in order; empty if none runs out of time
 	questions queue             // among them, in the order in which they were sent
 }
 
@@ -50,6 +52,10 @@ func (r *Replica) wait(q *request) bool {
 	}
 	r.requests.waiting[q.id] = q
 	r.requests.count[q.kind]++
+	if r.options.Patience > 0 && q.kind != requestDefragment { // which takes as long as it takes
+		q.asked = r.now
+		r.requests.asked.list = append(r.requests.asked.list, q)
+	}
 	return true
 }
 
@@ -85,8 +91,30 @@ func (r *Replica) end(q *request) {
 	delete(r.requests.waiting, q.id)
 	r.requests.count[q.kind]--
 	q.gone = true
+	if r.options.Patience > 0 {
+		r.requests.asked.forgot()
+	}
 	if q.kind == requestQuestion {
 		r.requests.questions.forgot()
+	}
+}
+
+// expire ends the requests that have waited for too long.
+func (r *Replica) expire() {
+	all, count := &r.requests.asked, 0
+	for _, q := range all.list {
+		if !q.gone && r.now-q.asked < Time(r.options.Patience) {
+			break
+		}
+		count++
+	}
+	late := slices.Clone(all.list[:count])
+	all.drop(count)
+	for _, q := range late {
+		if !q.gone {
+			r.Forget(q.id)
+			r.answer(Answer{ID: q.id, Err: ErrTimeout})
+		}
 	}
 }
 

@@ -135,3 +135,54 @@ func TestTooManyRequestsAreRefused(t *testing.T) {
 		t.Errorf("with room, refused are %v", ids)
 	}
 }
+
+// Requests that nobody answers end in time, in their order, without having been carried out if they
+// had not been handed to raft; without a limit they wait.
+func TestRequestsRunOutOfTime(t *testing.T) {
+	for _, patience := range []time.Duration{0, 700 * time.Millisecond} {
+		w := emptyWorld(t, 4)
+		w.bounds.Patience = patience
+		w.cut = func(MemberID, MemberID) bool { return true }
+		w.populate(3)
+		a := w.members[0]
+		ended := map[RequestID]Time{}
+		var order []RequestID
+		for id := range RequestID(300) {
+			a.answers[id] = func(answer Answer) {
+				if answer.Err != ErrTimeout {
+					t.Errorf("%d: %v", answer.ID, answer.Err)
+				}
+				ended[answer.ID] = w.now
+				order = append(order, answer.ID)
+			}
+			switch id % 3 {
+			case 0:
+				a.replica.Submit(id, []byte("too late"))
+			case 1:
+				a.replica.Read(id)
+			case 2:
+				a.replica.Ask(id, question)
+			}
+			w.run(time.Millisecond)
+		}
+		w.run(2 * time.Second)
+		w.cut = func(MemberID, MemberID) bool { return false }
+		if patience == 0 {
+			if len(ended) != 0 {
+				t.Errorf("%d requests ended", len(ended))
+			}
+			continue
+		}
+		if len(ended) != 300 || !slices.IsSorted(order) {
+			t.Errorf("%d requests of 300 ended, in the order %v", len(ended), order)
+		}
+		for id, at := range ended {
+			asked := Time(id) * Time(time.Millisecond)
+			if late := time.Duration(at - asked); late < patience-defaultTick ||
+				late > patience+2*defaultTick {
+				t.Errorf("request %d ended after %v", id, late)
+			}
+		}
+		w.settle() // which finds a command that was never to be
+	}
+}

@@ -81,13 +81,14 @@ type Options struct {
 	HeartbeatTicks int           // 1
 	NoPreVote      bool          // campaign without asking first whether that could succeed
 
-	EntryBytesMax   int         // commands packed into one raft entry, 1 MiB
-	PendingBytesMax int         // commands not yet proposed; more are answered ErrTooMany; 32 MiB
-	LogBytesMax     int         // entries kept in memory, 16 MiB; 8 times that for who catches up
-	CheckpointBytes int         // of log between two checkpoints, 32 MiB
-	ChunkBytes      int         // of one chunk of a snapshot, 512 KiB
-	FetchBytesMax   int         // of a snapshot that were asked for and are not stored yet, 16 MiB
-	WALOptions      wal.Options // size of the log's segments
+	Patience        time.Duration // for a request, then ErrTimeout, to one tick; 0: no end
+	EntryBytesMax   int           // commands packed into one raft entry, 1 MiB
+	PendingBytesMax int           // commands not yet proposed; more are answered ErrTooMany; 32 MiB
+	LogBytesMax     int           // entries kept in memory, 16 MiB; 8 times that for who catches up
+	CheckpointBytes int           // of log between two checkpoints, 32 MiB
+	ChunkBytes      int           // of one chunk of a snapshot, 512 KiB
+	FetchBytesMax   int           // of a snapshot that were asked for and are not stored yet, 16 MiB
+	WALOptions      wal.Options   // size of the log's segments
 
 	trust bool // every entry of the log counts as committed, see MakeAlone
 }
@@ -99,6 +100,7 @@ type Effects struct {
 	Bulk    *Bulk     // execute by Disk.DoBulk, then hand to BulkDone; a lane of its own
 	Answers []Answer  // for the clients of this member
 	Events  []Event   // what happened: the one source of logs, metrics and traces
+	View    any       // of the machine at the end of the turn, if anybody asked for it
 	More    bool      // there is more to take at once; inputs may come in between
 	Wake    Time      // when Tick is to be called, if nothing happens earlier
 }

@@ -31,6 +31,7 @@ type ledger struct {
 	due     [][]byte
 	leading bool
 	asked   int
+	since   int64
 }
 
 type ledgerView struct{ count, sum uint64 }
@@ -55,14 +56,18 @@ func (l *ledger) Due(int64) [][]byte {
 	return due
 }
 
-func (l *ledger) Lead(_ int64, leading bool)       { l.leading = leading }
-func (l *ledger) Ask(since int64, q []byte) []byte { l.asked++; return append([]byte("re:"), q...) }
-func (l *ledger) View() any                        { return ledgerView{l.count, l.sum} }
-func (l *ledger) Bulk() *archive.Step              { return l.archive.Step() }
-func (l *ledger) BulkDone(s *archive.Step)         { l.archive.Done(s) }
-func (l *ledger) Saved(s []archive.Segment)        { l.archive.Saved(s) }
-func (l *ledger) Defragment()                      { l.archive.Defragment() }
-func (l *ledger) Defragmenting() archive.Progress  { return l.archive.Defragmenting() }
+func (l *ledger) Lead(_ int64, leading bool) { l.leading = leading }
+func (l *ledger) Ask(since int64, q []byte) []byte {
+	l.asked++
+	l.since = since
+	return append([]byte("re:"), q...)
+}
+func (l *ledger) View() any                       { return ledgerView{l.count, l.sum} }
+func (l *ledger) Bulk() *archive.Step             { return l.archive.Step() }
+func (l *ledger) BulkDone(s *archive.Step)        { l.archive.Done(s) }
+func (l *ledger) Saved(s []archive.Segment)       { l.archive.Saved(s) }
+func (l *ledger) Defragment()                     { l.archive.Defragment() }
+func (l *ledger) Defragmenting() archive.Progress { return l.archive.Defragmenting() }
 func (l *ledger) Restore(fs vfs.FS, dir string, state []byte, s []archive.Segment) error {
 	options := archive.Options{SegmentSize: 4 << 10, StepSize: 1 << 10, FlushSize: 512}
 	a, err := archive.Open(fs, dir, s, options, func(archive.ID, []byte, int) error { return nil })
@@ -210,7 +215,7 @@ func (w *world) start(a *actor) {
 	a.machine = &ledger{}
 	options := Options{ID: a.id, Cluster: 7, Incarnation: a.incarnation, Boot: w.random.Uint64(),
 		Self: Member{Name: fmt.Sprint("m", a.id)}, Members: a.members, Machine: a.machine,
-		NoPreVote: a.unasked, Tick: w.tick,
+		NoPreVote: a.unasked, Tick: w.tick, Patience: w.bounds.Patience,
 		FS: w.handles(a.fs), EntryBytesMax: 300, LogBytesMax: cmp.Or(w.bounds.LogBytesMax, 1<<10),
 		CheckpointBytes: cmp.Or(w.bounds.CheckpointBytes, 4<<10), ChunkBytes: 700,
 		FetchBytesMax: w.bounds.FetchBytesMax, WALOptions: wal.Options{SegmentSize: 8 << 10}}

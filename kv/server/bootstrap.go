@@ -11,6 +11,7 @@ import (
 
 	"detcd/consensus/replica"
 	"detcd/kv"
+	"detcd/kv/rpc"
 	"detcd/storage/wal"
 )
 
@@ -118,6 +119,7 @@ func (c *Config) replicaOptions(b beginning, store *storage) replica.Options {
 		Tick:           c.HeartbeatInterval,
 		ElectionTicks:  int(c.ElectionTimeout / c.HeartbeatInterval),
 		HeartbeatTicks: 1,
+		Patience:       rpc.Patience(c.ElectionTimeout),
 		NoPreVote:      c.NoPreVote,
 		WALOptions:     wal.Options{SegmentSize: logSegmentBytes},
 	}

@@ -92,8 +92,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	options := node.Options{
 		Replica:   c.replicaOptions(b, s.store),
 		Listeners: s.peers, TLS: c.PeerTLS, Peers: b.peers,
-		Patience: rpc.Patience(c.ElectionTimeout),
-		Answer:   s.answer, Other: s.front.visits.give, Event: s.happened, Log: c.Log,
+		Answer: s.answer, Other: s.front.visits.give, Event: s.happened, Log: c.Log,
 		Membership: func(before, after replica.Membership) {
 			c.toldOfMembers(uint64(b.id), b.cluster, before, after)
 		},
