@@ -25,6 +25,8 @@ func TestWhatIsAppliedIsCounted(t *testing.T) {
 		&pb.LeaseGrantRequest{ID: 1, TTL: 2},
 		&pb.LeaseGrantRequest{ID: 1, TTL: 2}, // is refused
 		&pb.LeaseGrantRequest{ID: 2, TTL: 100},
+		&pb.LeaseKeepAliveRequest{ID: 2},
+		&pb.LeaseKeepAliveRequest{ID: 3}, // there is none
 		&pb.LeaseRevokeRequest{ID: 2},
 	} {
 		m.do(request)
@@ -33,7 +35,15 @@ func TestWhatIsAppliedIsCounted(t *testing.T) {
 	m.pass(time.Minute)
 	got, want := m.store.Counts(), Counts{
 		Ranges: 1, Puts: 3, Deletes: 1, Txns: 1, PutBytes: 24,
-		LeasesGranted: 2, LeasesRevoked: 2, LeasesExpired: 1,
+		LeasesGranted: 2, LeasesRevoked: 2, LeasesExpired: 1, LeasesRenewed: 1, LeaseTTLSum: 102,
+	}
+	for i := range want.LeaseTTLs {
+		switch {
+		case i >= 7: // up to 128 s
+			want.LeaseTTLs[i] = 2
+		case i >= 1: // up to 2 s
+			want.LeaseTTLs[i] = 1
+		}
 	}
 	if got != want {
 		t.Errorf("%+v, want %+v", got, want)

@@ -39,7 +39,7 @@ func (s *Store) grant(r *pb.LeaseGrantRequest) (proto.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.tally.granted.Add(1)
+	s.tally.grant(r.TTL)
 	s.digest.word(uint64(grant.ID))
 	s.digest.word(uint64(grant.Serial))
 	s.digest.word(uint64(r.TTL))
@@ -253,6 +253,9 @@ func (s *Store) keepAlive(
 		return refusal(err)
 	}
 	ttl, fate := s.leases.Renew(lease.ID(r.ID), since)
+	if fate == lease.Alive {
+		s.tally.renewed.Add(1)
+	}
 	return encodeAs(byte(fate), &pb.LeaseKeepAliveResponse{ID: r.ID, TTL: int64(ttl)})
 }
 

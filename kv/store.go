@@ -75,6 +75,12 @@ func (noTokens) Clear()                        {}
 // the same commands, whether one by one or by way of a checkpoint.
 func (s *Store) Hash() uint64 { return uint64(s.digest) }
 
+// Compacted returns the revision of the last compaction, -1 when there was none.
+func (s *Store) Compacted() int64 { return s.mvcc.Compacted() }
+
+// Released is how many records compactions have let go of since Restore.
+func (s *Store) Released() uint64 { return s.mvcc.Released() }
+
 // Revision is that of the last write that was applied.
 func (s *Store) Revision() int64 { return s.mvcc.Revision() }
 

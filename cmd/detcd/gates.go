@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+
+	"detcd/kv/server"
 )
 
 // gates are etcd's names for what may be switched on or off. Each has a stage and a default.
@@ -30,6 +32,17 @@ alpha SetMemberLocalAddr
 alpha StopGRPCServiceOnDefrag
 beta  TxnModeWriteWithSharedBuffer
 `
+
+// features lists the gates in the order of their names.
+func (g gates) features() (all []server.Feature) {
+	for line := range strings.Lines(strings.TrimSpace(gateTable)) {
+		words := strings.Fields(line)
+		all = append(all, server.Feature{
+			Name: words[1], Stage: strings.ToUpper(words[0]), Enabled: g[words[1]],
+		})
+	}
+	return all
+}
 
 // parseGates reads "Name=true,Name=false". AllAlpha and AllBeta are for those that are not named.
 func parseGates(text string) (gates, error) {
@@ -80,6 +93,7 @@ func (s *settings) deriveGates() error {
 	if err != nil {
 		return err
 	}
+	s.config.Features = set.features()
 	upkeep := &s.config.Upkeep
 	upkeep.CheckAtStart = set[gateInitialCheck]
 	if s.compactCheck <= 0 {

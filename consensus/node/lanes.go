@@ -47,6 +47,9 @@ func (n *Node) doBulks() {
 		begun := time.Now()
 		err := guarded(func() error { return n.disk.DoBulk(b) })
 		n.counted.bulks.add(time.Since(begun))
+		if len(b.Checkpoint) > 0 && err == nil && !b.Full {
+			n.counted.checkpoints.add(time.Since(begun))
+		}
 		n.inbox.moved(b, err)
 	}
 }

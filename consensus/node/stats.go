@@ -1,6 +1,8 @@
 package node
 
 import (
+	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -14,11 +16,13 @@ type Stats struct {
 	Failed         uint64 // commands that were not, or not in time
 	LateHeartbeats uint64 // that this member sent as the leader
 	ReadsFailed    uint64 // reads that all would have had to agree on, and did not in time
+	ReadsSlow      uint64 // of them, those that no majority answered in time
 
 	WritingSince time.Time // when the write to the log began that has not ended; zero: there is none
 	WrittenBytes uint64    // to the log
 	Writes       Durations
 	Bulks        Durations
+	Checkpoints  Durations // among them
 }
 
 // Durations tells how often something took how long.
@@ -43,10 +47,11 @@ func DurationLimits() []time.Duration {
 // counters are the Stats that go on.
 type counters struct {
 	leaderChanges, failed, readsFailed, writtenBytes atomic.Uint64
+	readsSlow                                        atomic.Uint64
 	lateHeartbeats                                   atomic.Uint64
 	pending                                          atomic.Int64
 	writing                                          atomic.Int64 // since when, in Unix nanoseconds
-	writes, bulks                                    clocked
+	writes, bulks, checkpoints                       clocked
 }
 
 // clocked counts durations: of each the first limit that it keeps.
@@ -92,6 +97,9 @@ func (c *counters) ended(kind replica.InputKind, err error) {
 		c.failed.Add(1)
 	case kind == replica.InputRead:
 		c.readsFailed.Add(1)
+		if errors.Is(err, context.DeadlineExceeded) {
+			c.readsSlow.Add(1)
+		}
 	}
 }
 
@@ -119,9 +127,11 @@ func (n *Node) Stats() Stats {
 		Pending:        c.pending.Load(),
 		Failed:         c.failed.Load(),
 		ReadsFailed:    c.readsFailed.Load(),
+		ReadsSlow:      c.readsSlow.Load(),
 		LateHeartbeats: c.lateHeartbeats.Load(),
 		WrittenBytes:   c.writtenBytes.Load(),
 		Writes:         c.writes.read(),
 		Bulks:          c.bulks.read(),
+		Checkpoints:    c.checkpoints.read(),
 	}
 }

@@ -18,6 +18,7 @@ type Store struct {
 	trimmed     int64         // what only lower revisions could see has left index and archive
 	compactions []compaction  // the last ones, ascending; replaced as a whole, for views share it
 	job         job           // what Work is at, or nil
+	released    uint64        // records that compactions have let go of
 	failed      error         // an archive that cannot be read stops all jobs
 	breath      *archive.Step // an empty step that Bulk returned last
 	defragment  bool          // it was asked for, and waits for the job that is under way
@@ -35,6 +36,9 @@ func (s *Store) Revision() int64 { return s.revision }
 
 // Compacted returns the revision of the last compaction, -1 when there was none (as in etcd).
 func (s *Store) Compacted() int64 { return s.compacted }
+
+// Released is how many records compactions have let go of since Restore.
+func (s *Store) Released() uint64 { return s.released }
 
 // Stats returns the sizes of the archive.
 func (s *Store) Stats() archive.Stats { return s.archive.Stats() }

@@ -71,6 +71,7 @@ func (c *cut) step(s *Store, limit int) (used int) {
 		switch {
 		case c.dead != nil:
 			s.archive.Kill(c.dead.id())
+			s.released++
 			c.dead = c.dead.older()
 		case c.descent != nil && c.descent != c.copied:
 			c.stack = append(c.stack, c.descent)

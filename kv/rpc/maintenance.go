@@ -13,12 +13,14 @@ import (
 // A maintenanceService is etcd's Maintenance service.
 type maintenanceService struct {
 	*carrier
+	meter *Meter
 	pb.UnimplementedMaintenanceServer
 }
 
 func (s *maintenanceService) HashKV(
 	ctx context.Context, r *pb.HashKVRequest,
 ) (*pb.HashKVResponse, error) {
+	defer s.meter.hashed(&s.meter.took.HashRev, time.Now())
 	return carry[*pb.HashKVResponse](ctx, s.carrier, r)
 }
 
@@ -27,6 +29,7 @@ func (s *maintenanceService) HashKV(
 func (s *maintenanceService) Hash(
 	ctx context.Context, _ *pb.HashRequest,
 ) (*pb.HashResponse, error) {
+	defer s.meter.hashed(&s.meter.took.Hash, time.Now())
 	answer, err := carry[*pb.HashKVResponse](ctx, s.carrier, &pb.HashKVRequest{}) // the same rights
 	if err != nil {
 		return nil, err

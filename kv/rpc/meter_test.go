@@ -2,6 +2,8 @@ package rpc
 
 import (
 	"maps"
+	"slices"
+	"strings"
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -38,18 +40,54 @@ func TestTrafficIsCountedByMethod(t *testing.T) {
 		events += len(r.Events)
 	}
 	got := meter.Traffic()
-	if got.Watches != 2 || got.Streams != 1 || got.Events < 2 || len(got.Methods) != 2 {
-		t.Errorf("%+v", got)
+	if got.Watches != 2 || got.Streams != 1 || got.Events < 2 || got.Behind != 0 ||
+		got.Pending != 0 {
+		t.Errorf("%d watches on %d streams, %d behind, %d events, %d pending",
+			got.Watches, got.Streams, got.Behind, got.Events, got.Pending)
 	}
-	put := got.Methods[0]
+	of := func(method string) MethodTraffic {
+		i := slices.IndexFunc(got.Methods, func(m MethodTraffic) bool {
+			return strings.HasPrefix(m.Service, "etcdserverpb.") && m.Method == method
+		})
+		if i < 0 || len(got.Methods[i].Handled) != 17 {
+			t.Fatalf("%s has not every code from the start", method)
+		}
+		return got.Methods[i]
+	}
+	if hash := of("Hash"); hash.Started != 0 || hash.Type != "unary" {
+		t.Errorf("was not called: %+v", hash)
+	}
+	if of("RangeStream").Type != "server_stream" {
+		t.Error("RangeStream is no stream")
+	}
+	put := of("Put")
 	want := map[codes.Code]uint64{codes.OK: 2, codes.InvalidArgument: 1}
+	maps.DeleteFunc(put.Handled, func(_ codes.Code, n uint64) bool { return n == 0 })
 	if put.Service != "etcdserverpb.KV" || put.Method != "Put" || put.Type != "unary" ||
 		put.Started != 3 || put.Received != 3 || put.Sent != 2 || !maps.Equal(put.Handled, want) {
 		t.Errorf("%+v", put)
 	}
-	watch := got.Methods[1]
+	mustBeMeasured(t, meter, &put)
+	watch := of("Watch")
+	maps.DeleteFunc(watch.Handled, func(_ codes.Code, n uint64) bool { return n == 0 })
 	if watch.Type != "bidi_stream" || watch.Received != 4 || watch.Sent < 5 ||
 		len(watch.Handled) != 0 {
 		t.Errorf("%+v", watch)
+	}
+}
+
+// mustBeMeasured wants one put that failed and two that did not, and four responses about watches.
+func mustBeMeasured(t *testing.T, meter *Meter, put *MethodTraffic) {
+	t.Helper()
+	for outcome, want := range []uint64{1, 2} {
+		if _, n, sum := put.Requests[outcome].Read(QuickScale); n != want || sum <= 0 {
+			t.Errorf("%d puts took %v", n, sum)
+		}
+	}
+	took := meter.Measures()
+	_, sent, _ := took.Events.Read(QuickScale)
+	_, control, _ := took.Control.Read(QuickScale)
+	if sent == 0 || control != 4 {
+		t.Errorf("%d responses with events and %d without were measured", sent, control)
 	}
 }

@@ -115,11 +115,12 @@ func Register(server reflection.GRPCServer, node Node, options Options) {
 	pb.RegisterWatchServer(server, newWatchService(c, options))
 	pb.RegisterLeaseServer(server, &leaseService{carrier: c})
 	pb.RegisterClusterServer(server, &clusterService{carrier: c})
-	pb.RegisterMaintenanceServer(server, &maintenanceService{carrier: c})
+	pb.RegisterMaintenanceServer(server, &maintenanceService{carrier: c, meter: options.Meter})
 	pb.RegisterAuthServer(server, &authService{carrier: c})
 	if options.Recipes != nil {
 		options.Recipes.register(server)
 	}
 	reflect(server, options.Recipes)
 	grpc_health_v1.RegisterHealthServer(server, health.NewServer())
+	options.Meter.expect(server.GetServiceInfo())
 }

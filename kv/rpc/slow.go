@@ -26,7 +26,7 @@ type Slow struct {
 	applies atomic.Uint64
 }
 
-// Ranges are how long ranges took that failed, and those that did not.
+// Ranges are how long ranges took that failed, and those that did not, on the ApplyScale.
 func (s *Slow) Ranges() (failed, done *Clock) { return &s.ranges[0], &s.ranges[1] }
 
 // Applies is how many reads and commands took too long.
@@ -44,7 +44,7 @@ func (s *Slow) unary(next grpc.UnaryServerInterceptor) grpc.UnaryServerIntercept
 		response, err := next(ctx, request, info, handle)
 		took := time.Since(begun)
 		if _, ok := request.(*pb.RangeRequest); ok {
-			s.ranges[success(err)].Add(took)
+			s.ranges[success(err)].Add(ApplyScale, took)
 		}
 		if took > s.Apply {
 			s.read(request, response, took, err)

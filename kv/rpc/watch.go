@@ -73,7 +73,8 @@ type watching struct {
 	woken    *received[*pb.WatchRequest]       // was taken out of requests already
 	stream   *watch.Stream
 	alarm    *time.Timer
-	watches  int64 // that the client knows of
+	watches  int64   // that the client knows of
+	waiting  waiting // what the meter was told
 }
 
 // run goes from step to step while there is something to do, and sleeps until there is again.
@@ -86,6 +87,7 @@ func (w *watching) run(ctx context.Context) error {
 		w.board.leave(w.stream)
 		w.stream.Close()
 		w.meter.watches.Add(-w.watches)
+		w.meter.waiting(w.waiting, waiting{})
 	}()
 	for {
 		more, err := w.step(ctx)
@@ -130,10 +132,20 @@ func (w *watching) step(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	more, err = w.stream.Step(view, w.now())
+	w.count()
 	if err != nil {
 		return false, w.failure(ctx, err, w.birth)
 	}
 	return more && ctx.Err() == nil, nil
+}
+
+// count tells the meter what waits now.
+func (w *watching) count() {
+	before := w.waiting
+	w.waiting.watches, w.waiting.events = w.stream.Waiting()
+	if w.waiting != before {
+		w.meter.waiting(before, w.waiting)
+	}
 }
 
 func (w *watching) request(ctx context.Context, r *received[*pb.WatchRequest]) error {
@@ -180,7 +192,7 @@ func (w *watching) send() error {
 	for _, r := range w.stream.Take() {
 		w.sign(r.Header)
 		w.meter.saw(r, &w.watches)
-		if err := w.client.Send(r); err != nil {
+		if err := w.meter.sending(r, w.client.Send); err != nil {
 			return err
 		}
 	}

@@ -23,6 +23,7 @@ type adapter struct {
 	device    *device
 	incidents *rpc.Incidents
 	begun     time.Time
+	measures  *measures
 }
 
 var _ rpc.Node = (*adapter)(nil)
@@ -98,6 +99,7 @@ func (a *adapter) Ask(ctx context.Context, question []byte) ([]byte, error) {
 
 // Defragment gives back the room of what is dead.
 func (a *adapter) Defragment(ctx context.Context) error {
+	defer a.measures.defragmenting()()
 	return outward(a.Node.Defragment(ctx))
 }
 

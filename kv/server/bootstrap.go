@@ -115,7 +115,7 @@ func (c *Config) replicaOptions(b beginning, store *storage) replica.Options {
 			PeerURLs:   c.AdvertisePeerURLs.StringSlice(),
 			ClientURLs: c.AdvertiseClientURLs.StringSlice(),
 		},
-		FS: store.dir, WAL: store.log, WALDir: store.logDir,
+		FS: store.dir, WAL: timedFS{store.log, &store.clocks}, WALDir: store.logDir,
 		Tick:           c.HeartbeatInterval,
 		ElectionTicks:  int(c.ElectionTimeout / c.HeartbeatInterval),
 		HeartbeatTicks: 1,

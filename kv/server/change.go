@@ -57,7 +57,10 @@ func (a *adapter) UpdateMember(
 }
 
 // PromoteMember lets a learner vote, if it has most of the leader's log.
-func (a *adapter) PromoteMember(ctx context.Context, id uint64) ([]*pb.Member, error) {
+func (a *adapter) PromoteMember(
+	ctx context.Context, id uint64,
+) (members []*pb.Member, err error) {
+	defer func() { a.measures.promote(err) }()
 	member := replica.Member{ID: replica.MemberID(id)}
 	if err := a.awaitReadiness(ctx, member.ID); err != nil {
 		return nil, a.rejected("promote", member.ID, err)

@@ -50,6 +50,7 @@ type Config struct {
 	Sockets   Sockets
 	Web       Web
 	Upkeep    Upkeep
+	Features  []Feature // what /metrics says of etcd's feature gates
 	Keepalive Keepalive
 	Auth      rpc.AuthOptions
 

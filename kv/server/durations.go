@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/prometheus/procfs"
 
@@ -19,7 +20,7 @@ func (f *front) aboutDurations() []gateway.Metric {
 	for number := range f.timer.kinds {
 		name := kv.KindName(byte(number))
 		for outcome := range f.timer.kinds[number] {
-			h, key := clocked(&f.timer.kinds[number][outcome]), fmt.Sprint(name, outcome)
+			h, key := clocked(rpc.ApplyScale, &f.timer.kinds[number][outcome]), fmt.Sprint(name, outcome)
 			if h.Count == 0 {
 				continue
 			}
@@ -37,7 +38,7 @@ func (f *front) aboutDurations() []gateway.Metric {
 	failed, done := f.timer.slow.Ranges()
 	for outcome, clock := range map[string]*rpc.Clock{"false": failed, "true": done} {
 		all = append(all, with(gateway.Metric{
-			Name: "etcd_server_range_duration_seconds", Histogram: clocked(clock),
+			Name: "etcd_server_range_duration_seconds", Histogram: clocked(rpc.ApplyScale, clock),
 			Help: "How long ranges took.",
 		}, "success", outcome))
 	}
@@ -45,9 +46,39 @@ func (f *front) aboutDurations() []gateway.Metric {
 }
 
 // clocked is what a clock has counted.
-func clocked(c *rpc.Clock) *gateway.Histogram {
-	upto, count, sum := c.Read()
+func clocked(s rpc.Scale, c *rpc.Clock) *gateway.Histogram {
+	upto, count, sum := c.Read(s)
 	return &gateway.Histogram{Upto: upto, Count: count, Sum: sum.Seconds()}
+}
+
+// timed is a metric of what a clock has counted.
+func timed(name string, s rpc.Scale, c *rpc.Clock, help string) gateway.Metric {
+	return gateway.Metric{Name: name, Histogram: clocked(s, c), Help: help}
+}
+
+// inMilliseconds is the same where the name says so.
+func inMilliseconds(name string, s rpc.Scale, c *rpc.Clock, help string) gateway.Metric {
+	seconds := clocked(s, c)
+	h := &gateway.Histogram{
+		Upto: make(map[float64]uint64), Count: seconds.Count, Sum: seconds.Sum * 1000,
+	}
+	for limit, n := range seconds.Upto {
+		h.Upto[math.Round(limit*1000)] = n
+	}
+	return gateway.Metric{Name: name, Histogram: h, Help: help}
+}
+
+// timesToLive is how long leases live.
+func timesToLive(counts *kv.Counts) *gateway.Histogram {
+	last := len(counts.LeaseTTLs) - 1
+	h := &gateway.Histogram{
+		Upto: make(map[float64]uint64), Count: counts.LeaseTTLs[last],
+		Sum: float64(counts.LeaseTTLSum),
+	}
+	for i, n := range counts.LeaseTTLs[:last] {
+		h.Upto[float64(int64(1)<<i)] = n
+	}
+	return h
 }
 
 // roundTrips are those of the pulses to a member.

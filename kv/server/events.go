@@ -33,10 +33,13 @@ func (s *Server) happened(e replica.Event) {
 	case replica.EventSnapshotSend:
 		log.Info("sending a snapshot", peer, index)
 	case replica.EventSnapshotRecv:
+		s.measures.receive()
 		log.Info("receiving a snapshot", peer, index, slog.String("missing", e.Text))
 	case replica.EventInstalled:
+		s.measures.receivedAll(true)
 		log.Info("installed a snapshot", index)
 	case replica.EventSnapshotFailed:
+		s.measures.receivedAll(false)
 		log.Warn("gave up a snapshot", peer, text)
 	case replica.EventStranger:
 		log.Warn("dropped a message of a member with another data directory", peer)

@@ -47,6 +47,7 @@ type front struct {
 	meter     *rpc.Meter
 	incidents *rpc.Incidents
 	timer     *stopwatch
+	log       *logClocks
 }
 
 // openFront opens the listeners.

@@ -20,12 +20,15 @@ type machine struct {
 	timer  *stopwatch
 	log    *slog.Logger
 	ended  int64 // the compaction of which it was told last that it is finished
+
+	compactions compactions
 }
 
 // sizes are what the store takes.
 type sizes struct {
 	archive.Stats
-	used int64 // of the quota
+	used     int64  // of the quota
+	released uint64 // records that compactions have let go of
 }
 
 func newMachine(options kv.Options, timer *stopwatch, log *slog.Logger) *machine {
@@ -35,7 +38,7 @@ func newMachine(options kv.Options, timer *stopwatch, log *slog.Logger) *machine
 }
 
 func (m *machine) publish() {
-	m.sizes.Store(&sizes{m.Store.Stats(), m.Store.Used()})
+	m.sizes.Store(&sizes{m.Store.Stats(), m.Store.Used(), m.Store.Released()})
 	m.bytes = 0
 }
 
@@ -51,6 +54,7 @@ func (m *machine) Apply(index uint64, command []byte, local bool) any {
 	answer := m.Store.Apply(index, command, local)
 	m.timer.ran(command, time.Since(begun), answer)
 	m.latest.Store(m.Store.Revision())
+	m.compactions.began(m.Compacted(), begun)
 	if m.bytes += len(command); m.bytes > publishBytes {
 		m.publish()
 	}
@@ -66,7 +70,11 @@ func (m *machine) Due(now int64) [][]byte {
 // Bulk passes the news on that a compaction has made room. A member that is full applies nothing
 // that would.
 func (m *machine) Bulk() *archive.Step {
+	begun := time.Now()
 	step := m.Store.Bulk()
+	if m.compactions.revision > m.ended {
+		m.compactions.pauses.Add(compactionScale, time.Since(begun))
+	}
 	if m.Used() < m.sizes.Load().used {
 		m.publish()
 	}
@@ -81,6 +89,7 @@ func (m *machine) tellFinished() {
 		return
 	}
 	m.ended = revision
+	m.compactions.finished()
 	stats := m.Stats()
 	m.log.Info("finished scheduled compaction", slog.Int64("compact-revision", revision),
 		slog.Uint64("hash", uint64(hash)),
@@ -109,6 +118,7 @@ func (m *machine) Restore(
 	}
 	m.latest.Store(m.Store.Revision())
 	m.ended, _ = m.Finished()
+	m.compactions.revision = m.Compacted()
 	m.publish()
 	return nil
 }

@@ -45,6 +45,10 @@ func (f *front) metrics() []gateway.Metric {
 	all = append(all, f.aboutProposals()...)
 	all = append(all, f.aboutStorage()...)
 	all = append(all, f.aboutDurations()...)
+	all = append(all, f.aboutDisk()...)
+	all = append(all, f.aboutCompactions()...)
+	all = append(all, f.aboutMembership()...)
+	all = append(all, f.aboutFeatures()...)
 	all = append(all, aboutFiles()...)
 	all = append(all, f.aboutKeys()...)
 	all = append(all, f.aboutClients()...)
@@ -91,6 +95,8 @@ func (f *front) aboutProposals() []gateway.Metric {
 		counter("etcd_server_proposals_failed_total", stats.Failed,
 			"Commands that were not executed, or not in time."),
 		counter("etcd_server_read_indexes_failed_total", stats.ReadsFailed,
+			"Linearizable reads that failed."),
+		counter("etcd_server_slow_read_indexes_total", stats.ReadsSlow,
 			"Linearizable reads that no leader answered in time."),
 	}
 }
@@ -99,8 +105,9 @@ func (f *front) aboutStorage() []gateway.Metric {
 	now, stats := f.served.Status(), f.served.Node.Stats()
 	return []gateway.Metric{
 		{
-			Name: "etcd_disk_wal_fsync_duration_seconds", Histogram: histogram(&stats.Writes),
-			Help: "How long it took to write a batch to the log and to sync it.",
+			Name:      "etcd_debugging_snap_save_total_duration_seconds",
+			Histogram: histogram(&stats.Checkpoints),
+			Help:      "How long it took to save a checkpoint, and what it names, durably.",
 		},
 		{
 			Name: "etcd_disk_backend_commit_duration_seconds", Histogram: histogram(&stats.Bulks),
@@ -147,6 +154,12 @@ func (f *front) aboutKeys() []gateway.Metric {
 		gauge("etcd_debugging_mvcc_total_put_size_in_bytes", counts.PutBytes,
 			"Bytes of keys and values that were put."),
 		counter("etcd_debugging_lease_granted_total", counts.LeasesGranted, "Leases granted."),
+		counter("etcd_debugging_lease_renewed_total", counts.LeasesRenewed,
+			"Leases that this member renewed as the leader."),
+		{
+			Name: "etcd_debugging_lease_ttl_total", Histogram: timesToLive(&counts),
+			Help: "How many seconds leases live that were granted.",
+		},
 		counter("etcd_debugging_lease_revoked_total", counts.LeasesRevoked,
 			"Leases revoked, for any reason."),
 		counter("etcd_debugging_server_lease_expired_total", counts.LeasesExpired,
@@ -173,12 +186,17 @@ func (f *front) aboutClients() []gateway.Metric {
 	all := []gateway.Metric{
 		gauge("etcd_debugging_mvcc_watch_stream_total", traffic.Streams, "Streams of watches."),
 		gauge("etcd_debugging_mvcc_watcher_total", traffic.Watches, "Watches."),
+		gauge("etcd_debugging_mvcc_slow_watcher_total", traffic.Behind,
+			"Watches that catch up with history."),
+		gauge("etcd_debugging_mvcc_pending_events_total", traffic.Pending,
+			"Events that were read for watches and are not sent yet."),
 		counter("etcd_debugging_mvcc_events_total", traffic.Events, "Events sent to watches."),
 		counter("etcd_network_client_grpc_received_bytes_total", f.door.traffic.received.Load(),
 			"Bytes received from clients of gRPC."),
 		counter("etcd_network_client_grpc_sent_bytes_total", f.door.traffic.sent.Load(),
 			"Bytes sent to clients of gRPC."),
 	}
+	all = append(all, f.aboutRequests(&traffic)...)
 	for kind, n := range f.meter.Clients() {
 		m := counter("etcd_server_client_requests_total", n, "Requests, by version of the client.")
 		all = append(all, with(with(m, "type", kind.Type), "client_api_version", kind.Version))

@@ -19,7 +19,7 @@ import (
 // saved writes a snapshot of a server into a file as a client does.
 func saved(t *testing.T, s *Server) string {
 	t.Helper()
-	a := &adapter{Node: s.node.Load(), config: &s.config}
+	a := &adapter{Node: s.node.Load(), config: &s.config, measures: &s.measures}
 	snapshot, err := a.Snapshot(within(t))
 	if err != nil {
 		t.Fatal(err)

@@ -30,6 +30,7 @@ type Server struct {
 	device device
 	flank  flank
 
+	measures measures
 	ready    chan struct{}
 	stopping chan struct{}
 	stopOnce sync.Once
@@ -114,7 +115,8 @@ func (s *Server) open(ctx context.Context) (err error) {
 	c.toldOfBeginning(b, n.Members())
 	c.warnOfName(len(n.Members().Members))
 	s.auth.Live(uint64(n.Status().Last))
-	served := &adapter{n, m, c, &s.device, s.front.incidents, begun}
+	served := &adapter{n, m, c, &s.device, s.front.incidents, begun, &s.measures}
+	s.front.log = &s.store.clocks
 	err = s.front.register(c, served, s.auth)
 	if err == nil && b.used && c.Upkeep.CheckAtStart {
 		err = served.checkInitially(ctx)

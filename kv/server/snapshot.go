@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"path/filepath"
+	"time"
 
 	"detcd/kv"
 	"detcd/kv/backup"
@@ -12,6 +13,7 @@ import (
 // Snapshot writes a snapshot file of etcd's format below the data directory; it is gone when it is
 // closed.
 func (a *adapter) Snapshot(ctx context.Context) (rpc.Snapshot, error) {
+	begun := time.Now()
 	now, membership := a.Node.Status(), a.Node.Members() // the view is as new, or newer
 	view, err := a.View(ctx)
 	if err != nil {
@@ -28,5 +30,6 @@ func (a *adapter) Snapshot(ctx context.Context) (rpc.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.measures.snapshots.Add(snapshotScale, time.Since(begun))
 	return file, nil
 }

@@ -22,6 +22,7 @@ type storage struct {
 	logDir string // where the log is there
 	paths  storagePaths
 	locks  []io.Closer
+	clocks logClocks
 }
 
 // storagePaths are for people.

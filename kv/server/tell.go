@@ -25,7 +25,7 @@ func (w *stopwatch) ran(command []byte, took time.Duration, answer any) {
 	if refused {
 		outcome = 0
 	}
-	w.kinds[kv.KindOf(command)][outcome].Add(took)
+	w.kinds[kv.KindOf(command)][outcome].Add(rpc.ApplyScale, took)
 	if took > w.slow.Apply {
 		w.slow.Applied(took, "", kv.Describe(command), answer, err)
 	}

@@ -54,6 +54,14 @@ func (s *Stream) gather(w *watcher, e *mvccpb.Event) {
 	w.events, w.bytes, s.gathered = append(w.events, e), w.bytes+size, s.gathered+size
 }
 
+// Waiting tells how many watches are behind, and how many events were gathered for them.
+func (s *Stream) Waiting() (watches, events int) {
+	for _, w := range s.behind {
+		events += len(w.events)
+	}
+	return len(s.behind), events
+}
+
 // full tells whether those behind must be given what was gathered for them, although there is more.
 func (s *Stream) full() bool {
 	if s.gathered >= s.options.BatchBytes {
