@@ -46,6 +46,11 @@
 // behind more. The file has no name any more by the time it is
 // read, so a crash leaves nothing behind.
 //
+// # How it is read
+//
+// The structure is checked first (structure.go), then bbolt reads. What is wrong with a file is
+// ErrDamaged, and found within its length.
+//
 // # What it does not do
 //
 // It knows no log of requests and no configuration of raft: a restore begins a new cluster. It is

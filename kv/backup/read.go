@@ -37,6 +37,9 @@ func Open(path string, skipChecksum bool) (*Contents, error) {
 	if err := checkSum(path, skipChecksum); err != nil {
 		return nil, err
 	}
+	if err := checkStructure(path); err != nil {
+		return nil, err
+	}
 	c := &Contents{}
 	err := guard(func() (err error) {
 		if c.db, err = bolt.Open(path, 0o400, &bolt.Options{ReadOnly: true}); err != nil {
@@ -57,8 +60,8 @@ func Open(path string, skipChecksum bool) (*Contents, error) {
 }
 
 // guard runs something that reads the database. bbolt trusts its pages: one that points out of the
-// mapped file ends in a fault, and that would end the program. (Its own check does that, too, on a
-// goroutine where it cannot be caught; so it is not used.)
+// mapped file ends in a fault, and that would end the program. checkStructure leaves little of it.
+// (bbolt's own check ends so, too, on a goroutine where it cannot be caught; so it is not used.)
 func guard(do func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -113,9 +116,47 @@ func (c *Contents) Close() error {
 }
 
 // EachChange calls each for every change of history in order, with etcd's bytes. They are valid
-// during the call only.
+// during the call only. What is missing above the last compaction is damage.
 func (c *Contents) EachChange(each func(revision, change []byte) error) error {
-	return guard(func() error { return c.tx.Bucket([]byte("key")).ForEach(each) })
+	compacted, err := c.Compacted()
+	if err != nil {
+		return err
+	}
+	h := &history{compacted: compacted}
+	return guard(func() error {
+		return c.tx.Bucket([]byte("key")).ForEach(func(revision, change []byte) error {
+			if err := h.next(revision); err != nil {
+				return err
+			}
+			return each(revision, change)
+		})
+	})
+}
+
+// A history is followed from change to change: every revision has one, and they are numbered from 0
+// in each. Only compaction makes gaps.
+type history struct {
+	compacted int64
+	main, sub int64 // of the last change; 0: there was none
+}
+
+// next wants the change that follows.
+func (h *history) next(revision []byte) error {
+	if len(revision) < 17 {
+		return fmt.Errorf("%w: a revision of %d bytes", ErrDamaged, len(revision))
+	}
+	main := int64(binary.BigEndian.Uint64(revision))
+	sub := int64(binary.BigEndian.Uint64(revision[9:]))
+	follows := main == h.main && sub == h.sub+1 || main == h.main+1 && sub == 0
+	if first := h.main == 0; first {
+		follows = sub == 0 && main <= 2 // revision 1 is that of an empty store
+	}
+	if !follows && main > h.compacted+1 {
+		return fmt.Errorf("%w: between the revisions %d/%d and %d/%d something is missing",
+			ErrDamaged, h.main, h.sub, main, sub)
+	}
+	h.main, h.sub = main, sub
+	return nil
 }
 
 // EachLease calls each for every lease in ascending order.

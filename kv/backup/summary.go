@@ -25,6 +25,11 @@ func (c *Contents) Summary() (Summary, error) {
 		if meta := c.tx.Bucket([]byte("meta")); meta != nil {
 			s.Version = string(meta.Get([]byte("storageVersion")))
 		}
+		compacted, err := c.Compacted()
+		if err != nil {
+			return err
+		}
+		h := &history{compacted: compacted}
 		sum, there := crc32.New(crc32.MakeTable(crc32.Castagnoli)), map[string]bool{}
 		buckets := c.tx.Cursor()
 		for name, _ := buckets.First(); name != nil; name, _ = buckets.Next() {
@@ -38,6 +43,9 @@ func (c *Contents) Summary() (Summary, error) {
 				sum.Write(value)
 				if string(name) != "key" {
 					return nil
+				}
+				if err := h.next(key); err != nil {
+					return err
 				}
 				return s.count(key, value, there)
 			})
@@ -53,9 +61,6 @@ func (c *Contents) Summary() (Summary, error) {
 
 // count follows one change of history.
 func (s *Summary) count(revision, change []byte, there map[string]bool) error {
-	if len(revision) < 17 {
-		return fmt.Errorf("%w: a revision of %d bytes", ErrDamaged, len(revision))
-	}
 	s.Revision = int64(binary.BigEndian.Uint64(revision))
 	key, err := cutKey(change)
 	if err != nil {
