@@ -1,7 +1,7 @@
 # Every target is one line that you could type yourself. `make` alone lists them.
 
 .PHONY: help build demo test check sim fleet diff opinion fuzz bench-compare bench-scale
-.PHONY: torture torture-kill old-bugs test-clients tools clean
+.PHONY: torture torture-kill old-bugs test-clients test-etcd tools clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -13,11 +13,11 @@ demo: build ## three members under load, the leader killed twice: half a minute 
 	bin/detcdlab demo
 
 test: tools ## every test; the first time builds etcd, which some compare with
-	go test -timeout 1h ./... ./.ci/tidy
+	go test -timeout 1h ./... ./.ci/tidy ./.ci/suites
 
 check: ## the rules of the house: floors, determinism, style, gofmt, vet; links between documents
 	go run ./.ci/tidy
-	go vet ./... ./.ci/tidy
+	go vet ./... ./.ci/tidy ./.ci/suites
 
 sim: build ## a thousand simulated clusters, everything going wrong
 	bin/detcdlab sim --seeds 1-1000 --profile everything --jobs 2
@@ -50,6 +50,9 @@ test-clients: .cache/clients/fetched ## programs made for etcd (Debian, npm, Go)
 	go test ./cmd/detcd/programtest -count=1 -v -programs $(CURDIR)/.cache/clients
 .cache/clients/fetched: .ci/clients/fetch .ci/clients/coredns/go.mod
 	.ci/clients/fetch .cache/clients
+
+test-etcd: build tools ## etcd's own common and e2e tests against bin/detcd; the score is in the docs
+	go run ./.ci/suites --document docs/compatibility.md
 
 old-bugs: build ## does torture find a known bug of an old etcd? builds that etcd
 	.ci/oldetcd/find
