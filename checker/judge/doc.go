@@ -80,7 +80,9 @@
 //
 // # What it costs
 //
-// See docs/torture.md for what is measured, and go test -bench Judge.
+// A history of 1.2 million lines of 100 clients, 5% of the answers lost, with a watch of everything
+// (go test -run Nothing -bench Judge): 2.5 s of one processor that others shared, and 225 MB more
+// than the 480 MB of the history itself; it is decided.
 //
 // # What it does not do
 //
