@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	"google.golang.org/grpc/codes"
 )
 
@@ -89,5 +90,32 @@ func mustBeMeasured(t *testing.T, meter *Meter, put *MethodTraffic) {
 	_, control, _ := took.Control.Read(QuickScale)
 	if sent == 0 || control != 4 {
 		t.Errorf("%d responses with events and %d without were measured", sent, control)
+	}
+}
+
+// Events count as pending from when they are read until they are sent, and watches as behind while
+// they catch up.
+func TestWhatWatchesWaitForIsCounted(t *testing.T) {
+	m := new(Meter)
+	r := &pb.WatchResponse{Events: []*mvccpb.Event{{}, {}, {}}}
+	during := int64(0)
+	err := m.sending(r, func(*pb.WatchResponse) error {
+		during = m.Traffic().Pending
+		return nil
+	})
+	if after := m.Traffic().Pending; err != nil || during != 3 || after != 0 {
+		t.Errorf("%d events were pending while they were sent, %d after, %v", during, after, err)
+	}
+	m.waiting(waiting{}, waiting{watches: 2, events: 5})
+	m.waiting(waiting{watches: 2, events: 5}, waiting{watches: 1, events: 4})
+	if got := m.Traffic(); got.Behind != 1 || got.Pending != 4 {
+		t.Errorf("%d watches are behind, %d events pending", got.Behind, got.Pending)
+	}
+	sent := func(*pb.WatchResponse) error { return nil }
+	if err := m.sending(&pb.WatchResponse{}, sent); err != nil {
+		t.Error(err)
+	}
+	if _, n, _ := m.Measures().Progress.Read(QuickScale); n != 1 {
+		t.Errorf("%d responses of progress were measured", n)
 	}
 }

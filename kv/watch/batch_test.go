@@ -42,6 +42,9 @@ func TestHistoryComesInOneResponse(t *testing.T) {
 		}
 		c.create(&pb.WatchCreateRequest{Key: []byte("a"), RangeEnd: []byte(end), StartRevision: 1})
 		first, more := c.step(t)
+		if watches, events := c.Waiting(); watches != 1 || events < 1 || events > 2 {
+			t.Errorf("%d watches wait for %d events", watches, events)
+		}
 		if len(first) > 0 || !more {
 			t.Errorf("one step told of %d events, more %v", len(first[0].Events), more)
 		}
