@@ -10,7 +10,13 @@ import (
 // A System is something that can be measured: it starts a new, empty cluster for every run.
 type System struct {
 	Name  string
-	Start func(ctx context.Context, members int) (Running, error)
+	Start func(ctx context.Context, members int, distance Distance) (Running, error)
+}
+
+// A Distance is what lies between the members of a cluster. The zero value is nothing.
+type Distance struct {
+	OneWay time.Duration // that a byte takes from one to another
+	Rate   int64         // bytes a second in each direction between two; 0: no limit
 }
 
 // Running is a cluster that serves.
@@ -176,7 +182,7 @@ var errStart = errors.New("bench: no cluster")
 
 // measure runs one case against a new cluster.
 func (c *Comparing) measure(ctx context.Context, s System, one *Case) (r *Report, err error) {
-	running, err := s.Start(ctx, one.Members)
+	running, err := s.Start(ctx, one.Members, one.Distance)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errStart, err)
 	}

@@ -11,7 +11,7 @@ import (
 
 // fakeSystem is the test's server under a name, counting what runs.
 func fakeSystem(t *testing.T, name string, order *[]string, running *int) System {
-	return System{Name: name, Start: func(_ context.Context, members int) (Running, error) {
+	start := func(_ context.Context, members int, _ Distance) (Running, error) {
 		*order = append(*order, fmt.Sprintf("%s/%d", name, members))
 		*running++
 		_, o := serve(t)
@@ -19,7 +19,8 @@ func fakeSystem(t *testing.T, name string, order *[]string, running *int) System
 			*running--
 			return nil
 		}}, nil
-	}}
+	}
+	return System{Name: name, Start: start}
 }
 
 func TestAComparisonTakesTheSystemsInTurnAndStopsEachCluster(t *testing.T) {
@@ -55,7 +56,7 @@ func TestAComparisonEndsWhenAClusterDoesNotStart(t *testing.T) {
 	bad := errors.New("no such binary")
 	_, err := Compare(t.Context(), Comparing{
 		Peer: fakeSystem(t, "etcd", &order, &running),
-		Candidate: System{Name: "detcd", Start: func(context.Context, int) (Running, error) {
+		Candidate: System{Name: "detcd", Start: func(context.Context, int, Distance) (Running, error) {
 			return Running{}, bad
 		}},
 		Cases:    []Case{{Name: "A", What: "put", Members: 3, Load: Options{Workload: Put}}},

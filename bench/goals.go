@@ -8,17 +8,18 @@ import (
 
 // A Case is a workload that two systems are compared under.
 type Case struct {
-	Name    string // of the goal; no more than a letter and a number, or "+" for what has no goal
-	What    string // in a few words
-	Members int
-	Load    Options // Endpoints, PIDs and times are filled in
-	Claims  []Claim
-	Measure Measurement   // nil: Run
-	Phases  int           // loads one after the other, each as long as the comparison says; 1
-	Fixed   time.Duration // about how long the rest takes, for the estimate
-	Axis    string        // of the curve of this name that the case is a point of; else empty
-	X       float64       // where on it
-	Once    bool          // in the first round only: the figures are stable, and the wait is long
+	Name     string // of the goal; no more than a letter and a number, or "+" for what has no goal
+	What     string // in a few words
+	Members  int
+	Distance Distance // between the members
+	Load     Options  // Endpoints, PIDs and times are filled in
+	Claims   []Claim
+	Measure  Measurement   // nil: Run
+	Phases   int           // loads one after the other, each as long as the comparison says; 1
+	Fixed    time.Duration // about how long the rest takes, for the estimate
+	Axis     string        // of the curve of this name that the case is a point of; else empty
+	X        float64       // where on it
+	Once     bool          // in the first round only: the figures are stable, and the wait is long
 }
 
 // A Claim bounds one measure.
@@ -106,10 +107,11 @@ func paced(workload Workload, clients int, rate float64) Options {
 	return o
 }
 
-// Goals returns all cases: P1 to P10 with what is claimed of them, and more that have no goal.
+// Goals returns all cases: P1 to P11 with what is claimed of them, and more that have no goal.
 // Floor is the endpoint of a ServeFloor.
 func Goals(floor string) []Case {
-	return slices.Concat(writeGoals(), readGoals(), watchGoals(), storeGoals(floor), others())
+	return slices.Concat(writeGoals(), readGoals(), watchGoals(), storeGoals(floor),
+		behindGoals(), others())
 }
 
 func writeGoals() []Case {
@@ -193,6 +195,23 @@ func storeGoals(floor string) []Case {
 		{Name: "P10", What: "puts for each sync, 1 to 1,000 clients", Members: 1, Load: company,
 			Measure: Company(1, 10, 100, 1000), Phases: 4,
 			Claims: []Claim{{LeastGrowth, 1, true, true}}},
+	}
+}
+
+// behindGoals are followers that have everything to fetch while others go on to write.
+func behindGoals() []Case {
+	far := Distance{OneWay: 20 * time.Millisecond, Rate: 50e6}
+	behind := func(what string, puts int, rate float64) Case {
+		fill := standard(Put, 400)
+		fill.ValueSize, fill.Keys, fill.Total, fill.WarmUp = 4096, puts, int64(puts), 0
+		return Case{Name: "P11", What: what, Members: 3, Distance: far, Load: fill, Once: true,
+			Measure: Behind(Absence{Rate: rate, Link: far.Rate}), Fixed: 4 * time.Minute,
+			Claims: []Claim{{LevelOverLink, 2, false, true}, {BesideOverQuiet, 2, false, true},
+				{CatchUpSeconds, 1, false, false}}}
+	}
+	return []Case{
+		behind("follower without 250 MB, 3.6 MB/s of puts, 40 ms away", 60_000, 900),
+		behind("follower without 2 GB, 10 MB/s of puts, 40 ms away", 500_000, 2500),
 	}
 }
 

@@ -21,16 +21,20 @@ const launchTimeout = 60 * time.Second
 
 // system starts clusters of a binary in new directories that are gone when the cluster stops.
 func system(name, binary, dir string, memberArgs []string) bench.System {
-	start := func(ctx context.Context, members int) (bench.Running, error) {
+	start := func(
+		ctx context.Context, members int, distance bench.Distance,
+	) (bench.Running, error) {
 		ctx, cancel := context.WithTimeout(ctx, launchTimeout)
 		defer cancel()
 		place, err := os.MkdirTemp(dir, "detcdlab-"+name+"-")
 		if err != nil {
 			return bench.Running{}, err
 		}
-		cluster, err := nemesis.Launch(ctx, nemesis.Options{
-			Binary: binary, Members: members, Dir: place, Args: memberArgs,
-		})
+		options := nemesis.Options{Binary: binary, Members: members, Dir: place, Args: memberArgs}
+		if options.Distance = nemesis.Distance(distance); distance != (bench.Distance{}) {
+			options.Network = nemesis.Relayed
+		}
+		cluster, err := nemesis.Launch(ctx, options)
 		if err != nil {
 			return bench.Running{}, errors.Join(err, os.RemoveAll(place))
 		}
@@ -63,7 +67,7 @@ func compareCommand() *cobra.Command {
 		Use:   "compare",
 		Short: "Measure etcd and detcd in turn and hold the ratios against the goals",
 		Long: `compare starts a new cluster of etcd and one of detcd, in turn, for every workload and
-round, puts the same load on both and prints medians and ratios next to the goals P1 to P10. A ratio
+round, puts the same load on both and prints medians and ratios next to the goals P1 to P11. A ratio
 is the median of those of the rounds: the two runs of a round are neighbours in time, and a machine
 drifts. It says first how long it will take; --limit ends it earlier, after a whole round.`,
 		Example: `  detcdlab bench compare --html report.html

@@ -41,6 +41,7 @@ func TestTheFloorIsAProcessThatEndsWithItsInput(t *testing.T) {
 // goal is about are there.
 func TestMeasurementsOfARealMemberHaveTheirFigures(t *testing.T) {
 	binary := testbed.Detcd(t)
+	const short = 500 * time.Millisecond
 	for _, one := range []struct {
 		name    string
 		members int
@@ -56,6 +57,9 @@ func TestMeasurementsOfARealMemberHaveTheirFigures(t *testing.T) {
 			bench.Options{Clients: 4}, []bench.Measure{bench.Ranges, bench.P99}},
 		{"catch-up", 3, bench.CatchUp, bench.Options{Total: 500, Clients: 20},
 			[]bench.Measure{bench.CatchUpSeconds}},
+		{"behind", 3, bench.Behind(bench.Absence{Rate: 50, Link: 1 << 30, Quiet: short, Slice: short}),
+			bench.Options{Total: 500, Keys: 500, Clients: 20},
+			[]bench.Measure{bench.CatchUpSeconds, bench.LevelOverLink, bench.BesideOverQuiet}},
 		{"expire", 1, bench.Expire, bench.Options{Keys: 50, Clients: 10},
 			[]bench.Measure{bench.P99, bench.Throughput}},
 		{"company", 1, bench.Company(1, 20), bench.Options{},
@@ -65,7 +69,8 @@ func TestMeasurementsOfARealMemberHaveTheirFigures(t *testing.T) {
 	} {
 		t.Run(one.name, func(t *testing.T) {
 			t.Parallel()
-			running, err := system("detcd", binary, t.TempDir(), nil).Start(t.Context(), one.members)
+			here := system("detcd", binary, t.TempDir(), nil)
+			running, err := here.Start(t.Context(), one.members, bench.Distance{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -131,7 +131,7 @@ func TestGoalsAreChosenByName(t *testing.T) {
 		t.Errorf("%v, %v", two, err)
 	}
 	_, err = chooseCases(goals, []string{"P99"})
-	if err == nil || !strings.Contains(err.Error(), "P1, P10, P2") {
+	if err == nil || !strings.Contains(err.Error(), "P1, P10, P11, P2") {
 		t.Errorf("%v", err)
 	}
 }

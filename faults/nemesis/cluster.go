@@ -27,6 +27,8 @@ type Options struct {
 	Env []string
 	// Network says how the members are connected. Only a Direct one cannot be broken.
 	Network Network
+	// Distance is how far the members of a Relayed network are from each other.
+	Distance Distance
 	// DiskBytes gives each member a disk of its own of this size, in memory, which can be filled. It
 	// needs root. 0: none.
 	DiskBytes int64
@@ -41,6 +43,12 @@ const (
 	Relayed                // through a relay in this process, which needs Linux
 	Spaced                 // in network namespaces, which needs an enclosed process and iproute2
 )
+
+// A Distance is what lies between any two members. The zero value is nothing.
+type Distance struct {
+	OneWay time.Duration // that a byte takes
+	Rate   int64         // bytes a second in each direction, of all connections together; 0: no limit
+}
 
 // Cluster is a set of members that know each other. Its methods may be called from any goroutine.
 type Cluster struct {
@@ -119,18 +127,21 @@ func (c *Cluster) furnish(options Options) error {
 		}
 		c.disks = append(c.disks, m.disk)
 	}
-	return c.connect(options.Network)
+	return c.connect(options)
 }
 
 // connect makes the network.
-func (c *Cluster) connect(network Network) (err error) {
+func (c *Cluster) connect(options Options) (err error) {
+	network := options.Network
 	switch {
+	case network != Relayed && options.Distance != Distance{}:
+		return errors.New("nemesis: only a relayed network has a distance")
 	case network == Direct:
 		return nil
 	case network == Relayed && !knowsOwners:
 		return errors.New("nemesis: a relayed network needs Linux")
 	}
-	c.wires = newWires(len(c.members))
+	c.wires = newWires(len(c.members), options.Distance)
 	if network == Spaced {
 		c.wires.apply = func(from, to int, w wire) error { return direct(c.members, from, to, w) }
 		return makeSpaces(c.members)

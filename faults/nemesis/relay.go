@@ -164,7 +164,7 @@ func (r *relay) carry(in, out *net.TCPConn, from, to int) {
 			n, err := in.Read(bytes)
 			if n > 0 {
 				select {
-				case way <- chunk{bytes[:n], r.due(from, to)}:
+				case way <- chunk{bytes[:n], r.due(from, to, n)}:
 				case <-r.closed:
 					return
 				}
@@ -193,13 +193,12 @@ func (r *relay) carry(in, out *net.TCPConn, from, to int) {
 
 // due returns when bytes that were sent now arrive. One of many is lost and sent again, which holds
 // up all behind it.
-func (r *relay) due(from, to int) time.Time {
-	w, _ := r.wires.look(from, to)
-	delay := w.delay
-	if w.loss > 0 && rand.IntN(100) < w.loss {
-		delay += resendDelay
+func (r *relay) due(from, to, bytes int) time.Time {
+	arrive, loss := r.wires.send(from, to, bytes)
+	if loss > 0 && rand.IntN(100) < loss {
+		arrive = arrive.Add(resendDelay)
 	}
-	return time.Now().Add(delay)
+	return arrive
 }
 
 // wait returns true when the time has come and the wire is whole, false when the relay ends.

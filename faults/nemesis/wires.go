@@ -10,7 +10,9 @@ import (
 type wire struct {
 	cuts  int // faults that cut it
 	delay time.Duration
-	loss  int // percent
+	loss  int       // percent
+	rate  int64     // bytes a second; 0: no limit
+	free  time.Time // when what was sent before has left, where there is a rate
 }
 
 // wires are all directions between the members of a cluster. Somebody carries out what they say: a
@@ -22,10 +24,13 @@ type wires struct {
 	apply   func(from, to int, w wire) error // may be nil
 }
 
-func newWires(members int) *wires {
+func newWires(members int, distance Distance) *wires {
 	w := &wires{all: make([][]wire, members), changed: make(chan struct{})}
 	for i := range w.all {
 		w.all[i] = make([]wire, members)
+		for j := range w.all[i] {
+			w.all[i][j] = wire{delay: distance.OneWay, rate: distance.Rate}
+		}
 	}
 	return w
 }
@@ -41,6 +46,23 @@ func (w *wires) change(from, to int, how func(*wire)) error {
 		return nil
 	}
 	return w.apply(from, to, w.all[from][to])
+}
+
+// send puts bytes on a wire and returns when they arrive: behind those before them, and a way
+// later.
+func (w *wires) send(from, to, bytes int) (arrive time.Time, loss int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	one := &w.all[from][to]
+	now := time.Now()
+	if one.rate == 0 {
+		return now.Add(one.delay), one.loss
+	}
+	if one.free.Before(now) {
+		one.free = now
+	}
+	one.free = one.free.Add(time.Duration(int64(bytes) * int64(time.Second) / one.rate))
+	return one.free.Add(one.delay), one.loss
 }
 
 // look returns a wire as it is, and what is closed when any changes.
