@@ -8,23 +8,26 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
+
+	"detcd/consensus/replica"
 )
 
 // client does one operation after another, on one member for a while and then on another, as a
 // client with a list of endpoints does. It also holds a watch, and leases.
 type client struct {
-	world   *world
-	number  int
-	user    string     // by whose name it makes its requests; empty: nobody's
-	random  *rand.Rand // of what it does now
-	source  *rand.PCG
-	slot    uint64 // counts the moments at which it begins an operation
-	busy    bool
-	target  *member
-	made    int // values, in the present slot
-	watcher *watcher
-	holder  *holder
-	idle    bool // it came to its end after healing
+	world    *world
+	number   int
+	user     string     // by whose name it makes its requests; empty: nobody's
+	random   *rand.Rand // of what it does now
+	source   *rand.PCG
+	slot     uint64 // counts the moments at which it begins an operation
+	busy     bool
+	target   *member
+	made     int // values, in the present slot
+	watcher  *watcher
+	holder   *holder
+	patience time.Duration // until it gives an operation up
+	idle     bool          // it came to its end after healing
 }
 
 // operation is what a client asked and what it was told.
@@ -33,33 +36,36 @@ type operation struct {
 	user      string
 	call      int64 // virtual time
 	finished  int64
-	least     int64 // the highest revision that any client had been told when it began
+	term      replica.Term // in which the latest leader led when it began
+	least     int64        // the highest revision that any client had been told when it began
 	request   proto.Message
 	response  proto.Message
 	err       error
 	undecided bool // no answer: it may have been carried out, or yet be
 }
 
-// clientPatience is how long a client waits for an answer.
-const clientPatience = 2 * time.Second
-
 func (w *world) newClient(number int) {
 	c := w.makeClient(number)
 	w.clients = append(w.clients, c)
 	c.watcher = newWatcher(w.makeClient(watcherNumbers + number))
 	c.holder = newHolder(w.makeClient(holderNumbers + number))
-	c.later()
 }
+
+// newLane makes a client that does operations and nothing else.
+func (w *world) newLane(number int) { w.clients = append(w.clients, w.makeClient(number)) }
 
 // The watch and the leases of a client are in the hands of clients of their own, so that each has
 // its own randomness and connection. Their numbers begin here.
 const (
 	holderNumbers  = 100
 	watcherNumbers = 200
+	laneNumbers    = 10_000
+	loaderNumber   = 9_999
 )
 
 func (w *world) makeClient(number int) *client {
-	c := &client{world: w, number: number, user: w.userOf(number)}
+	c := &client{world: w, number: number, user: w.userOf(number),
+		patience: w.options.World.duration(ClientPatience)}
 	c.source = rand.NewPCG(w.options.Seed, 0)
 	c.random = rand.New(c.source)
 	c.reseed()
@@ -78,19 +84,19 @@ func (c *client) reseed() {
 // later plans the next operation: on average all clients together keep the rate, whatever becomes
 // of the operations.
 func (c *client) later() {
-	mean := time.Duration(c.world.options.Clients) * time.Second /
-		time.Duration(c.world.options.Rate*c.world.fates.hurry())
-	c.world.after(between(c.random, 0, 2*mean), c.operate)
+	w := c.world
+	mean := time.Duration(len(w.clients)) * time.Second / time.Duration(w.options.Rate*w.fates.hurry())
+	w.after(w.inBurst(between(c.random, 0, 2*mean)), c.operate)
 }
 
 func (c *client) operate() {
-	c.idle = c.world.healed && !c.busy
-	if c.world.healed && c.idle {
+	c.idle = c.world.resting && !c.busy
+	if c.idle {
 		return
 	}
 	c.reseed()
 	c.later()
-	if c.busy || c.world.healed {
+	if c.busy || c.world.resting {
 		return
 	}
 	if c.random.IntN(20) == 0 {
@@ -118,7 +124,7 @@ func (c *client) do(request proto.Message, done func(*operation)) {
 	}
 	w.begun = append(w.begun, name)
 	o := &operation{client: c.number, user: c.user, call: w.now, least: w.judge.highest,
-		request: request}
+		term: w.term, request: request}
 	w.operations++
 	w.judge.record.calls = append(w.judge.record.calls, o)
 	w.countFields(request)
@@ -133,6 +139,7 @@ func (c *client) do(request proto.Message, done func(*operation)) {
 		ended = true
 		o.finished = w.now
 		w.judge.operation(o)
+		w.sawOutcome(o)
 		w.event(eventReturn, 0, uint64(c.number), outcomeHash(o), func() string {
 			return fmt.Sprintf("client %d: %s", c.number, outcomeText(o))
 		})
@@ -148,7 +155,7 @@ func (c *client) do(request proto.Message, done func(*operation)) {
 			})
 		})
 	}, func(err error) { o.err = err; end() })
-	w.after(clientPatience, func() {
+	w.after(c.patience, func() {
 		o.undecided = !ended
 		end()
 	})
@@ -159,7 +166,7 @@ func (w *world) carry(m *member, random *rand.Rand, arrive func(), refused func(
 	if w.fates.clientCut[m.number] > 0 {
 		return
 	}
-	w.after(between(random, 100*time.Microsecond, 800*time.Microsecond), func() {
+	w.after(w.clientDelay(random), func() {
 		switch {
 		case m.up():
 			arrive()
@@ -174,13 +181,16 @@ func (w *world) carryBack(m *member, random *rand.Rand, arrive func()) {
 	if w.fates.clientCut[m.number] > 0 || w.fates.clientMute[m.number] > 0 {
 		return
 	}
-	w.after(between(random, 100*time.Microsecond, 800*time.Microsecond), arrive)
+	w.after(w.clientDelay(random), arrive)
 }
 
 // unsettled says what the client still waits for; revision is where the members are.
 func (c *client) unsettled(revision int64) string {
 	if !c.idle {
 		return fmt.Sprintf("client %d is not done", c.number)
+	}
+	if c.watcher == nil {
+		return ""
 	}
 	if missed := c.watcher.waitsFor(revision); missed != 0 {
 		return fmt.Sprintf("the watch of client %d has not been told of revision %d",

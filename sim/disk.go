@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"detcd/consensus/replica"
 	"detcd/storage/vfs"
 )
 
@@ -122,12 +123,36 @@ func (d *disk) failing() bool {
 		d.world.now < d.healsAt
 }
 
-func (d *disk) writeTime() time.Duration {
-	return d.time(between(d.world.diskRandom, 100*time.Microsecond, time.Millisecond) + d.syncSlow)
+// writeTime is how long a write of the log takes.
+func (d *disk) writeTime(write *replica.Write) time.Duration {
+	v, size := &d.world.options.World, 0
+	for _, record := range write.Records {
+		size += len(record)
+	}
+	low := v.duration(SyncTime)
+	took := d.time(between(d.world.diskRandom, low, 10*low) + v.diskTime(size) + d.syncSlow)
+	d.world.sawIf(took > v.electionTimeout(), "disk-late")
+	return took
 }
 
-func (d *disk) bulkTime() time.Duration {
-	return d.time(between(d.world.diskRandom, time.Millisecond, 8*time.Millisecond) + d.bulkSlow)
+// bulkTime is how long a step in the background takes.
+func (d *disk) bulkTime(bulk *replica.Bulk) time.Duration {
+	v, size := &d.world.options.World, 0
+	if bulk.Stage != nil {
+		size = len(bulk.Stage.Data)
+	} else if bulk.Checkpoint == nil {
+		size = int(v[ArchiveStep])
+	}
+	low := v.duration(BulkTime)
+	return d.time(between(d.world.diskRandom, low, 8*low) + v.diskTime(size) + d.bulkSlow)
+}
+
+// diskTime is how long a disk writes so many bytes.
+func (v *Surroundings) diskTime(size int) time.Duration {
+	if v[DiskBandwidth] == 0 {
+		return 0
+	}
+	return time.Duration(int64(size) * s / v[DiskBandwidth])
 }
 
 func (d *disk) time(base time.Duration) time.Duration {

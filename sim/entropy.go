@@ -35,11 +35,13 @@ const (
 	streamNetwork = iota + 1
 	streamDisk
 	streamFaults
-	streamMember  // plus the member's number
-	streamMembers = 999
-	streamUsers   = 997
-	streamPreVote = 996
-	streamClients = 1000
+	streamMember       // plus the member's number
+	streamMembers      = 999
+	streamUsers        = 997
+	streamPreVote      = 996
+	streamSurroundings = 995
+	streamClients      = 1000
+	streamLinks        = 1 << 60
 )
 
 func newRandom(seed, stream uint64) *mathrand.Rand {

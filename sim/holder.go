@@ -40,7 +40,7 @@ func newHolder(c *client) *holder {
 }
 
 func (h *holder) later(low, high time.Duration) {
-	if !h.client.world.healed {
+	if !h.client.world.resting {
 		h.client.world.after(between(h.client.random, low, high), h.act)
 	}
 }
@@ -48,9 +48,11 @@ func (h *holder) later(low, high time.Duration) {
 func (h *holder) act() {
 	h.client.reseed()
 	switch {
-	case h.client.world.healed:
+	case h.client.world.resting:
 	case h.id == 0:
 		h.grant()
+	case h.client.chance(20):
+		h.grantAgain()
 	case h.renew > 0:
 		h.renew--
 		h.keepAlive()
@@ -86,6 +88,20 @@ func (h *holder) grant() {
 		h.id, h.ttl, h.renew = response.ID, response.TTL, c.random.IntN(8)
 		c.world.judge.leases[h.id] = &leaseRecord{ttl: h.ttl, readings: readings}
 		h.use()
+	})
+}
+
+// grantAgain asks for a lease under an ID that is taken. If it is given, the old one had ended; of
+// the new one nothing is promised.
+func (h *holder) grantAgain() {
+	c := h.client
+	c.do(&pb.LeaseGrantRequest{ID: h.id, TTL: h.ttl}, func(o *operation) {
+		if o.err == nil {
+			c.world.judge.leases[h.id] = &leaseRecord{revoked: true}
+			h.gone()
+			return
+		}
+		h.later(100*time.Millisecond, time.Second)
 	})
 }
 

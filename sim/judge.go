@@ -37,6 +37,7 @@ type judge struct {
 
 	record     record     // what clients saw
 	undecided  bool       // the checker could not decide
+	noOpinion  bool       // porcupine could not
 	window     []interval // for the second opinion
 	windowFrom int64      // the revision before the window
 
@@ -110,6 +111,7 @@ func (j *judge) applied(m *member, index uint64, command []byte) {
 		j.states[p.index] = append(states, hash)
 	}
 	p.next++
+	m.sawApplied(p.index, p.next)
 	j.at[m] = p
 	j.world.event(eventApply, m.number, index, hash, func() string {
 		return fmt.Sprintf("entry %d: revision %d, %d bytes", index, m.store.Revision(), len(command))
@@ -174,8 +176,12 @@ func (j *judge) answered(m *member, answer replica.Answer) {
 			continue
 		}
 		voters++
-		if other := j.world.memberByID(peer.ID); other != nil && other.durable >= answer.Index {
-			have++
+		other := j.world.memberByID(peer.ID)
+		if other == nil {
+			continue
+		}
+		if other.durable >= answer.Index || other.disk.forgot && other.kept >= answer.Index {
+			have++ // what a fault took from a disk was there when it counted
 		}
 	}
 	if have <= voters/2 && !j.changing() {
@@ -206,6 +212,7 @@ func (j *judge) observe(m *member) {
 		}
 		h.add(append([]*mvccpb.Event(nil), list...))
 		j.once(h.of(revision))
+		j.world.sawIf(len(list) >= 3, "txn-of-many")
 		return true
 	}
 	err := view.Events(seen+1, view.Revision(), nil, each)

@@ -35,6 +35,7 @@ type member struct {
 	joined  bool   // it was added to a running cluster
 	first   []replica.Member
 	durable replica.Index // of its log, when last seen
+	kept    replica.Index // the most that it ever was
 
 	paused  bool
 	backlog []func() // what its process does when it is no longer paused
@@ -55,6 +56,8 @@ type member struct {
 
 	hard []byte // the term and vote that a planted bug keeps writing
 
+	watched // what is looked at to count states
+
 	armed  faults.Kind // where in its own work it is to crash
 	sprung func()      // when it does
 }
@@ -64,20 +67,6 @@ type claim struct {
 	now   int64 // on the leader's clock
 	ledAt int64 // the same, when it began to lead
 }
-
-// electionTicks and tickInterval are etcd's defaults: heartbeats every 100 ms, elections after 1 s.
-const (
-	tickInterval    = 100 * time.Millisecond
-	electionTicks   = 10
-	electionTimeout = electionTicks * tickInterval
-)
-
-// The bounds of the members are small, so that a short run sees many segments, checkpoints, merges
-// and snapshots.
-var (
-	archiveOptions = archive.Options{SegmentSize: 16 << 10, StepSize: 4 << 10, FlushSize: 2 << 10}
-	walOptions     = wal.Options{SegmentSize: 32 << 10}
-)
 
 func (w *world) newMember(number int, first []replica.Member) *member {
 	m := &member{world: w, number: number, first: first, joined: len(first) == 0,
@@ -101,17 +90,21 @@ func (m *member) start() {
 	m.inbox, m.turning = replica.Inputs{}, false
 	m.seen, m.timer, m.waking, m.due = 0, 0, false, map[int64]claim{}
 	m.hard = nil
-	m.store = kv.New(kv.Options{ElectionTimeout: electionTimeout, Archive: archiveOptions})
+	v := &w.options.World
+	m.store = kv.New(kv.Options{ElectionTimeout: v.electionTimeout(), Archive: archive.Options{
+		SegmentSize: v[ArchiveSegment], StepSize: int(v[ArchiveStep]),
+		FlushSize: int(v[ArchiveFlush])}})
 	w.raft.source = m.random
 	options := replica.Options{
 		ID: m.id(), Cluster: 1, Incarnation: m.disk.incarnation, Boot: m.random.Uint64(),
 		Self: replica.Member{Name: fmt.Sprint("m", m.number)}, Members: m.first,
-		Machine: &observed{m.store, m}, FS: m.disk.fs, Tick: tickInterval,
-		Patience:      serverPatience,
-		ElectionTicks: electionTicks, HeartbeatTicks: 1, NoPreVote: w.options.NoPreVote,
-		LogBytesMax:     4 << 10,
-		CheckpointBytes: 12 << 10, ChunkBytes: 3 << 10, FetchBytesMax: 10 << 10,
-		WALOptions: walOptions,
+		Machine: &observed{m.store, m}, FS: m.disk.fs, Tick: v.duration(TickInterval),
+		ElectionTicks: int(v[ElectionTicks]), HeartbeatTicks: int(v[HeartbeatTicks]),
+		NoPreVote:       w.options.NoPreVote,
+		LogBytesMax:     int(v[LogBytes]),
+		CheckpointBytes: int(v[CheckpointBytes]), ChunkBytes: int(v[ChunkBytes]),
+		Patience: v.serverPatience(), FetchBytesMax: int(v[FetchBytes]),
+		WALOptions: wal.Options{SegmentSize: v[LogSegment]},
 	}
 	r, driver, err := replica.Open(options)
 	if err != nil {
@@ -122,10 +115,16 @@ func (m *member) start() {
 	w.event(eventStart, m.number, uint64(m.life), uint64(r.Status().Last), func() string {
 		return fmt.Sprintf("recovers with a log up to %d", r.Status().Last)
 	})
-	m.durable = r.Status().Durable
+	m.sees(r.Status().Durable)
+	m.sawRecovery()
 	w.judge.keepsItsWord(m)
 	w.judge.audit(m)
 	m.turn()
+}
+
+// sees notes how far its log is on its disk.
+func (m *member) sees(durable replica.Index) {
+	m.durable, m.kept = durable, max(m.kept, durable)
 }
 
 // recoveryFailed judges a disk that the member refuses to start from: that is right if something
@@ -212,6 +211,9 @@ func (m *member) diskFailed(err error) {
 
 // crashed stops the member at once. Of what its disk had not synced, choose decides.
 func (m *member) crashed(choose *mathrand.Rand) {
+	if m.up() {
+		m.sawCrash()
+	}
 	m.life++
 	m.replica, m.driver, m.store = nil, nil, nil
 	for _, s := range m.streams {
@@ -239,9 +241,12 @@ type observed struct {
 // Apply lets the judge compare what each member makes of each command.
 func (o *observed) Apply(index uint64, command []byte, local bool) any {
 	o.member.reached(faults.FailBeforeApply)
+	before := o.Store.Revision()
 	answer := o.Store.Apply(index, command, local)
 	o.member.world.judge.applied(o.member, index, command)
 	if id, ok := kv.ExpiredLease(command); ok {
+		o.member.world.saw("lease-expired")
+		o.member.world.sawIf(o.Store.Revision() > before, "lease-expired-with-keys")
 		o.member.world.judge.expired(o.member, int64(id))
 	}
 	o.member.reached(faults.FailAfterApply)
@@ -251,6 +256,7 @@ func (o *observed) Apply(index uint64, command []byte, local bool) any {
 // Due is where leases come to their end.
 func (o *observed) Due(now int64) [][]byte {
 	commands := o.member.plantLease(o.Store.Due(now))
+	o.member.sawDue(len(commands))
 	for _, command := range commands {
 		if id, ok := kv.ExpiredLease(command); ok {
 			o.member.due[int64(id)] = claim{now, o.member.ledAt}
@@ -272,6 +278,7 @@ var _ replica.Machine = (*observed)(nil)
 // note takes what the replica reports.
 func (m *member) note(e replica.Event) {
 	w := m.world
+	m.sawEvent(e)
 	w.event(eventReplica, m.number, uint64(e.Kind), uint64(e.Term)<<32|uint64(e.Index),
 		func() string { return eventText(e) })
 	switch e.Kind {

@@ -29,6 +29,7 @@ type link struct {
 	blocked int           // by how many faults
 	clogged int           // the same: messages are held, not lost
 	slow    time.Duration // on top of everything
+	longer  time.Duration // than the shortest link
 	held    []func()
 	last    int64 // when the latest message arrives
 }
@@ -36,10 +37,30 @@ type link struct {
 func (n *network) link(from, to int) *link {
 	l := n.links[[2]int{from, to}]
 	if l == nil {
-		l = &link{}
+		l = &link{longer: n.longer(from, to)}
 		n.links[[2]int{from, to}] = l
 	}
 	return l
+}
+
+// longer draws how much longer a link is than the shortest. The way back may be another one.
+func (n *network) longer(from, to int) time.Duration {
+	v := &n.world.options.World
+	if v[LinkSpread] == 0 {
+		return 0
+	}
+	percent := newRandom(n.world.options.Seed, streamLinks+uint64(from)<<8+uint64(to)).Int64N(
+		v[LinkSpread] + 1)
+	return time.Duration(v[LinkDelay] / 100 * percent)
+}
+
+// carries is how many bytes a second a link carries.
+func (n *network) carries() int64 {
+	most := n.world.options.World[LinkBandwidth]
+	if most == 0 || n.bandwidth > 0 && n.bandwidth < most {
+		return n.bandwidth
+	}
+	return most
 }
 
 // send takes a message out of a member.
@@ -47,6 +68,7 @@ func (n *network) send(from *member, m replica.Message) {
 	w := n.world
 	to := w.memberByID(m.To)
 	hash := messageHash(&m)
+	w.sawMessage(from, &m)
 	w.event(eventSend, from.number, uint64(m.To), hash, func() string {
 		return fmt.Sprintf("to m%d: %s", m.To, messageText(&m))
 	})
@@ -99,20 +121,23 @@ const heldMax = 500
 
 func (n *network) time(l *link, m *replica.Message) time.Duration {
 	now := n.world.now
-	delay := between(n.random, 200*time.Microsecond, 900*time.Microsecond) + n.delay + l.slow
+	v := &n.world.options.World
+	low := v.duration(LinkDelay)
+	delay := between(n.random, low, low+low*time.Duration(v[LinkJitter])/100) + l.longer +
+		n.delay + l.slow
 	if n.tail > 0 && n.random.IntN(50) == 0 {
 		delay += between(n.random, 0, n.tail)
 	}
 	if n.reorder > 0 {
 		return delay + between(n.random, 0, n.reorder)
 	}
-	if n.bandwidth > 0 {
+	if n.bandwidth > 0 || v[LinkBandwidth] > 0 {
 		size := int64(len(m.Data) + 100)
 		for _, entry := range m.Raft.GetEntries() {
 			size += int64(len(entry.GetData()))
 		}
 		start := max(l.last, now)
-		l.last = start + size*int64(time.Second)/n.bandwidth
+		l.last = start + size*int64(time.Second)/n.carries()
 		return time.Duration(l.last-now) + delay
 	}
 	l.last = max(l.last, now+int64(delay))
@@ -137,6 +162,7 @@ func (n *network) arrive(from int, to *member, m replica.Message, hash uint64) {
 	n.world.event(eventReceive, to.number, uint64(from), hash, func() string {
 		return fmt.Sprintf("from m%d: %s", from, messageText(&m))
 	})
+	n.world.sawArrival(to, &m)
 	to.receive(m)
 }
 

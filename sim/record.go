@@ -98,7 +98,7 @@ func (j *judge) checked() {
 	}
 	report := checkerjudge.Judge(j.record.operations, checkerjudge.Options{
 		LeaseTolerance:  (24 * time.Hour).Nanoseconds(),
-		ElectionTimeout: electionTimeout.Nanoseconds(),
+		ElectionTimeout: j.leaseLateness().Nanoseconds(),
 		Reigns:          j.reigns(),
 		ClockSlow:       slowest(j.world.options.Plan),
 		StepsMax:        stepsPerOperation * len(j.record.operations)})
@@ -106,6 +106,14 @@ func (j *judge) checked() {
 	if report.Verdict == checker.Violated {
 		j.fail("the checker: %s", report.Reason)
 	}
+}
+
+// leaseLateness is how much longer than granted a lease may live under one leader: the election
+// time-out that a new leader adds, and what it takes beyond etcd's defaults to commit its end.
+func (j *judge) leaseLateness() time.Duration {
+	v, common := &j.world.options.World, PlainSurroundings()
+	late := v.roundTrip() + v.syncMax() - common.roundTrip() - common.syncMax()
+	return v.electionTimeout() + max(0, 2*late)
 }
 
 // pauseMax is how long a leader makes no revision at most, of which it is said that it led all the

@@ -12,7 +12,7 @@ import (
 // in 3295 a request that was under way at the end was not recorded.
 func TestTheCheckerFindsWhatExplainsARun(t *testing.T) {
 	for _, seed := range []uint64{291, 3295, 3985} {
-		result := Run(drawn(faults.Everything, seed, time.Minute))
+		result := Run(Drawn(faults.Everything, seed, time.Minute))
 		if result.Verdict != Green {
 			t.Errorf("seed %d: %v: %s", seed, result.Verdict, result.Reason)
 		}
@@ -21,7 +21,7 @@ func TestTheCheckerFindsWhatExplainsARun(t *testing.T) {
 
 // A lie about what a client was told is found by the checker, with nobody else's help.
 func TestTheCheckerSeesALie(t *testing.T) {
-	o := drawn(faults.Calm, 1, 10*time.Second)
+	o := Drawn(faults.Calm, 1, 10*time.Second)
 	o.setDefaults()
 	w := newWorld(o)
 	restore := replaceReader(&w.raft)

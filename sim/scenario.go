@@ -39,6 +39,9 @@ func (s Scenario) String() string {
 	number("members", o.Members)
 	number("clients", o.Clients)
 	number("rate", o.Rate)
+	if o.World != (Surroundings{}) && o.World != PlainSurroundings() {
+		fmt.Fprintf(&b, "world %v\n", o.World)
+	}
 	if o.Duration != 0 {
 		fmt.Fprintf(&b, "duration %v\n", o.Duration)
 	}
@@ -103,6 +106,8 @@ func (o *Options) set(line string) (err error) {
 		o.Clients, err = small(value, clientsMax)
 	case "rate":
 		o.Rate, err = small(value, rateMax)
+	case "world":
+		o.World, err = ParseSurroundings(value)
 	case "duration":
 		o.Duration, err = time.ParseDuration(value)
 	case "bug":
@@ -126,7 +131,7 @@ func (o *Options) set(line string) (err error) {
 // The bounds of a scenario that is read.
 const (
 	membersMax = 9
-	clientsMax = 1000
+	clientsMax = 99
 	rateMax    = 100_000
 )
 

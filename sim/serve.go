@@ -10,11 +10,14 @@ import (
 	"detcd/kv"
 )
 
-// limits are those of a server that nobody configured, with fewer operations in a transaction.
-var limits = kv.Limits{RequestBytesMax: 1536 << 10, TxnOpsMax: 16, LeaseTTLMin: 2}
+// limits are those of a server that nobody configured.
+func (m *member) limits() kv.Limits {
+	return kv.Limits{RequestBytesMax: 1536 << 10, TxnOpsMax: txnOpsMax, Space: m.space(),
+		LeaseTTLMin: m.world.options.World.leaseTTLMin()}
+}
 
-// serverPatience is how long a member works on a request before it gives it up.
-const serverPatience = 7 * time.Second
+// txnOpsMax is etcd's bound of the operations in a transaction.
+const txnOpsMax = 128
 
 // serve works on a request of a client, as kv/rpc does: it does what the Call needs, until it is
 // done. Where the member crashes, reply is never called.
@@ -22,9 +25,8 @@ func (m *member) serve(
 	user string, request proto.Message, reply func(proto.Message, error),
 ) {
 	m.awake(func() {
-		limits := limits
-		limits.Space = m.space()
-		m.drive(kv.NewCall(request, limits, m.random.Uint64, credentials{m, user}), reply)
+		m.sawRequest(request)
+		m.drive(kv.NewCall(request, m.limits(), m.random.Uint64, credentials{m, user}), reply)
 	})
 }
 

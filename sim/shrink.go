@@ -23,6 +23,7 @@ func Shrink(options Options, tries int, report func(Options, Result)) (Options, 
 		s.time()
 		s.faults()
 		s.simpler()
+		s.plainer()
 		s.operations()
 		s.time()
 		s.later()
@@ -103,6 +104,15 @@ func (s *shrinker) simpler() {
 			s.try(func(o *Options) {
 				o.Plan[i] = faults.Fault{At: f.At, For: f.For, Kind: faults.CrashClean}
 			})
+		}
+	}
+}
+
+// plainer puts the knobs back to their defaults.
+func (s *shrinker) plainer() {
+	for k, value := range PlainSurroundings() {
+		if s.best.World[k] != value {
+			s.try(func(o *Options) { o.World[k] = value })
 		}
 	}
 }

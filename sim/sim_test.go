@@ -16,7 +16,7 @@ var (
 // The sample of seeds that every build runs. `make fleet` runs more.
 func TestEveryProfileIsGreen(t *testing.T) {
 	fired := map[faults.Kind]int{}
-	fields := map[string]int{}
+	fields, states := map[string]int{}, map[string]int{}
 	var gathered [gatheredClasses]int
 	for _, profile := range faults.Profiles() {
 		count := *seeds
@@ -24,7 +24,7 @@ func TestEveryProfileIsGreen(t *testing.T) {
 			count *= 5
 		}
 		for seed := *firstSeed; seed < *firstSeed+count; seed++ {
-			r := Run(drawn(profile, seed, 20*time.Second))
+			r := Run(Drawn(profile, seed, 20*time.Second))
 			for kind, n := range r.Fired {
 				fired[kind] += n
 			}
@@ -33,6 +33,9 @@ func TestEveryProfileIsGreen(t *testing.T) {
 			}
 			for class, n := range r.Gathered {
 				gathered[class] += n
+			}
+			for name, n := range r.States {
+				states[name] += n
 			}
 			if r.Verdict != Green && !(r.Verdict == Lost && profile == faults.Unbudgeted) {
 				t.Errorf("%v: %s\n%s\ndetcdlab replay %d --profile %s --duration 20s\n"+
@@ -51,6 +54,9 @@ func TestEveryProfileIsGreen(t *testing.T) {
 			t.Errorf("only %d turns had gathered what makes class %d: %v", n, class, gathered)
 		}
 	}
+	if cold := ColdStates(states); len(cold) > 0 {
+		t.Errorf("states that never occurred: %v", cold)
+	}
 	for _, name := range fieldsWanted() {
 		if fields[name] == 0 {
 			t.Errorf("no client ever set %s", name)
@@ -58,18 +64,11 @@ func TestEveryProfileIsGreen(t *testing.T) {
 	}
 }
 
-func drawn(profile faults.Profile, seed uint64, length time.Duration) Options {
-	return Options{Seed: seed, Members: MembersOf(seed), Users: UsersOf(seed),
-		NoPreVote: NoPreVoteOf(seed),
-		Duration:  length, Profile: string(profile),
-		Plan: faults.Draw(profile, seed, length), Unbudgeted: profile == faults.Unbudgeted}
-}
-
 // Two runs of a seed are equal, event by event; so are a run that is listened to and one that is
 // not.
 func TestTheSameSeedIsTheSameRun(t *testing.T) {
 	for seed := uint64(1); seed <= 10; seed++ {
-		o := drawn(faults.Everything, seed, 20*time.Second)
+		o := Drawn(faults.Everything, seed, 20*time.Second)
 		if number, first, second := Diverge(o); number != 0 {
 			t.Errorf("seed %d: event %d differs:\n%v\n%v", seed, number, first, second)
 		}
@@ -85,7 +84,7 @@ func TestTheSameSeedIsTheSameRun(t *testing.T) {
 func TestTwoSeedsAreTwoRuns(t *testing.T) {
 	hashes := map[uint64]uint64{}
 	for seed := uint64(1); seed <= 20; seed++ {
-		r := Run(drawn(faults.Calm, seed, 3*time.Second))
+		r := Run(Drawn(faults.Calm, seed, 3*time.Second))
 		if other, ok := hashes[r.Hash]; ok {
 			t.Errorf("seeds %d and %d have the same hash", seed, other)
 		}

@@ -82,7 +82,7 @@ func (s *stream) send(response *pb.WatchResponse) {
 		s.broken()
 		return
 	}
-	delay := between(s.client.client.random, 100*time.Microsecond, 800*time.Microsecond)
+	delay := w.clientDelay(s.client.client.random)
 	s.last = max(s.last+1, w.now+int64(delay))
 	w.after(time.Duration(s.last-w.now), func() {
 		if s.client.stream == s {

@@ -214,6 +214,7 @@ func (f *fates) clock(fault faults.Fault) bool {
 	switch fault.Kind {
 	case faults.ClockJump, faults.ClockJumpLeader:
 		m.clock.jump(time.Duration(fault.Amount) * time.Millisecond)
+		w.sawIf(fault.Amount > 1000, "clock-ahead")
 		return true
 	case faults.ClockFast:
 		m.clock.setRate(w.now, 1_000_000+fault.Amount)

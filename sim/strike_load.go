@@ -45,8 +45,8 @@ func (w *world) churn(fault faults.Fault) bool {
 			return
 		}
 		for _, c := range w.clients {
-			if s := c.watcher.stream; s != nil {
-				s.broken()
+			if c.watcher != nil && c.watcher.stream != nil {
+				c.watcher.stream.broken()
 			}
 		}
 		w.after(150*time.Millisecond, again)

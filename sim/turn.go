@@ -118,8 +118,9 @@ func (m *member) turn() {
 		m.bulk = nil
 	}
 	m.world.gathered[gathered(len(in.Messages)+len(in.Asked))]++
+	m.world.sawIf(len(in.Messages)+len(in.Asked) >= 100, "queue-long")
 	effects := m.replica.Turn(&in)
-	m.durable = m.replica.Status().Durable
+	m.sees(m.replica.Status().Durable)
 	m.carry(&effects)
 }
 
@@ -145,6 +146,7 @@ func (m *member) carry(effects *replica.Effects) {
 			return
 		}
 		m.world.judge.answered(m, answer)
+		m.world.sawIf(answer.Err == replica.ErrTimeout, "server-forgot")
 		if done := m.waiting[answer.ID]; done != nil {
 			delete(m.waiting, answer.ID)
 			done(answer)
@@ -158,10 +160,11 @@ func (m *member) carry(effects *replica.Effects) {
 }
 
 func (m *member) startWrite(write *replica.Write) {
+	m.sawWrite(write)
 	m.write = write
 	life := m.life
 	m.plantVote(write)
-	m.world.after(m.disk.writeTime(), func() {
+	m.world.after(m.disk.writeTime(write), func() {
 		if m.life != life || !m.up() {
 			return
 		}
@@ -178,9 +181,10 @@ func (m *member) startWrite(write *replica.Write) {
 }
 
 func (m *member) startBulk(bulk *replica.Bulk) {
+	m.world.sawIf(m.write != nil, "lanes-both")
 	m.bulk = bulk
 	life := m.life
-	m.world.after(m.disk.bulkTime(), func() {
+	m.world.after(m.disk.bulkTime(bulk), func() {
 		if m.life != life || !m.up() {
 			return
 		}

@@ -155,7 +155,7 @@ func (a *admin) change() proto.Message {
 // act does what is next; when nothing is, it looks at the rights, lets the others work under them
 // for a while, looks whether they are the same still, and changes them.
 func (a *admin) act() {
-	if a.client.world.healed {
+	if a.client.world.resting {
 		return
 	}
 	a.client.reseed()

@@ -15,7 +15,8 @@ import (
 // Runs with users are green, and the judge sees allowed and refused requests in them.
 func TestRunsWithUsers(t *testing.T) {
 	for seed := uint64(1); seed <= 4; seed++ {
-		o := drawn(faults.Everything, seed, 30*time.Second)
+		o := Drawn(faults.Everything, seed, 30*time.Second)
+		o.World = PlainSurroundings()
 		o.Users = true
 		r := Run(o)
 		if r.Verdict != Green {

@@ -21,6 +21,7 @@ type watcher struct {
 	next   int64           // the first revision that it has not seen
 	part   []*mvccpb.Event // of a response in fragments
 	over   bool
+	at     *member // where it was opened last
 }
 
 func newWatcher(c *client) *watcher {
@@ -64,6 +65,7 @@ func (v *watcher) connect() {
 			retry()
 			return
 		}
+		v.sawOpened(m)
 		m.openStream(v, create)
 	}, func(error) { retry() })
 }
@@ -106,6 +108,7 @@ func (v *watcher) receive(r *pb.WatchResponse) {
 		return fmt.Sprintf("the watch of client %d hears %d changes, revision %d",
 			v.client.number, len(r.Events), r.GetHeader().GetRevision())
 	})
+	v.sawWatch(r)
 	w.judge.highest = max(w.judge.highest, r.GetHeader().GetRevision())
 	switch {
 	case r.Canceled:

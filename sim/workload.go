@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -8,10 +9,17 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// keys is how many keys the clients share: few, so that they get in each other's way.
-const keys = 12
+// keyNumber draws one of the keys that the clients share: few, so that they get in each other's
+// way.
+func (c *client) keyNumber() int {
+	v := &c.world.options.World
+	if v[HotPercent] > 0 && c.random.Int64N(100) < v[HotPercent] {
+		return 0
+	}
+	return c.random.IntN(int(v[Keys]))
+}
 
-func (c *client) key() []byte { return fmt.Appendf(nil, "k%02d", c.random.IntN(keys)) }
+func (c *client) key() []byte { return fmt.Appendf(nil, "k%02d", c.keyNumber()) }
 
 // shelved is how many keys are touched now and then only. Their values are larger and outlive their
 // neighbours in a segment, as most of a real store does: without them nearly all of every segment
@@ -24,8 +32,13 @@ func (c *client) shelf() []byte { return fmt.Appendf(nil, "j%03d", c.random.IntN
 func (c *client) span() (key, end []byte) {
 	switch c.random.IntN(5) {
 	case 0:
+		keys := int(c.world.options.World[Keys])
 		a, b := c.random.IntN(keys), c.random.IntN(keys+1)
-		return fmt.Appendf(nil, "k%02d", min(a, b)), fmt.Appendf(nil, "k%02d", max(a, b)+1)
+		key, end = fmt.Appendf(nil, "k%02d", min(a, b)), fmt.Appendf(nil, "k%02d", max(a, b)+1)
+		if bytes.Compare(key, end) > 0 { // k100 is before k11
+			key, end = end, key
+		}
+		return key, end
 	case 1:
 		return []byte("k0"), []byte("k1")
 	case 2:
@@ -38,7 +51,8 @@ func (c *client) span() (key, end []byte) {
 func (c *client) value() []byte {
 	value := fmt.Appendf(nil, "c%d-%d-%d", c.number, c.slot, c.made)
 	c.made++
-	if size := c.world.fates.valueSize; size > 0 && c.random.IntN(4) == 0 {
+	size := max(c.world.fates.valueSize, int(c.world.options.World[ValueBytes]))
+	if size > 0 && c.random.IntN(4) == 0 {
 		value = append(value, make([]byte, c.random.IntN(size))...)
 	}
 	return value

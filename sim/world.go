@@ -16,7 +16,8 @@ type Options struct {
 	Members  int           // at the start; 0 means 3
 	Clients  int           // 0 means 5
 	Duration time.Duration // of virtual time until everything heals; 0 means a minute
-	Rate     int           // operations of all clients in a virtual second; 0 means 50
+	Rate     int           // operations of all clients in a virtual second; 0: as World says
+	World    Surroundings  // links, disks, settings, load; zero: PlainSurroundings
 	Plan     faults.Plan   // what goes wrong
 	Profile  string        // the name of what drew the plan, for reports
 	Listen   func(Line)    // is told every event; nil: nobody listens
@@ -47,6 +48,15 @@ func MembersOf(seed uint64) int {
 // NoPreVoteOf draws whether the members of a seed campaign unasked: one run in eight.
 func NoPreVoteOf(seed uint64) bool { return newRandom(seed, streamPreVote).IntN(8) == 0 }
 
+// Drawn returns the run of a seed: its members, users, surroundings, and the plan that the profile
+// draws.
+func Drawn(profile faults.Profile, seed uint64, length time.Duration) Options {
+	return Options{Seed: seed, Members: MembersOf(seed), Users: UsersOf(seed),
+		NoPreVote: NoPreVoteOf(seed), World: SurroundingsOf(seed), Duration: length,
+		Profile: string(profile), Plan: faults.Draw(profile, seed, length),
+		Unbudgeted: profile == faults.Unbudgeted}
+}
+
 func (o *Options) setDefaults() {
 	if o.Members == 0 {
 		o.Members = 3
@@ -57,8 +67,11 @@ func (o *Options) setDefaults() {
 	if o.Duration == 0 {
 		o.Duration = time.Minute
 	}
+	if o.World == (Surroundings{}) {
+		o.World = PlainSurroundings()
+	}
 	if o.Rate == 0 {
-		o.Rate = 50
+		o.Rate = int(o.World[RateOfClients])
 	}
 }
 
@@ -80,11 +93,18 @@ type world struct {
 	faultRandom *rand.Rand
 	operations  uint64
 	asked       uint64 // requests, to sample them
-	healed      bool
+	healed      bool   // nothing goes wrong any more
+	resting     bool   // nor do clients begin anything
 	begun       []Op
 	gathered    [gatheredClasses]int
 	fields      map[string]int // fields of requests, and how often each was set
 	fired       map[faults.Kind]int
+
+	states    []int                // how often each state occurred
+	term      replica.Term         // of the latest leader
+	campaigns map[replica.Term]int // who campaigned
+	changedAt map[int]int64        // when each member applied a change of membership
+	grantedIn map[int64]uint64     // the terms of leases
 }
 
 // Run runs one world from its beginning to its verdict.
@@ -117,6 +137,8 @@ func newWorld(o Options) *world {
 	w.trace.listen = o.Listen
 	w.trace.hash = o.Seed
 	w.diskRandom, w.faultRandom = newRandom(o.Seed, streamDisk), newRandom(o.Seed, streamFaults)
+	w.states, w.campaigns = make([]int, len(stateInfos)), map[replica.Term]int{}
+	w.changedAt, w.grantedIn = map[int]int64{}, map[int64]uint64{}
 	w.network = network{world: w, random: newRandom(o.Seed, streamNetwork),
 		links: map[[2]int]*link{}}
 	w.judge = newJudge(w)
@@ -125,6 +147,8 @@ func newWorld(o Options) *world {
 }
 
 func (w *world) begin() {
+	v := &w.options.World
+	w.sawIf(int64(v.roundTrip()) > v[TickInterval]*v[HeartbeatTicks], "link-slow")
 	var first []replica.Member
 	for i := range w.options.Members {
 		id := replica.MemberID(i + 1)
@@ -135,6 +159,15 @@ func (w *world) begin() {
 	}
 	for i := range w.options.Clients {
 		w.newClient(i + 1)
+	}
+	for i := range w.options.World[Lanes] {
+		w.newLane(laneNumbers + int(i))
+	}
+	for _, c := range w.clients {
+		c.later()
+	}
+	if n := w.options.World[Preload]; n > 0 {
+		w.preload(int(n))
 	}
 	if w.options.Users {
 		newAdmin(w.makeClient(adminNumber))
@@ -191,84 +224,6 @@ func (w *world) restartLater(m *member, delay time.Duration) {
 	})
 }
 
-// The bounds of liveness: after everything has healed, how many election time-outs a leader may
-// take, and how long everything else, besides what must be sent.
-const (
-	leaderWithin  = 20
-	settledWithin = 30 * time.Second
-)
-
-// heal ends all faults, also those that lie in wait, and lets the clients come to an end.
-func (w *world) heal() {
-	w.healed = true
-	w.fates.healAll()
-	for _, m := range w.members {
-		m.disk.trap, m.armed = nil, faults.None
-	}
-	w.event(eventFault, 0, 0, 0, func() string { return "everything heals" })
-	for _, m := range w.members {
-		if !m.up() && (m.fate == "" || m.life == 0 && w.isMember(m)) {
-			m.fate = ""
-			m.start()
-		}
-	}
-}
-
-// isMember says whether some member knows another as one.
-func (w *world) isMember(m *member) bool {
-	for _, other := range w.living() {
-		membership := other.replica.Members()
-		if _, ok := membership.Find(m.id()); ok {
-			return true
-		}
-	}
-	return false
-}
-
-// converge waits until the members agree, and the watchers have seen everything.
-func (w *world) converge() {
-	if !w.quorumLives() {
-		w.judge.lost("too many members lost their disks")
-		return
-	}
-	healed := time.Duration(w.now)
-	deadline := healed + leaderWithin*electionTimeout
-	for w.leader() == nil && time.Duration(w.now) < deadline && !w.judge.broken() {
-		w.until(time.Duration(w.now) + tickInterval)
-	}
-	if w.leader() == nil {
-		w.judge.stuck("no leader %v after healing", leaderWithin*electionTimeout)
-		return
-	}
-	w.judge.leaderAfter = time.Duration(w.now) - healed
-	deadline = time.Duration(w.now) + settledWithin
-	for w.unsettled() != "" && time.Duration(w.now) < deadline && !w.judge.broken() {
-		w.until(time.Duration(w.now) + tickInterval)
-	}
-	if what := w.unsettled(); what != "" {
-		w.judge.stuck("%v after healing and electing: %s", settledWithin, what)
-	}
-}
-
-// quorumLives says whether enough of the voters can still be started.
-func (w *world) quorumLives() bool {
-	newest := w.newest()
-	if newest == nil {
-		return false
-	}
-	votes, voters := 0, 0
-	for _, peer := range newest.replica.Members().Members {
-		if peer.Learner {
-			continue
-		}
-		voters++
-		if m := w.memberByID(peer.ID); m != nil && m.up() {
-			votes++
-		}
-	}
-	return votes > voters/2
-}
-
 // lostDisks tells which members lost what they had promised to keep, if those are too many for any
 // promise to hold: one that forgets and still speaks is one too many.
 func (w *world) lostDisks() string {
@@ -283,41 +238,4 @@ func (w *world) lostDisks() string {
 	}
 	return fmt.Sprintf("of %d members, those numbered %v lost what their disks had promised to keep",
 		len(w.members), lost)
-}
-
-// newest returns the member that has applied most.
-func (w *world) newest() *member {
-	var newest *member
-	for _, m := range w.members {
-		if m.up() && (newest == nil ||
-			m.replica.Status().Applied > newest.replica.Status().Applied) {
-			newest = m
-		}
-	}
-	return newest
-}
-
-// unsettled says what has not come to rest yet; empty: everything has.
-func (w *world) unsettled() string {
-	leader := w.leader()
-	if leader == nil {
-		return "there is no leader any more"
-	}
-	status := leader.replica.Status()
-	for _, peer := range leader.replica.Members().Members {
-		m := w.memberByID(peer.ID)
-		if m == nil || !m.up() {
-			continue
-		}
-		if s := m.replica.Status(); s.Applied != status.Applied || s.Leader != leader.id() {
-			return fmt.Sprintf("member %d has applied %d of %d and follows %d",
-				m.number, s.Applied, status.Applied, s.Leader)
-		}
-	}
-	for _, c := range w.clients {
-		if what := c.unsettled(leader.store.Revision()); what != "" {
-			return what
-		}
-	}
-	return ""
 }

@@ -19,22 +19,23 @@ import (
 
 // simOptions are the flags of sim, replay and shrink that say what to run.
 type simOptions struct {
-	seed     uint64
-	seeds    string
-	jobs     int
-	members  int
-	clients  int
-	rate     int
-	duration time.Duration
-	profile  string
-	plan     string
-	trace    string
-	bug      string
-	shard    string
-	failures string
-	json     bool
-	twice    bool
-	coverage bool
+	seed         uint64
+	seeds        string
+	jobs         int
+	members      int
+	clients      int
+	rate         int
+	duration     time.Duration
+	surroundings string
+	profile      string
+	plan         string
+	trace        string
+	bug          string
+	shard        string
+	failures     string
+	json         bool
+	twice        bool
+	coverage     bool
 }
 
 // The exit statuses of sim.
@@ -96,7 +97,9 @@ func (o *simOptions) world(cmd *cobra.Command) {
 	f.Uint64Var(&o.seed, "seed", 1, "the seed of the run")
 	f.IntVar(&o.members, "members", 0, "members at the start; 0: drawn by the seed, mostly 3")
 	f.IntVar(&o.clients, "clients", 5, "clients")
-	f.IntVar(&o.rate, "rate", 50, "operations of all clients in a virtual second")
+	f.IntVar(&o.rate, "rate", 0, "operations of all clients in a virtual second; 0: drawn")
+	f.StringVar(&o.surroundings, "world", "", "links, disks, settings and load, as in "+
+		`"delay=40ms sync=5ms"; plain: one rack; empty: drawn by the seed`)
 	f.DurationVar(&o.duration, "duration", time.Minute, "virtual time until everything heals")
 	f.StringVar(&o.profile, "profile", string(faults.Everything),
 		"what goes wrong: calm, lossy, partition, disk, clock, membership, lease, everything, "+
@@ -116,6 +119,16 @@ func (o *simOptions) options(seed uint64) (sim.Options, error) {
 	run.Users, run.NoPreVote = sim.UsersOf(seed), sim.NoPreVoteOf(seed)
 	if o.members == 0 {
 		run.Members = sim.MembersOf(seed)
+	}
+	switch o.surroundings {
+	case "":
+		run.World = sim.SurroundingsOf(seed)
+	case "plain":
+		run.World = sim.PlainSurroundings()
+	default:
+		if run.World, err = sim.ParseSurroundings(o.surroundings); err != nil {
+			return run, fmt.Errorf("--world: %w", err)
+		}
 	}
 	if o.bug != "" {
 		if run.Bug, err = sim.ParseBug(o.bug); err != nil {
@@ -154,11 +167,13 @@ type simLine struct {
 	Operations uint64         `json:"operations"`
 	Virtual    float64        `json:"virtual_seconds"`
 	Wall       float64        `json:"wall_seconds"`
-	Leader     float64        `json:"leader_seconds"`
-	Undecided  bool           `json:"undecided,omitempty"` // by the checker
+	Leader     float64        `json:"leader_timeouts"`      // after healing, in election time-outs
+	Undecided  bool           `json:"undecided,omitempty"`  // by the checker
+	NoOpinion  bool           `json:"no_opinion,omitempty"` // of porcupine
 	Hash       string         `json:"hash"`
 	Fired      map[string]int `json:"fired,omitempty"`
 	Fields     map[string]int `json:"fields,omitempty"`
+	States     map[string]int `json:"states,omitempty"`
 }
 
 func (l *simLine) String() string {
@@ -173,10 +188,11 @@ func (l *simLine) String() string {
 func lineOf(r sim.Result, wall time.Duration, details bool) *simLine {
 	l := &simLine{Seed: r.Seed, Profile: r.Profile, Verdict: r.Verdict.String(), Reason: r.Reason,
 		Stack: r.Stack, Events: r.Events, Operations: r.Operations, Virtual: r.Virtual.Seconds(),
-		Wall: wall.Seconds(), Leader: r.Leader.Seconds(), Undecided: r.Undecided,
+		Wall: wall.Seconds(), Leader: r.Leader.Seconds() / r.ElectionTimeout.Seconds(),
+		Undecided: r.Undecided, NoOpinion: r.NoOpinion,
 		Hash: fmt.Sprintf("%016x", r.Hash)}
 	if details {
-		l.Fields, l.Fired = r.Fields, map[string]int{}
+		l.Fields, l.States, l.Fired = r.Fields, r.States, map[string]int{}
 		for kind, n := range r.Fired {
 			l.Fired[kind.String()] = n
 		}

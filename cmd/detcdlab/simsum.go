@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"detcd/faults"
+	"detcd/sim"
 )
 
 // simSum adds up what the seeds came to, and shows it.
@@ -31,19 +32,22 @@ type simSum struct {
 	wall     float64
 	late     uint64 // leaders after more than three election time-outs
 	open     uint64 // runs that the checker could not decide
+	unopined uint64 // runs whose window porcupine could not finish
 	verdicts map[string]uint64
 	fired    map[string]int
 	fields   map[string]int
+	states   map[string]int
 }
 
 func newSimSum(o *simOptions, out io.Writer, span *seedSpan) *simSum {
 	s := &simSum{options: o, out: out, span: span, started: time.Now(),
-		verdicts: map[string]uint64{}, fired: map[string]int{}, fields: map[string]int{}}
+		verdicts: map[string]uint64{}, fired: map[string]int{}, fields: map[string]int{},
+		states: map[string]int{}}
 	s.progress = isTerminal(os.Stderr) && span.count() != 1 && !o.json
 	return s
 }
 
-// leaderSoon is three election time-outs, in seconds.
+// leaderSoon is how many election time-outs a leader should take at most.
 const leaderSoon = 3.0
 
 func (s *simSum) add(l *simLine) {
@@ -58,11 +62,17 @@ func (s *simSum) add(l *simLine) {
 	if l.Undecided {
 		s.open++
 	}
+	if l.NoOpinion {
+		s.unopined++
+	}
 	for name, n := range l.Fired {
 		s.fired[name] += n
 	}
 	for name, n := range l.Fields {
 		s.fields[name] += n
+	}
+	for name, n := range l.States {
+		s.states[name] += n
 	}
 	failed := l.Verdict != "green" && !(l.Verdict == "lost" && s.options.mayLose())
 	switch {
@@ -112,7 +122,10 @@ func (o *simOptions) again(seed uint64) string {
 	add("profile", o.profile, string(faults.Everything))
 	add("members", o.members, 0)
 	add("clients", o.clients, 5)
-	add("rate", o.rate, 50)
+	add("rate", o.rate, 0)
+	if o.surroundings != "" {
+		args = append(args, fmt.Sprintf("--world %q", o.surroundings))
+	}
 	add("duration", o.duration, time.Minute)
 	add("plan", o.plan, "")
 	add("bug", o.bug, "")
@@ -167,14 +180,17 @@ func (s *simSum) end() {
 	elapsed := time.Since(s.started).Seconds()
 	fmt.Fprintf(s.out, "%d seeds, %.0f virtual seconds in %.1fs: %.0f virtual seconds a second\n",
 		s.seeds, s.virtual, elapsed, s.virtual/elapsed)
-	fmt.Fprintf(s.out, "%.0f virtual seconds a second and process, leader within %.0fs of healing in "+
-		"%.2f%%\n", s.virtual/max(s.wall, 1e-9), leaderSoon,
+	fmt.Fprintf(s.out, "%.0f virtual seconds a second and process, leader within %.0f election "+
+		"time-outs of healing in %.2f%%\n", s.virtual/max(s.wall, 1e-9), leaderSoon,
 		100*float64(s.seeds-s.late)/float64(max(s.seeds, 1)))
 	for _, verdict := range sorted(s.verdicts) {
 		fmt.Fprintf(s.out, "%-9s %d\n", verdict, s.verdicts[verdict])
 	}
 	if s.open > 0 {
 		fmt.Fprintf(s.out, "in %d of them the checker could not decide; the other judges did\n", s.open)
+	}
+	if s.unopined > 0 {
+		fmt.Fprintf(s.out, "in %d of them porcupine could not finish its window\n", s.unopined)
 	}
 	if s.options.coverage {
 		s.matrix()
@@ -208,6 +224,14 @@ func (s *simSum) matrix() {
 		}
 		fmt.Fprintf(s.out, "  %-22s %7d  %s%s\n", info.Name, s.fired[info.Name], info.Effect, cold)
 	}
+	fmt.Fprintf(s.out, "\nstates\n")
+	for _, info := range sim.StateInfos() {
+		cold := ""
+		if s.states[info.Name] == 0 {
+			cold = "  COLD"
+		}
+		fmt.Fprintf(s.out, "  %-28s %7d  %s%s\n", info.Name, s.states[info.Name], info.Meaning, cold)
+	}
 	fmt.Fprintf(s.out, "\nfields of requests\n")
 	for _, name := range sorted(s.fields) {
 		fmt.Fprintf(s.out, "  %-45s %7d\n", name, s.fields[name])
@@ -227,7 +251,7 @@ func (s *simSum) coldest() (kinds []string) {
 			kinds = append(kinds, kind.String())
 		}
 	}
-	return kinds
+	return append(kinds, sim.ColdStates(s.states)...)
 }
 
 // verdict is the exit status of the worst that happened.

@@ -1,0 +1,158 @@
+package guards
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// root is the folder of the module.
+const root = "../.."
+
+// variable is the environment variable that names the guard that a run is without.
+const variable = "DETCD_WITHOUT_GUARD"
+
+// buildWithout builds the runner of the simulator with every guard behind a switch. The sources are
+// not touched: files of this module are replaced by -overlay, another module by a copy of it.
+func buildWithout(t *testing.T, guards []guard) (program string) {
+	t.Helper()
+	dir := t.TempDir()
+	b := &builder{t: t, dir: dir, replaced: map[string]string{}, modules: map[string]string{}}
+	for _, g := range guards {
+		for i, e := range g.edits {
+			beside := b.patch(g.name, e)
+			if i == 0 && g.more != "" {
+				b.add(beside, strings.ReplaceAll(g.more, "OFF", off(g.name)))
+			}
+		}
+	}
+	args := []string{"build", "-buildvcs=false", "-o", filepath.Join(dir, "runner"),
+		"-overlay", b.overlay()}
+	if len(b.modules) > 0 {
+		args = append(args, "-modfile", b.modfile())
+	}
+	b.run("go", append(args, "./sim/builds/testdata/runner")...)
+	return filepath.Join(dir, "runner")
+}
+
+// builder gathers the patched files.
+type builder struct {
+	t        *testing.T
+	dir      string
+	replaced map[string]string // files of this module, and what stands for them
+	modules  map[string]string // other modules, and their copies
+}
+
+// off is the condition under which a guard is away.
+func off(name string) string { return fmt.Sprintf("withoutGuard == %q", name) }
+
+// patch puts the switch of a guard into a file, and returns the file beside it in which the switch
+// is declared.
+func (b *builder) patch(name string, e edit) (beside string) {
+	file, beside := b.file(e)
+	text := b.read(file)
+	if n := strings.Count(text, e.find); n != 1 {
+		b.t.Fatalf("%s: what guards stands %d times in %s:\n%s", name, n, e.file, e.find)
+	}
+	without := strings.ReplaceAll(e.replace, "OFF", off(name))
+	b.write(file, strings.Replace(text, e.find, without, 1))
+	return beside
+}
+
+// file returns a copy of an edit's file that may be changed, and the file that is added to its
+// package.
+func (b *builder) file(e edit) (copied, beside string) {
+	if e.module != "" {
+		folder := b.module(e.module)
+		return filepath.Join(folder, e.file), filepath.Join(folder, "without_guard.go")
+	}
+	original, err := filepath.Abs(filepath.Join(root, e.file))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if b.replaced[original] == "" {
+		b.replaced[original] = filepath.Join(b.dir, fmt.Sprintf("%d.go", len(b.replaced)))
+		b.write(b.replaced[original], b.read(original))
+	}
+	added := filepath.Join(filepath.Dir(original), "without_guard.go")
+	if b.replaced[added] == "" {
+		b.replaced[added] = filepath.Join(b.dir, fmt.Sprintf("%d.go", len(b.replaced)))
+		b.write(b.replaced[added], switchOf(filepath.Base(filepath.Dir(original))))
+	}
+	return b.replaced[original], b.replaced[added]
+}
+
+// switchOf is the file that reads the environment, for one package.
+func switchOf(pkg string) string {
+	return fmt.Sprintf("package %s\n\nimport \"os\"\n\nvar withoutGuard = os.Getenv(%q)\n",
+		pkg, variable)
+}
+
+func (b *builder) add(file, text string) { b.write(file, b.read(file)+text) }
+
+func (b *builder) read(file string) string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return string(text)
+}
+
+func (b *builder) write(file, text string) {
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// module copies another module, once.
+func (b *builder) module(path string) string {
+	if copied, ok := b.modules[path]; ok {
+		return copied
+	}
+	from := strings.TrimSpace(b.run("go", "list", "-m", "-f", "{{.Dir}}", path))
+	copied := filepath.Join(b.dir, "module", path)
+	if err := os.CopyFS(copied, os.DirFS(from)); err != nil {
+		b.t.Fatal(err)
+	}
+	b.run("chmod", "-R", "u+w", copied)
+	b.modules[path] = copied
+	b.write(filepath.Join(copied, "without_guard.go"), switchOf(filepath.Base(filepath.Dir(path))))
+	return copied
+}
+
+func (b *builder) overlay() string {
+	text, err := json.Marshal(map[string]any{"Replace": b.replaced})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	name := filepath.Join(b.dir, "overlay.json")
+	b.write(name, string(text))
+	return name
+}
+
+// modfile writes a go.mod in which the copies stand for their modules.
+func (b *builder) modfile() string {
+	name := filepath.Join(b.dir, "guards.mod")
+	b.write(name, b.read(filepath.Join(root, "go.mod")))
+	b.write(filepath.Join(b.dir, "guards.sum"), b.read(filepath.Join(root, "go.sum")))
+	for module, copied := range b.modules {
+		b.run("go", "mod", "edit", "-replace", module+"="+copied, name)
+	}
+	return name
+}
+
+// run runs a command in the folder of the module.
+func (b *builder) run(name string, args ...string) string {
+	b.t.Helper()
+	cmd := exec.CommandContext(b.t.Context(), name, args...)
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		b.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
