@@ -143,6 +143,9 @@ func (p *part) front() [][]byte {
 // is whole is synced and audited while the next ones are on their way.
 func (r *Replica) receiverBulk() *Bulk {
 	v := r.snapshots.receiver
+	if v == nil && r.snapshots.garbage == nil {
+		return nil // as nearly always: it costs nothing
+	}
 	bulk := &Bulk{Remove: r.snapshots.garbage, receiver: v}
 	r.snapshots.garbage = nil
 	if v == nil || v.auditing || v.stepped {

@@ -35,7 +35,8 @@ func (r *Replica) Submit(id RequestID, command []byte) {
 		r.bulks.behind > behindMax*r.options.CheckpointBytes:
 		r.answer(Answer{ID: id, Err: ErrTooMany})
 	default:
-		q := &request{kind: requestCommand, id: id, data: command}
+		q := r.requests.make()
+		q.kind, q.id, q.data = requestCommand, id, command
 		if r.wait(q) {
 			p.pending.list = append(p.pending.list, q)
 			p.bytes += len(command)

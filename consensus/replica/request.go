@@ -38,6 +38,21 @@ type requests struct {
 	count     [requestKinds]int // of them
 	asked     queue             // all of them, in order; empty if none runs out of time
 	questions queue             // among them, in the order in which they were sent
+	block     []request         // what is left of the latest one
+}
+
+// requestBlock is how many commands share an allocation: their memory is free when the last of them
+// is over, and they run out of time together.
+const requestBlock = 16
+
+// make returns an empty request.
+func (all *requests) make() *request {
+	if len(all.block) == 0 {
+		all.block = make([]request, requestBlock)
+	}
+	q := &all.block[0]
+	all.block = all.block[1:]
+	return q
 }
 
 // requestsMax bounds the requests of each kind that wait at one time; more are answered ErrTooMany.
