@@ -232,7 +232,7 @@ func (w *world) countSet(message protoreflect.Message) {
 func requestText(request proto.Message) string {
 	switch r := request.(type) {
 	case *pb.PutRequest:
-		return fmt.Sprintf("put %s = %.20s", r.Key, r.Value)
+		return fmt.Sprintf("put %s = %.20q", r.Key, r.Value)
 	case *pb.RangeRequest:
 		return fmt.Sprintf("range %s %q at revision %d", r.Key, r.RangeEnd, r.Revision)
 	case *pb.DeleteRangeRequest:

@@ -107,9 +107,25 @@ type operator struct {
 	lease             string // the last that was granted
 }
 
-// commandTimeout ends what does not end by itself: watches and elections. By then they have said
-// what there is to say.
-const commandTimeout = time.Second
+// What does not end by itself, watches and elections, is ended when it has said nothing more for
+// quietTime, or nothing at all for silenceTime.
+const (
+	quietTime   = time.Second
+	silenceTime = 4 * time.Second
+)
+
+// spoken is what a command has said. It begins to wait for the end of it with each word.
+type spoken struct {
+	bytes.Buffer
+	quiet *time.Timer // nil: it ends by itself
+}
+
+func (s *spoken) Write(b []byte) (int, error) {
+	if s.quiet != nil {
+		s.quiet.Reset(quietTime)
+	}
+	return s.Buffer.Write(b)
+}
 
 // run runs a command and returns all that a person or a script sees of it.
 func (o *operator) run(c command) string {
@@ -117,25 +133,26 @@ func (o *operator) run(c command) string {
 	for _, word := range c.words {
 		arguments = append(arguments, strings.ReplaceAll(word, "$LEASE", o.lease))
 	}
-	timeout := time.Minute
-	if c.words[0] == "watch" || c.words[0] == "elect" {
-		timeout = commandTimeout
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	var stdout, stderr spoken
+	if c.words[0] == "watch" || c.words[0] == "elect" {
+		stdout.quiet = time.AfterFunc(silenceTime, cancel)
+		stderr.quiet = stdout.quiet
+	}
 	process := exec.CommandContext(ctx, o.etcdctl, arguments...)
 	process.Cancel = func() error { return process.Process.Signal(syscall.SIGINT) }
-	process.WaitDelay = timeout
+	process.WaitDelay = time.Minute
 	process.Dir = o.dir
 	process.Stdin = strings.NewReader(c.input)
-	var stdout, stderr bytes.Buffer
 	process.Stdout, process.Stderr = &stdout, &stderr
 	err := process.Run()
 	if granted := regexp.MustCompile(`^lease ([0-9a-f]{16}) granted`).
 		FindStringSubmatch(stdout.String()); granted != nil {
 		o.lease = granted[1]
 	}
-	return fmt.Sprintf("%s%s[%v, %v]", &stdout, withoutLog(stderr.String()), process.ProcessState, err)
+	return fmt.Sprintf("%s%s[%v, %v]", stdout.String(), withoutLog(stderr.String()),
+		process.ProcessState, err)
 }
 
 // withoutLog removes the client's log, which has times in it.
