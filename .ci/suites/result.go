@@ -56,6 +56,7 @@ func (s *suite) runOne(name string) (result, error) {
 
 var (
 	failedPart = regexp.MustCompile(`(?m)^ *--- FAIL: (\S+)`)
+	folders    = regexp.MustCompile(`/(?:[^/"\s]+/)+`) // a path of this machine is no reason
 	skipReason = regexp.MustCompile(`(?m)^ +\w+\.go:\d+: (.*)\n--- SKIP`)
 )
 
@@ -67,7 +68,7 @@ func judge(name, out string) result {
 	case strings.Contains(out, "\n--- SKIP: "+name+" "):
 		r := result{Outcome: outcomeSkip}
 		if match := skipReason.FindStringSubmatch(out); match != nil {
-			r.Note = match[1]
+			r.Note = folders.ReplaceAllString(match[1], "")
 		}
 		return r
 	case strings.Contains(out, "\n--- PASS: "+name+" "):

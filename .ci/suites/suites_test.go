@@ -26,6 +26,8 @@ FAIL
 			outcome: outcomePass},
 		{out: "=== RUN   TestA\n    a_test.go:7: no lazyfs\n--- SKIP: TestA (0.0s)\nPASS\n",
 			outcome: outcomeSkip, note: "no lazyfs"},
+		{out: "=== RUN   TestA\n    a_test.go:7: no \"/a/b/old\" here\n--- SKIP: TestA (0.0s)\nPASS\n",
+			outcome: outcomeSkip, note: `no "old" here`},
 		{out: partly, outcome: outcomeFail, parts: []string{"x/deep"}},
 		{out: "=== RUN   TestA\npanic: test timed out", outcome: outcomeFail},
 		{out: "=== RUN   TestAB\n--- PASS: TestAB (0.0s)\nPASS\n", outcome: outcomeFail},
