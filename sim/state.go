@@ -153,7 +153,7 @@ func (w *world) sawIf(holds bool, name string) {
 	}
 }
 
-// seen returns the states that occurred, by name.
+// seenStates returns the states that occurred, by name.
 func (w *world) seenStates() map[string]int {
 	seen := map[string]int{}
 	for i, n := range w.states {

@@ -105,7 +105,8 @@ func (o *simOptions) world(cmd *cobra.Command) {
 		"what goes wrong: calm, lossy, partition, disk, clock, membership, lease, everything, "+
 			"unbudgeted")
 	f.StringVar(&o.plan, "plan", "", "read the plan, or a whole scenario, from this file instead")
-	f.StringVar(&o.bug, "bug", "", "plant a bug: ack-before-sync, volatile-vote, deposed-read")
+	f.StringVar(&o.bug, "bug", "", "plant a bug: ack-before-sync, volatile-vote, "+
+		"deposed-read, undying-lease")
 }
 
 // options returns the run of a seed.
