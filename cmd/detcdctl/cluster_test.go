@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -102,7 +103,8 @@ func TestMembersComeAndGo(t *testing.T) {
 		t.Error(list)
 	}
 	removed := mustRun(t, "--endpoints", all, "member", "remove", id)
-	if !strings.HasPrefix(removed, "Member "+id+" removed from cluster ") {
+	// Like etcdctl's, the line pads an ID that begins with a zero: one in sixteen does.
+	if want := fmt.Sprintf("Member %16s removed from cluster ", id); !strings.HasPrefix(removed, want) {
 		t.Error(removed)
 	}
 }
