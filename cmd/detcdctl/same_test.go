@@ -41,8 +41,8 @@ remaining\([0-9]+s\)                  REMAINING
 "TTL" : [0-9]+                        TTL
 "(ID|id|lease)":[0-9]{17,}            LEASE
 "(ID|Lease)" : [0-9]{17,}             LEASE
-"(ID|Lease)" : [0-9a-f]{16}           LEASE
-[0-9a-f]{16}                          HEX
+"(ID|Lease)" : [0-9a-f]{13,16}        LEASE
+[0-9a-f]{13,16}                       HEX
 mylk/[^"]*                            KEY
 (bXlsay8|bXllbC8)[0-9A-Za-z+/=]*      KEY
 ─+                                    ─
