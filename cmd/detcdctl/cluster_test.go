@@ -104,7 +104,7 @@ func TestMembersComeAndGo(t *testing.T) {
 	}
 	removed := mustRun(t, "--endpoints", all, "member", "remove", id)
 	// Like etcdctl's, the line pads an ID that begins with a zero: one in sixteen does.
-	if want := fmt.Sprintf("Member %16s removed from cluster ", id); !strings.HasPrefix(removed, want) {
+	if !strings.HasPrefix(removed, fmt.Sprintf("Member %16s removed from cluster ", id)) {
 		t.Error(removed)
 	}
 }
