@@ -77,7 +77,7 @@ func TestLeadershipMoves(t *testing.T) {
 		target = before[1]
 	}
 	// An endpoint that is down does not keep the leader from being found.
-	said := mustRun(t, "--endpoints", "127.0.0.1:1,"+all, "--command-timeout", "1s", "move-leader",
+	said := mustRun(t, "--endpoints", "127.0.0.1:1,"+all, "--command-timeout", "5s", "move-leader",
 		types.ID(target.Status.Header.GetMemberId()).String())
 	if !strings.HasPrefix(said, "Leadership transferred from ") {
 		t.Error(said)

@@ -39,8 +39,8 @@ const masks = `
 remaining\([0-9]+s\)                  REMAINING
 "ttl":[0-9]+                          TTL
 "TTL" : [0-9]+                        TTL
-"(ID|id|lease)":[0-9]{17,}            LEASE
-"(ID|Lease)" : [0-9]{17,}             LEASE
+"(ID|id|lease)":[0-9]{13,}            LEASE
+"(ID|Lease)" : [0-9]{13,}             LEASE
 "(ID|Lease)" : [0-9a-f]{13,16}        LEASE
 [0-9a-f]{13,16}                       HEX
 mylk/[^"]*                            KEY

@@ -34,7 +34,8 @@ type trial struct {
 	history  string
 	report   *judge.Report
 	finding  string        // what is wrong beside the history; empty: nothing
-	patience time.Duration // how long the cluster may take to recover; 0 means recoverWait
+	patience time.Duration // how long reading everything back may take; 0 means recoverWait
+	enough   func() bool   // the load goes on until this says so, too; nil: for its time only
 
 	mu     sync.Mutex // guards what follows
 	events []nemesis.Event
@@ -224,8 +225,14 @@ func (t *trial) begin(ctx context.Context) error {
 
 // strain runs the load, and the nemesis beside it.
 func (t *trial) strain(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, t.options.duration)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer time.AfterFunc(t.options.duration, func() {
+		for t.enough != nil && !t.enough() && ctx.Err() == nil {
+			pause(ctx, errorPause)
+		}
+		cancel()
+	}).Stop()
 	conductor := &nemesis.Conductor{Cluster: t.cluster, Seed: t.options.seed,
 		Compact: t.probe.Compact, Note: t.note}
 	broken := make(chan error, 1)
@@ -251,14 +258,13 @@ func (t *trial) finish(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	patience := cmp.Or(t.patience, recoverWait)
-	waiting, cancel := context.WithTimeout(ctx, patience)
+	waiting, cancel := context.WithTimeout(ctx, recoverWait)
 	defer cancel()
 	if err := t.cluster.WaitReady(waiting); err != nil {
 		t.finding = fmt.Sprintf("the cluster does not recover after the faults: %v", err)
 		return ctx.Err()
 	}
-	reading, cancel := context.WithTimeout(ctx, patience)
+	reading, cancel := context.WithTimeout(ctx, cmp.Or(t.patience, recoverWait))
 	defer cancel()
 	difference, err := t.probe.Finish(reading)
 	if err != nil && ctx.Err() == nil {

@@ -23,13 +23,33 @@ func gentle(t *testing.T, binary, workload string, nemeses ...string) *trialOpti
 		timeout: time.Second, dir: t.TempDir()}
 }
 
-// tryOut runs a torture and judges it.
+// answered tells how many requests were answered so far.
+func (t *trial) answered() int64 {
+	t.tally.mu.Lock()
+	defer t.tally.mu.Unlock()
+	return t.tally.total.answered
+}
+
+// answeredMin is how many requests must be answered for a torture to mean something.
+const answeredMin = 100
+
+// visitsMin is how often each kind of user must have tried something.
+const visitsMin = 5
+
+// tryOut runs a torture, until something has happened, and judges it.
 func tryOut(t *testing.T, o *trialOptions) *trial {
 	t.Helper()
 	if err := o.check(); err != nil {
 		t.Fatal(err)
 	}
 	torture := &trial{options: o}
+	torture.enough = func() bool {
+		if torture.answered() < answeredMin || !o.users {
+			return torture.answered() >= answeredMin
+		}
+		v := torture.probe.Visits()
+		return min(v.Strange, v.Changes, v.Served, v.Refused) >= visitsMin
+	}
 	history, err := torture.record(t.Context(), newSpeaker(io.Discard))
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +76,7 @@ func holds(t *testing.T, torture *trial) {
 		t.Fatalf("%v: %s %s\nthe history is kept in %s: %v", torture.report.Verdict,
 			torture.report.Reason, torture.finding, kept, os.WriteFile(kept, text, 0o600))
 	}
-	if torture.tally.total.answered < 100 {
+	if torture.answered() < answeredMin {
 		t.Errorf("hardly any load: %v", torture.tally)
 	}
 }
@@ -85,14 +105,18 @@ func TestDetcdUnderTorture(t *testing.T) {
 	})
 }
 
-// findAmnesia takes all disks away while the clients work: the judge must notice a cluster that
-// really forgets.
+// findAmnesia takes all disks away when the clients have done something: the judge must notice a
+// cluster that really forgets.
 func findAmnesia(t *testing.T, binary string) {
 	cluster := launch(t, binary)
 	o := gentle(t, "", "set")
 	o.endpoints = cluster.Endpoints()
-	wiped := make(chan error, 1)
-	time.AfterFunc(o.duration/2, func() {
+	torture, wiped := &trial{options: o, patience: 5 * time.Second}, make(chan error, 1)
+	before := int64(0) // answers before the disks were taken away
+	torture.enough = func() bool {
+		if before > 0 || torture.answered() < answeredMin {
+			return before > 0 && torture.answered() >= before+answeredMin
+		}
 		var all []error
 		for _, m := range cluster.Members() {
 			all = append(all, m.Kill(), os.RemoveAll(m.DataDir()))
@@ -100,9 +124,10 @@ func findAmnesia(t *testing.T, binary string) {
 		for _, m := range cluster.Members() {
 			all = append(all, m.Start())
 		}
+		before = torture.answered()
 		wiped <- errors.Join(all...)
-	})
-	torture := &trial{options: o, patience: time.Second}
+		return false
+	}
 	history, err := torture.record(t.Context(), newSpeaker(io.Discard))
 	if err := errors.Join(err, <-wiped); err != nil {
 		t.Fatal(err)

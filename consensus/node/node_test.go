@@ -28,14 +28,14 @@ func TestOneMemberServesAtOnce(t *testing.T) {
 	}
 	c.members[1] = m
 	m.submit(t, "one")
-	answer, err := m.Submit(within(t, time.Second), []byte("two"))
+	answer, err := m.Submit(within(t, time.Minute), []byte("two"))
 	if err != nil || answer != 2 {
 		t.Errorf("%v, %v", answer, err)
 	}
 	if got := m.lines(t); !slices.Equal(got, []string{"one", "two"}) {
 		t.Errorf("barrier shows %q", got)
 	}
-	said, err := m.Ask(within(t, time.Second), []byte("how many"))
+	said, err := m.Ask(within(t, time.Minute), []byte("how many"))
 	if err != nil || string(said) != "how many: 2 lines" {
 		t.Errorf("%q, %v", said, err)
 	}
@@ -139,7 +139,7 @@ func TestThreeMembersAgree(t *testing.T) {
 }
 
 func TestALeaderThatStopsHandsOver(t *testing.T) {
-	c := newCluster(t, 3)
+	c := newClusterTicking(t, 3, 10*testTick)
 	old := c.leader()
 	old.submit(t, "before")
 	term := old.Status().Term

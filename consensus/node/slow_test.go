@@ -107,7 +107,7 @@ func TestALeaderThatStandsStillSaysSoInEtcdsWords(t *testing.T) {
 func TestAChangeOfTheMembershipIsToldWithWhatWasBefore(t *testing.T) {
 	type pair struct{ before, after replica.Membership }
 	told := make(chan pair, 10)
-	c := &cluster{t: t, members: make(map[replica.MemberID]*testNode)}
+	c := &cluster{t: t, members: make(map[replica.MemberID]*testNode), tick: testTick}
 	listener := listenOn(t, "127.0.0.1:0")
 	url := "http://" + listener.Addr().String()
 	c.first = []replica.Member{{ID: 1, PeerURLs: []string{url}}}

@@ -67,6 +67,7 @@ type cluster struct {
 	t        *testing.T
 	members  map[replica.MemberID]*testNode
 	first    []replica.Member
+	tick     time.Duration
 	patience time.Duration // of members that are started from now on
 	slow     time.Duration // and what a slow write is to them
 	log      lockedBuffer
@@ -111,11 +112,18 @@ const (
 // newCluster starts n members. They are stopped when the test ends, and must leave no goroutine.
 func newCluster(t *testing.T, n int) *cluster {
 	t.Helper()
+	return newClusterTicking(t, n, testTick)
+}
+
+// newClusterTicking is newCluster for tests in which the leadership must not be lost by itself,
+// however busy the machine is.
+func newClusterTicking(t *testing.T, n int, tick time.Duration) *cluster {
+	t.Helper()
 	before := runtime.NumGoroutine()
 	t.Cleanup(func() {
 		eventually(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= before })
 	})
-	c := &cluster{t: t, members: make(map[replica.MemberID]*testNode)}
+	c := &cluster{t: t, members: make(map[replica.MemberID]*testNode), tick: tick}
 	var listeners []net.Listener
 	for id := range n {
 		listener := listenOn(t, "127.0.0.1:0")
@@ -154,7 +162,7 @@ func (c *cluster) options(
 		Replica: replica.Options{
 			ID: id, Cluster: 99, Incarnation: uint64(id) * 1000, Members: c.first,
 			Self:    replica.Member{Name: fmt.Sprint("member ", id)},
-			Machine: &notes{}, FS: fs, Tick: testTick, ElectionTicks: testTicks,
+			Machine: &notes{}, FS: fs, Tick: c.tick, ElectionTicks: testTicks,
 			WALOptions: wal.Options{SegmentSize: 1 << 20}, Patience: c.patience,
 		},
 		Listeners: []net.Listener{listener},
@@ -241,7 +249,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	for deadline := time.Now().Add(time.Minute); !holds(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<16)
-			t.Fatalf("after 10 s still not: %s\n%s", what, stacks[:runtime.Stack(stacks, true)])
+			t.Fatalf("after a minute still not: %s\n%s", what, stacks[:runtime.Stack(stacks, true)])
 		}
 	}
 }

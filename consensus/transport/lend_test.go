@@ -33,7 +33,7 @@ func speak(t *testing.T, from, to *testMember, lane Lane, payload string) {
 }
 
 func TestAMemberThatCannotBeDialledIsSpokenToAllTheSame(t *testing.T) {
-	hidden, open := start(t, 1, nil), start(t, 2, nil)
+	hidden, open := start(t, 1, impatient), start(t, 2, impatient)
 	addresses := map[uint64][]string{1: {nowhere(t)}, 2: {open.address}}
 	hidden.SetPeers(addresses)
 	open.SetPeers(addresses)
@@ -53,14 +53,14 @@ func TestAMemberThatCannotBeDialledIsSpokenToAllTheSame(t *testing.T) {
 }
 
 func TestAConnectionThatIsLentOutlivesNeitherSide(t *testing.T) {
-	hidden, open := start(t, 1, nil), start(t, 2, nil)
+	hidden, open := start(t, 1, impatient), start(t, 2, impatient)
 	addresses := map[uint64][]string{1: {nowhere(t)}, 2: {open.address}}
 	hidden.SetPeers(addresses)
 	open.SetPeers(addresses)
 	speak(t, open, hidden, LaneConsensus, "one")
 	hidden.Close()
 	eventually(t, "down", func() bool { return !open.Stats().Peers[0].Up })
-	again := start(t, 1, nil)
+	again := start(t, 1, impatient)
 	again.SetPeers(addresses)
 	speak(t, open, again, LaneConsensus, "two")
 	open.Close() // waits for all that runs

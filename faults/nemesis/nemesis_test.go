@@ -285,7 +285,7 @@ func TestStopEndsAProcessThatHeedsSIGTERMAndSaysWhenOneDoesNot(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := cluster.Members()[0]
-	if err := m.Stop(10 * time.Second); err != nil || m.Running() {
+	if err := m.Stop(time.Minute); err != nil || m.Running() {
 		t.Fatalf("%v, running %v", err, m.Running())
 	}
 	deaf := cluster.Members()[1]

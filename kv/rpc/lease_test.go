@@ -22,7 +22,7 @@ func TestLeaseTakesItsKeysWithIt(t *testing.T) {
 	if err != nil || granted.TTL != 1 || granted.ID <= 0 {
 		t.Fatalf("granted %v, %v; the shortest is one and a half election timeouts", granted, err)
 	}
-	long, err := c.Grant(ctx, 100)
+	long, err := c.Grant(ctx, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestLeaseTakesItsKeysWithIt(t *testing.T) {
 		}
 	}
 	left, err := c.TimeToLive(ctx, long.ID, clientv3.WithAttachedKeys())
-	if err != nil || left.GrantedTTL != 100 || left.TTL < 98 || len(left.Keys) != 1 {
+	if err != nil || left.GrantedTTL != 1000 || left.TTL < 900 || len(left.Keys) != 1 {
 		t.Fatalf("time to live: %v, %v", left, err)
 	}
 	leases, err := c.Leases(ctx)

@@ -27,14 +27,15 @@ import (
 	"detcd/storage/vfs"
 )
 
-// ports counts those that were given out. The system gives out others by itself, so nobody takes
-// one between its choice and its use but another process of tests, which begins elsewhere.
+// ports counts those that were given out. The system and nemesis give out others, so nobody takes
+// one between its choice and its use, or while a member is down, but another process of this test,
+// which begins elsewhere.
 var ports atomic.Int32
 
 // freeURL is an address on which nothing listens.
 func freeURL(t *testing.T) types.URLs {
 	t.Helper()
-	const first, count = 10_000, 20_000
+	const first, count = 2_400, 9_500
 	for range count {
 		port := first + (os.Getpid()*199+int(ports.Add(1)))%count
 		address := fmt.Sprintf("127.0.0.1:%d", port)
@@ -92,7 +93,7 @@ func ready(t *testing.T, servers ...*Server) {
 		case <-s.Done():
 			t.Fatalf("%s ended: %v", s.config.Name, s.Err())
 		case <-time.After(time.Minute):
-			t.Fatalf("%s is not ready after 10 s: %+v", s.config.Name, s.node.Load().Status())
+			t.Fatalf("%s is not ready after a minute: %+v", s.config.Name, s.node.Load().Status())
 		}
 	}
 }
@@ -153,7 +154,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	for deadline := time.Now().Add(time.Minute); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<16)
-			t.Fatalf("after 20 s still not: %s\n%s", what, stacks[:runtime.Stack(stacks, true)])
+			t.Fatalf("after a minute still not: %s\n%s", what, stacks[:runtime.Stack(stacks, true)])
 		}
 	}
 }

@@ -49,7 +49,7 @@ func TestASnapshotOfDetcdBecomesADetcd(t *testing.T) {
 
 // moves makes a cluster of one from a snapshot of another, by way of "snapshot restore" of a tool.
 func moves(t *testing.T, from, to, restore string) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), scenarioTimeout)
 	defer cancel()
 	source := testbed.Launch(t, testbed.Options{Binary: from})
 	u := &user{t: t, ctx: ctx, cluster: source}

@@ -35,7 +35,7 @@ func TestIdleConnectionsEndNoMemberAndKeepNobodyOut(t *testing.T) {
 	cluster := testbed.Launch(t, testbed.Options{
 		Binary: limited, Members: 3, Args: []string{"--unsafe-no-fsync"},
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), scenarioTimeout)
 	defer cancel()
 	members, err := testbed.Client(t, cluster.Endpoints()...).MemberList(ctx)
 	if err != nil {

@@ -184,10 +184,9 @@ func followerBehind(_ *testing.T, u *user) {
 
 // leaseSurvivesLeader shows that a lease does not end early because the leader does.
 func leaseSurvivesLeader(t *testing.T, u *user) {
-	client := u.client()
+	client, start := u.client(), time.Now()
 	granted, err := client.Grant(u.ctx, 4)
 	u.must(err)
-	start := time.Now()
 	put, err := client.Put(u.ctx, u.key("k"), "v", clientv3.WithLease(granted.ID))
 	u.must(err)
 	watch := client.Watch(u.ctx, u.key("k"), clientv3.WithRev(put.Header.Revision+1))

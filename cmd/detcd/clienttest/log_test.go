@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -45,7 +44,7 @@ func logged(t *testing.T, binary string) map[string]bool {
 		"--log-level=info", "--bcrypt-cost=4", "--warning-apply-duration=1ns",
 		"--warning-unary-request-duration=1ns",
 	}})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), scenarioTimeout)
 	defer cancel()
 	member := cluster.Members()[0]
 	u := &user{t: t, ctx: ctx, cluster: cluster}

@@ -5,7 +5,6 @@ import (
 	"net"
 	"os/exec"
 	"testing"
-	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -34,7 +33,7 @@ func TestProxiesOfEtcdServeDetcd(t *testing.T) {
 			_ = command.Process.Kill()
 			_ = command.Wait()
 		})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), scenarioTimeout)
 		defer cancel()
 		client := testbed.Client(t, address)
 		watch := client.Watch(clientv3.WithRequireLeader(ctx), name, clientv3.WithRev(1))

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -32,7 +31,7 @@ func fill(t *testing.T, binary string, most int) {
 	cluster := testbed.Launch(t, testbed.Options{Binary: binary, Members: 3, Args: []string{
 		fmt.Sprintf("--quota-backend-bytes=%d", quota), "--unsafe-no-fsync",
 	}})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), scenarioTimeout)
 	defer cancel()
 	u := &user{t: t, ctx: ctx, cluster: cluster}
 	client, value := u.client(), strings.Repeat("v", 100_000)

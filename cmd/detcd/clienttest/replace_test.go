@@ -36,7 +36,7 @@ func TestMembersOfDetcdAreReplaced(t *testing.T) {
 }
 
 func replaceMembers(t *testing.T, binary string, megabytes int) *nemesis.Member {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), scenarioTimeout)
 	defer cancel()
 	cluster := testbed.Launch(t, testbed.Options{
 		Binary: binary, Members: 3, Args: []string{"--log-level=info"},
@@ -77,7 +77,8 @@ func (u *replacer) etcdctl(without *nemesis.Member, arguments ...string) (string
 			endpoints = append(endpoints, m.Endpoint())
 		}
 	}
-	all := append([]string{"--endpoints", strings.Join(endpoints, ",")}, arguments...)
+	all := append([]string{"--command-timeout=1m", "--endpoints", strings.Join(endpoints, ",")},
+		arguments...)
 	output, err := exec.CommandContext(u.ctx, testbed.Tool(u.t, "etcdctl"), all...).CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("etcdctl %s: %w: %s", strings.Join(arguments, " "), err, output)

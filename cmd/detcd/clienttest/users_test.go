@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -26,7 +25,7 @@ func TestUsersMove(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), scenarioTimeout)
 			defer cancel()
 			source := testbed.Launch(t, testbed.Options{Binary: c.from})
 			u := &user{t: t, ctx: ctx, cluster: source}
@@ -70,7 +69,7 @@ func (u *user) people() {
 func (u *user) as(name, password, endpoint string) *clientv3.Client {
 	u.t.Helper()
 	c, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Username: name,
-		Password: password, DialTimeout: time.Minute, Context: u.ctx})
+		Password: password, DialTimeout: scenarioTimeout, Context: u.ctx})
 	u.must(err)
 	u.t.Cleanup(func() { _ = c.Close() })
 	return c
@@ -114,7 +113,7 @@ func (u *user) tellUsers(endpoint string) (said string) {
 // again.
 func TestATokenIsGoodOnEveryMember(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), scenarioTimeout)
 	defer cancel()
 	cluster := testbed.Launch(t, testbed.Options{Binary: testbed.Detcd(t), Members: 3})
 	u := &user{t: t, ctx: ctx, cluster: cluster}
@@ -143,7 +142,7 @@ func TestATokenIsGoodOnEveryMember(t *testing.T) {
 // the same users.
 func TestSignedTokensAreOfBoth(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), scenarioTimeout)
 	defer cancel()
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("a secret of both"), 0o600); err != nil {

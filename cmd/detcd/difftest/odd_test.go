@@ -128,7 +128,7 @@ func expires(ctx context.Context, s *side) answer {
 		return answer{err: err}
 	}
 	lease := pb.NewLeaseClient(s.conn)
-	if _, err := lease.LeaseGrant(ctx, &pb.LeaseGrantRequest{ID: 5, TTL: 1}); err != nil {
+	if _, err := lease.LeaseGrant(ctx, &pb.LeaseGrantRequest{ID: 5, TTL: 5}); err != nil {
 		return answer{err: err}
 	}
 	for _, key := range []string{"leased 2", "leased 1"} {

@@ -17,15 +17,17 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"golang.org/x/sync/errgroup"
 
 	"detcd/cmd/detcd/testbed"
 	"detcd/faults/nemesis"
 )
 
 // A stream has said all that it had to say after quietTime, and has nothing to say after silence.
+// etcd looks after watchers of the past ten times a second; the rest is for busy machines.
 const (
-	quietTime = 400 * time.Millisecond
-	silence   = 3 * time.Second
+	quietTime = time.Second
+	silence   = 6 * time.Second
 )
 
 // An answer is what a server says to a line of a script.
@@ -47,19 +49,28 @@ func hidden() []string {
 // ask sends a line. Headers are "Name: value".
 func ask(t *testing.T, base, line string, headers ...string) answer {
 	t.Helper()
+	a, err := send(t.Context(), base, line, headers)
+	if err != nil {
+		t.Fatalf("%s: %v", line, err)
+	}
+	return a
+}
+
+// send is ask without a test.
+func send(ctx context.Context, base, line string, headers []string) (answer, error) {
 	method, rest, _ := strings.Cut(line, " ")
 	path, body, _ := strings.Cut(rest, " ")
 	limit := time.Minute
 	if endless(path) {
 		limit = silence
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	patience := time.AfterFunc(limit, cancel)
 	sent := strings.NewReader(encoded(body))
 	request, err := http.NewRequestWithContext(ctx, method, base+path, sent)
 	if err != nil {
-		t.Fatal(err)
+		return answer{}, err
 	}
 	for _, header := range headers {
 		name, value, _ := strings.Cut(header, ": ")
@@ -69,10 +80,10 @@ func ask(t *testing.T, base, line string, headers ...string) answer {
 	}
 	response, err := http.DefaultClient.Do(request)
 	if endless(path) && errors.Is(err, context.Canceled) {
-		return answer{}
+		return answer{}, nil
 	}
 	if err != nil {
-		t.Fatalf("%s: %v", line, err)
+		return answer{}, err
 	}
 	defer response.Body.Close()
 	from := io.Reader(response.Body)
@@ -81,11 +92,11 @@ func ask(t *testing.T, base, line string, headers ...string) answer {
 	}
 	all, err := io.ReadAll(from)
 	if err != nil && !(endless(path) && errors.Is(err, context.Canceled)) {
-		t.Fatalf("%s: %v", line, err)
+		return answer{}, err
 	}
 	a := answer{status: response.StatusCode, header: response.Header, text: string(all)}
 	a.bodies = meaning(all)
-	return a
+	return a, nil
 }
 
 // A writer is told that something was written.
@@ -152,7 +163,18 @@ func tidied(value any) any {
 // same compares what both say to a line.
 func same(t *testing.T, etcd, detcd, line string, headers ...string) {
 	t.Helper()
-	compare(t, line, headers, ask(t, etcd, line, headers...), ask(t, detcd, line, headers...))
+	var said [2]answer
+	var asking errgroup.Group
+	for i, base := range []string{etcd, detcd} {
+		asking.Go(func() (err error) {
+			said[i], err = send(t.Context(), base, line, headers)
+			return err
+		})
+	}
+	if err := asking.Wait(); err != nil {
+		t.Fatalf("%.200s: %v", line, err)
+	}
+	compare(t, line, headers, said[0], said[1])
 }
 
 // compare compares two answers to a line.
