@@ -49,9 +49,7 @@ func (j *judge) collectEvidence() {
 		}
 	}
 	for k := range j.views {
-		for _, e := range j.views[k].events {
-			j.sees(&e.KV, e.KV.Mod, false)
-		}
+		j.seesLeft(j.views[k].events)
 	}
 	// order-free: each list is sorted by itself
 	for key, list := range j.seen {
@@ -59,6 +57,23 @@ func (j *judge) collectEvidence() {
 			return cmp.Or(cmp.Compare(a.revision, b.revision), cmp.Compare(a.kv.Mod, b.kv.Mod))
 		})
 		j.seen[key] = slices.Compact(list)
+	}
+}
+
+// seesLeft notes what the revisions of some events left: of the events of a key in one revision the
+// last, for a transaction may delete what it puts.
+func (j *judge) seesLeft(events []*etcd.Event) {
+	revision, later := int64(0), map[etcd.Bytes]bool{}
+	for k := len(events) - 1; k >= 0; k-- {
+		kv := &events[k].KV
+		if kv.Mod != revision {
+			revision = kv.Mod
+			clear(later)
+		}
+		if !later[kv.Key] {
+			later[kv.Key] = true
+			j.sees(kv, kv.Mod, false)
+		}
 	}
 }
 

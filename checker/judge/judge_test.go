@@ -201,3 +201,27 @@ func TestLegalHistoriesWithLeasesAreNotRefused(t *testing.T) {
 		t.Errorf("%d are undecided", undecided)
 	}
 }
+
+// A transaction may put a key and delete it: deletions without an end may overlap with puts. A
+// watch shows both, and what the revision left is the second. Found by judging a simulated run.
+func TestAKeyThatIsPutAndDeletedAtOnce(t *testing.T) {
+	both := &Txn{Success: []Request{{Ask: &Put{Key: "b", Value: "1"}},
+		{Ask: &Delete{Key: "a", End: "\x00"}}}}
+	reply := func(call, revision int64, reply *WatchReply) Operation {
+		return Operation{Client: 2, Call: call, Return: call, Request: Request{Ask: &Watched{Watch: 1}},
+			Response: &Response{Revision: revision, Watch: reply}}
+	}
+	history := []Operation{
+		{Client: 1, Call: 20, Request: Request{Ask: both}, Unknown: true},
+		{Client: 2, Call: 1, Return: 1, Request: Request{Ask: &Watch{Watch: 1, Key: "b", Start: 1}},
+			Response: &Response{}},
+		reply(2, 1, &WatchReply{Created: true}),
+		reply(60, 2, &WatchReply{Events: []Event{
+			{KV: KeyValue{Key: "b", Value: "1", Create: 2, Mod: 2, Version: 1}},
+			{KV: KeyValue{Key: "b", Mod: 2}, Delete: true}}}),
+	}
+	report := Judge(history, Options{})
+	if report.Verdict != checker.Holds || Certify(history, report) != nil {
+		t.Errorf("%v: %s", report.Verdict, report.Reason)
+	}
+}
