@@ -91,6 +91,10 @@ var ErrOptions = errors.New("bench: bad option")
 
 // normalize fills in the defaults and returns what cannot be run.
 func (o *Options) normalize() error {
+	if min(o.Clients, o.Connections, o.Span, o.Watchers) < 0 {
+		return fmt.Errorf("%w: clients, connections, spans and watchers must not be negative",
+			ErrOptions)
+	}
 	o.Clients = max(o.Clients, 1)
 	o.Connections = min(max(o.Connections, 1), o.Clients)
 	if o.Transport == "" {

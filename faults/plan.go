@@ -91,7 +91,7 @@ func Parse(text io.Reader) (Plan, error) {
 	return plan, nil
 }
 
-// ParseFault reads one fault, as String writes it.
+// ParseFault reads one fault, as String writes it, and refuses what Check refuses.
 func ParseFault(line string) (Fault, error) {
 	var f Fault
 	words := strings.Fields(line)
@@ -117,7 +117,7 @@ func ParseFault(line string) (Fault, error) {
 			return f, err
 		}
 	}
-	return f, nil
+	return f, f.Check()
 }
 
 func parseTime(word string) (time.Duration, error) {

@@ -49,8 +49,23 @@ func TestABadLineIsNamed(t *testing.T) {
 		"1s loss members=0":  "want the numbers",
 		"1s loss amount=x":   "invalid syntax",
 		"1s loss because=no": "want members=",
+
+		"1s loss":                                   "loss amount=0: want 1 to 100 percent",
+		"1s loss amount=101":                        "loss amount=101: want 1 to 100 percent",
+		"1s for 2s clock-slow amount=2000000":       "clock-slow amount=2000000: want 1 to 900000 ppm",
+		"1s clock-jump amount=-500":                 "clock-jump amount=-500: want 1 to 3600000 ms",
+		"1s for 1s isolate amount=3":                "isolate has no amount",
+		"1s for 1s transfer":                        "transfer happens at once",
+		"1s for 9999h isolate":                      "want times from 0 to 1000h",
+		"9999h isolate":                             "want times from 0 to 1000h",
+		"1s crash-leader members=2":                 "crash-leader takes no members",
+		"1s isolate members=1,2":                    "isolate takes members=, at most 1",
+		"1s isolate members=1 peers=2":              "isolate takes no peers",
+		"1s for 1s split peers=2":                   "only beside members=",
+		"1s for 1s split members=1,2 peers=1":       "names a member twice",
+		"1s for 1s slow-link members=1,1 amount=20": "names a member twice",
 	} {
-		_, err := Parse(strings.NewReader("1s loss\n" + line))
+		_, err := Parse(strings.NewReader("1s isolate\n" + line))
 		if err == nil || !strings.Contains(err.Error(), want) ||
 			!strings.Contains(err.Error(), "line 2") {
 			t.Errorf("%q: %v, want %q", line, err, want)
@@ -58,8 +73,28 @@ func TestABadLineIsNamed(t *testing.T) {
 	}
 }
 
+// What is drawn can be read, at its weakest and at its strongest.
+func TestWhatProfilesDrawIsWithinWhatMayBeAsked(t *testing.T) {
+	for _, k := range Kinds() {
+		info := k.Info()
+		for _, amount := range []int64{info.Low, info.High} {
+			f := Fault{Kind: k, Amount: amount}
+			if err := f.Check(); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := (Fault{Kind: k, Members: []int{0}}).Check(); err == nil {
+			t.Errorf("%v befalls member 0", k)
+		}
+	}
+	if err := (Fault{}).Check(); err == nil {
+		t.Error("a fault of no kind is taken")
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("1s for 2s isolate members=2 peers=1,3 amount=5")
+	f.Add("1s for 2s split members=2 peers=1,3")
 	f.Fuzz(func(t *testing.T, text string) {
 		plan, err := Parse(strings.NewReader(text))
 		if err != nil {

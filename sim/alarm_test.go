@@ -14,9 +14,13 @@ func TestAlarmsForbidAndAreDisarmed(t *testing.T) {
 	for kind, text := range map[faults.Kind]string{
 		faults.Quota: "database space exceeded", faults.Accuse: "corrupt cluster",
 	} {
+		alarm := faults.Fault{Kind: kind, At: 4 * time.Second, For: 6 * time.Second}
+		if kind == faults.Quota {
+			alarm.Amount = 90
+		}
 		refused, last, put := 0, time.Duration(0), time.Duration(0)
 		o := Options{Seed: 7, Members: 3, Duration: 20 * time.Second, Plan: faults.Plan{
-			{Kind: kind, At: 4 * time.Second, For: 6 * time.Second, Amount: 90},
+			alarm,
 			{Kind: faults.CrashLeader, At: 6 * time.Second},
 		}}
 		o.Listen = func(line Line) {

@@ -4,12 +4,14 @@ import (
 	"crypto/rand"
 	"io"
 	mathrand "math/rand/v2"
+	"sync"
 	"time"
 )
 
 // Raft draws its election time-outs from crypto/rand.Reader, its one hidden input. A run replaces
 // the reader by one that serves each member from a generator of its own. The reader belongs to the
-// process, so a process runs one world at a time: seeds run in parallel as processes.
+// process, so a process runs one world at a time: runs of several goroutines take turns, and seeds
+// run in parallel as processes.
 type raftRandom struct {
 	source *mathrand.PCG // of the member that is being stepped
 }
@@ -22,11 +24,19 @@ func (r *raftRandom) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// replaceReader makes reader what raft draws from, until the returned function is called.
+// turns lets one run of the process go on at a time.
+var turns sync.Mutex
+
+// replaceReader makes reader what raft draws from, until the returned function is called. It waits
+// until no other run goes on.
 func replaceReader(reader io.Reader) (restore func()) {
+	turns.Lock()
 	before := rand.Reader
 	rand.Reader = reader
-	return func() { rand.Reader = before }
+	return func() {
+		rand.Reader = before
+		turns.Unlock()
+	}
 }
 
 // The streams of randomness of one run. Each purpose has its own, so that taking out a fault or a

@@ -131,10 +131,13 @@ func (v Surroundings) String() string {
 	return strings.Join(words, " ")
 }
 
-// ParseSurroundings reads words of the form name=value; what is not named keeps its default. An
-// error names the word and the range.
+// ParseSurroundings reads words of the form name=value; what is not named keeps its default, and
+// the word plain alone names nothing. An error names the word and the range.
 func ParseSurroundings(text string) (Surroundings, error) {
 	values := PlainSurroundings()
+	if text == "plain" {
+		return values, nil
+	}
 	for word := range strings.FieldsSeq(text) {
 		name, value, _ := strings.Cut(word, "=")
 		k := knobNamed(name)

@@ -17,11 +17,12 @@ const (
 	Liveness                // after healing, the cluster did not come back in time
 	Crash                   // the program failed an assertion
 	Lost                    // too much was destroyed; only a plan without a budget may do that
+	Refused                 // nothing was run: Check refuses the options
 )
 
 // String returns one word.
 func (v Verdict) String() string {
-	names := [...]string{"green", "safety", "liveness", "crash", "lost"}
+	names := [...]string{"green", "safety", "liveness", "crash", "lost", "refused"}
 	if v < 0 || int(v) >= len(names) {
 		return fmt.Sprintf("Verdict(%d)", int(v))
 	}

@@ -89,9 +89,34 @@ func TestAScenarioIsReadAsItWasWritten(t *testing.T) {
 	if err != nil || scenario.String() != text {
 		t.Errorf("%v: it became\n%s", err, scenario)
 	}
-	for _, bad := range []string{"seed x", "members 0", "only 1", "bug none", "1s nothing"} {
+	for _, bad := range []string{"seed x", "members 0", "only 1", "bug none", "1s nothing",
+		"seed 18446744073709551616", "members 10", "members -1", "clients 100", "rate 0",
+		"rate 100001", "duration 0", "duration -1s", "duration 1001h", "duration x", "users alice",
+		"unbudgeted yes", "no-pre-vote 1", "only 0.1", "only 1.-1", "world delay=3s", "world what=1",
+		"1s isolate members=1 peers=2", "1s clock-jump amount=-500"} {
 		if _, err := ParseScenario(bad); err == nil || !strings.Contains(err.Error(), "line 1") {
 			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+func TestALineOfAScenarioIsSaidOnce(t *testing.T) {
+	for _, line := range []string{"seed 1", "members 3", "clients 2", "rate 5", "users"} {
+		_, err := ParseScenario(line + "\n" + line + "\n")
+		if err == nil || !strings.Contains(err.Error(), "line 2: ") {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+func TestAScenarioWithoutASeedSaysSo(t *testing.T) {
+	for text, seedless := range map[string]bool{"members 5\n": true, "seed 0\nmembers 5\n": false} {
+		s, err := ParseScenario(text)
+		if err != nil || s.Seedless != seedless || s.Options.Members != 5 {
+			t.Errorf("%q: %+v, %v", text, s, err)
+		}
+		if again := s.String(); again != text {
+			t.Errorf("%q became %q", text, again)
 		}
 	}
 }

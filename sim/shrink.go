@@ -9,13 +9,14 @@ import (
 
 // Shrink makes a failing run small: it takes out faults, operations, clients, members and time as
 // long as the run fails in the same way, until nothing can go or the tries are used up. It calls
-// report, which may be nil, with what is left after each step that succeeded.
+// report, which may be nil, with what is left after each step that succeeded. A run that is green,
+// or refused, comes back as it is.
 func Shrink(options Options, tries int, report func(Options, Result)) (Options, Result) {
 	s := &shrinker{tries: tries, report: report, best: options}
 	s.best.setDefaults()
 	s.result = Run(s.best)
 	s.want = s.result.Verdict
-	if s.want == Green {
+	if s.want == Green || s.want == Refused {
 		return s.best, s.result
 	}
 	for before := ""; before != (Scenario{Options: s.best}).String() && s.tries > 0; {
@@ -66,17 +67,20 @@ func (s *shrinker) try(change func(o *Options)) bool {
 // time ends the run soon after it failed.
 func (s *shrinker) time() {
 	if s.want == Liveness {
-		for s.try(func(o *Options) { o.Duration /= 2 }) {
+		for s.try(func(o *Options) { o.end(o.Duration / 2) }) {
 		}
 		return
 	}
 	end := s.result.Virtual.Round(time.Millisecond) + time.Millisecond
 	if end < s.best.Duration {
-		s.try(func(o *Options) { o.Duration = end })
+		s.try(func(o *Options) { o.end(end) })
 	}
-	s.try(func(o *Options) {
-		o.Plan = slices.DeleteFunc(o.Plan, func(f faults.Fault) bool { return f.At > o.Duration })
-	})
+}
+
+// end ends a run earlier: what would come later is out of its plan.
+func (o *Options) end(at time.Duration) {
+	o.Duration = at
+	o.Plan = slices.DeleteFunc(o.Plan, func(f faults.Fault) bool { return f.At > at })
 }
 
 // faults takes out ever smaller parts of the plan.

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"detcd/consensus/replica"
@@ -30,9 +31,17 @@ type fates struct {
 
 func (f *fates) hurry() int { return max(f.hurried, 1) }
 
-// strike carries out one fault.
+// strike carries out one fault. Where each member that is named suffers by itself, it is as many.
 func (f *fates) strike(fault faults.Fault) {
 	w := f.world
+	if len(fault.Members) > 1 && befallsEach(fault.Kind) {
+		for _, number := range fault.Members {
+			one := fault
+			one.Members = []int{number}
+			f.strike(one)
+		}
+		return
+	}
 	if w.healed || w.judge.broken() || !f.affordable(fault) {
 		return
 	}
@@ -45,6 +54,16 @@ func (f *fates) strike(fault faults.Fault) {
 	}
 	w.fired[fault.Kind]++
 	w.event(eventFault, 0, uint64(fault.Kind), uint64(fault.Amount), fault.String)
+}
+
+// befallsEach says that a fault of several members is one of each.
+func befallsEach(kind faults.Kind) bool {
+	switch kind {
+	case faults.Split, faults.SplitOneWay, faults.Bridge, faults.Ring, faults.ClogLink,
+		faults.SlowLink, faults.CheckpointNow:
+		return false
+	}
+	return true
 }
 
 // affordable says whether the budget allows the fault now.
@@ -182,7 +201,9 @@ func (f *fates) load(fault faults.Fault) bool {
 		w.compactNow()
 	case faults.CheckpointNow:
 		for _, m := range w.living() {
-			m.tell(replica.Input{Kind: replica.InputCheckpoint})
+			if len(fault.Members) == 0 || slices.Contains(fault.Members, m.number) {
+				m.tell(replica.Input{Kind: replica.InputCheckpoint})
+			}
 		}
 	case faults.LeaseStorm:
 		w.leaseStorm(int(fault.Amount))

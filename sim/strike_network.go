@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"detcd/faults"
@@ -105,9 +106,11 @@ func (f *fates) pairs(fault faults.Fault) (pairs [][2]int) {
 			block(f.others(m), []*member{m}, false)
 		}
 	case faults.Bridge:
+		all = f.namedFirst(fault, all)
 		rest := all[1:]
 		block(rest[:len(rest)/2], rest[len(rest)/2:], true)
 	case faults.Ring:
+		all = f.namedFirst(fault, all)
 		for i, a := range all {
 			for j := i + 2; j < len(all); j++ {
 				if i != 0 || j != len(all)-1 {
@@ -120,6 +123,20 @@ func (f *fates) pairs(fault faults.Fault) (pairs [][2]int) {
 		}
 	}
 	return pairs
+}
+
+// namedFirst returns all members, those that the fault names before the others, in its order.
+func (f *fates) namedFirst(fault faults.Fault, all []*member) []*member {
+	if len(fault.Members) == 0 {
+		return all
+	}
+	order := f.chosen(fault, present)
+	for _, m := range all {
+		if !slices.Contains(order, m) {
+			order = append(order, m)
+		}
+	}
+	return order
 }
 
 // sides returns the two sides of a split: those that the fault names, or all in two parts.
@@ -161,6 +178,9 @@ func (f *fates) links(fault faults.Fault) bool {
 		return true
 	}
 	others := f.others(m)
+	if len(fault.Members) == 2 { // both ends are named
+		others = f.chosen(fault, present)[1:]
+	}
 	if len(others) == 0 {
 		return false
 	}

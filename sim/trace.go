@@ -10,7 +10,7 @@ type Line struct {
 	At     time.Duration // virtual, since the start
 	Number uint64        // of the event in the run
 	Hash   uint64        // running hash up to and including this event
-	Kind   string        // of event: send, receive, lost, write, bulk, apply, role, fault, client …
+	Kind   string        // of event: one of LineKinds
 	Member int           // whom it happened to; 0: nobody in particular
 	Text   string
 }
@@ -57,6 +57,9 @@ const (
 
 var eventNames = [...]string{"", "send", "lost", "receive", "write", "bulk", "apply", "raft",
 	"fault", "start", "stop", "call", "return", "watch"}
+
+// LineKinds returns the kinds of event that a Line can have.
+func LineKinds() []string { return append([]string(nil), eventNames[1:]...) }
 
 // event notes that something happened. a and b tell what; text tells people.
 func (w *world) event(kind, member int, a, b uint64, text func() string) {

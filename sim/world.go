@@ -10,7 +10,7 @@ import (
 	"detcd/faults"
 )
 
-// Options say what to run.
+// Options say what to run. Check says whether there is such a run.
 type Options struct {
 	Seed     uint64
 	Members  int           // at the start; 0 means 3
@@ -57,9 +57,11 @@ func Drawn(profile faults.Profile, seed uint64, length time.Duration) Options {
 		Unbudgeted: profile == faults.Unbudgeted}
 }
 
+const membersDefault = 3
+
 func (o *Options) setDefaults() {
 	if o.Members == 0 {
-		o.Members = 3
+		o.Members = membersDefault
 	}
 	if o.Clients == 0 {
 		o.Clients = 5
@@ -107,9 +109,15 @@ type world struct {
 	grantedIn map[int64]uint64     // the terms of leases
 }
 
-// Run runs one world from its beginning to its verdict.
+// Run runs one world from its beginning to its verdict. Options that Check refuses are Refused.
+// Runs of several goroutines take turns, for the randomness of raft belongs to the process: Listen
+// must not call Run.
 func Run(options Options) (result Result) {
 	options.setDefaults()
+	if err := options.Check(); err != nil {
+		return Result{Seed: options.Seed, Profile: options.Profile, Verdict: Refused,
+			Reason: err.Error()}
+	}
 	w := newWorld(options)
 	restore := replaceReader(&w.raft)
 	defer restore()

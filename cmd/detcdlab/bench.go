@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -15,6 +16,12 @@ func benchCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure an endpoint, or detcd and etcd side by side",
+		Long: `bench has a command for each load on an endpoint (put, range, ...), and commands that start
+detcd and etcd themselves and compare them (compare, scale).
+
+Exit status of all: 0 measured, 2 wrong usage, 7 it could not be measured, or something failed.`,
+		Args: cobra.NoArgs, // else a word that is no command would print the help, with status 0
+		RunE: func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
 	for _, w := range loads() {
 		command.AddCommand(loadCommand(w))
@@ -83,7 +90,7 @@ func loadCommand(text loadText) *cobra.Command {
 			for i, endpoint := range o.Endpoints {
 				plain, err := hostPort(endpoint)
 				if err != nil {
-					return err
+					return usage(err)
 				}
 				o.Endpoints[i] = plain
 			}
@@ -91,6 +98,9 @@ func loadCommand(text loadText) *cobra.Command {
 			o.Progress = func(p bench.Progress) { say.line(benchLine("", p)) }
 			report, err := bench.Run(command.Context(), o)
 			say.clear()
+			if errors.Is(err, bench.ErrOptions) {
+				return usage(err)
+			}
 			if err != nil {
 				return err
 			}

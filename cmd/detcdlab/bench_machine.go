@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -32,7 +31,7 @@ The file has 64 MiB and is removed.`,
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if each <= 0 {
-				return errors.New("the duration must be positive")
+				return usagef("the duration must be positive")
 			}
 			report, err := bench.ProbeDisk(command.Context(), dir, each)
 			if err != nil {
@@ -63,6 +62,9 @@ it with one client for the latency and with many for the processor.`,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if serve {
 				return serveFloor(command.Context(), command.InOrStdin(), command.OutOrStdout())
+			}
+			if o.Clients < 1 || o.Connections < 1 || o.Duration <= 0 {
+				return usagef("clients, conns and duration must be positive")
 			}
 			floor, pid, stop, err := launchFloor()
 			if err != nil {

@@ -30,6 +30,14 @@ func (o *output) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.markdown, "markdown", "", "write tables for a document to this file")
 }
 
+// check says what cannot be written, before there is anything to write.
+func (o *output) check() error {
+	if o.json == "-" {
+		return writable(o.html, o.markdown)
+	}
+	return writable(o.json, o.html, o.markdown)
+}
+
 // write writes the text, unless JSON takes its place, and the files that were asked for.
 func (o *output) write(out io.Writer, r result) error {
 	if o.json == "-" {
@@ -82,13 +90,16 @@ func renderCommand() *cobra.Command {
 		Short: "Write tables and pages of a comparison or scaling run that was written as JSON",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
 			text, err := os.ReadFile(args[0])
 			if err != nil {
-				return err
+				return usage(err)
 			}
 			read := &bench.Comparison{}
 			if err := json.Unmarshal(text, read); err != nil {
-				return fmt.Errorf("read %s: %w", args[0], err)
+				return usagef("read %s: %v", args[0], err)
 			}
 			if len(read.Cases) > 0 && read.Cases[0].Axis != "" {
 				return o.write(command.OutOrStdout(), bench.Scaling{Comparison: read})

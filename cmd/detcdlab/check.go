@@ -19,13 +19,6 @@ import (
 	"detcd/checker/judge"
 )
 
-// The exit statuses of check.
-const (
-	exitViolated   = 1
-	exitUnreadable = 2
-	exitUndecided  = 3
-)
-
 // windowMax is how many operations around a violation are shown.
 const windowMax = 14
 
@@ -60,8 +53,9 @@ compaction; in what is printed its lines follow those of the file.
 Of several files each is judged by itself. A history that could not be decided says why: a watch of
 everything from revision 1 on leaves nearly nothing to be tried, --effort tries more.
 
-Exit status: 0 it holds, 1 it is violated, 3 it could not be decided, 2 the file cannot be read, or
-nothing in it can be judged. Of several files that of the worst, in the order 1, 2, 3, 0.`,
+Exit status: 0 it holds, 1 it is violated, 2 wrong usage, or a file that cannot be read, 3 it could
+not be decided, 6 nothing was judged, for no operation was answered, 7 the verdict could not be
+written. Of several files that of the worst, in the order 1, 2, 6, 3, 0.`,
 		Example: "  detcdlab check history.jsonl\n" +
 			"  detcdlab check --backup store.db history.jsonl\n" +
 			"  detcdlab check --tolerance 100ms --html verdict.html history.jsonl",
@@ -81,31 +75,36 @@ nothing in it can be judged. Of several files that of the worst, in the order 1,
 
 // runAll judges every file. Its error is the worst of theirs.
 func (o *checkOptions) runAll(cmd *cobra.Command, names []string) (worst error) {
+	if err := o.leases.check(); err != nil {
+		return err
+	}
+	if err := writable(o.html); err != nil {
+		return err
+	}
 	if len(names) == 1 {
 		return o.run(cmd, names[0])
 	}
 	if o.html != "" || o.backup != "" {
-		return exitError{exitUnreadable, "--html and --backup are for one file"}
+		return usagef("--html and --backup are for one file")
 	}
 	rank := func(err error) int {
 		var status exitError
 		if !errors.As(err, &status) {
 			return 0
 		}
-		return slices.Index([]int{exitUndecided, exitUnreadable, exitViolated}, status.status) + 1
+		order := []int{exitUndecided, exitUnjudged, exitUsage, exitViolated}
+		return slices.Index(order, status.status) + 1
 	}
 	for _, name := range names {
 		if !o.json {
-			if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s:\n", name); err != nil {
-				return err
-			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s:\n", name)
 		}
 		err := o.run(cmd, name)
 		if err != nil && rank(err) == 0 {
 			return err
 		}
 		var status exitError
-		if errors.As(err, &status) && status.status == exitUnreadable {
+		if errors.As(err, &status) && rank(err) > 1 && status.status != exitViolated {
 			fmt.Fprintln(cmd.ErrOrStderr(), err)
 		}
 		if rank(err) > rank(worst) {
@@ -130,15 +129,15 @@ func (o *checkOptions) run(cmd *cobra.Command, name string) error {
 		return cmd.Context().Err()
 	}
 	if err != nil {
-		return exitError{exitUnreadable, fmt.Sprintf("%s: %v", name, err)}
+		return usagef("%s: %v", name, err)
 	}
 	if o.backup != "" {
 		if history, err = withBackup(history, o.backup); err != nil {
-			return exitError{exitUnreadable, fmt.Sprintf("%s: %v", o.backup, err)}
+			return usagef("%s: %v", o.backup, err)
 		}
 	}
 	if !judged(history) {
-		return exitError{exitUnreadable, name + ": nothing was judged: no operation was answered"}
+		return exitError{exitUnjudged, name + ": nothing was judged: no operation was answered"}
 	}
 	read := time.Now()
 	report, err := decide(cmd.Context(), history, o.leases.options(history))
@@ -149,24 +148,20 @@ func (o *checkOptions) run(cmd *cobra.Command, name string) error {
 	if o.certify {
 		confirm(history, report)
 	}
+	var unwritten error
 	if o.html != "" {
-		if err := writeCheckPage(o.html, name, history, report); err != nil {
-			return err
-		}
+		unwritten = writeCheckPage(o.html, name, history, report)
 	}
-	out := cmd.OutOrStdout()
+	out := cmd.OutOrStdout() // which remembers what cannot be written
 	if o.json {
-		err = json.NewEncoder(out).Encode(newCheckLine(report))
+		_ = json.NewEncoder(out).Encode(newCheckLine(report))
 	} else {
 		show(out, history, report)
-		_, err = fmt.Fprintf(out, "read in %v, judged in %v, confirmed in %v\n",
+		fmt.Fprintf(out, "read in %v, judged in %v, confirmed in %v\n",
 			read.Sub(start).Round(time.Millisecond), judged.Sub(read).Round(time.Millisecond),
 			time.Since(judged).Round(time.Millisecond))
 	}
-	if err != nil {
-		return err
-	}
-	return statusOf(report)
+	return errors.Join(statusOf(report), unwritten)
 }
 
 // statusOf returns the error that ends the program with the status of a verdict.

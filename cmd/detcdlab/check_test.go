@@ -19,7 +19,9 @@ const (
 		`{"revision":2,"kvs":[{"key":"a","value":"1","create":2,"mod":2,"version":1}],"count":1}}` + "\n"
 	checkStale = `{"client":2,"call":3,"return":4,"request":{"range":{"key":"a"}},` +
 		`"response":{"revision":1}}` + "\n"
-	checkLost = `{"client":3,"call":3,"request":{"delete":{"key":"b"}},"unknown":true}` + "\n"
+	checkLost  = `{"client":3,"call":3,"request":{"delete":{"key":"b"}},"unknown":true}` + "\n"
+	checkWatch = `{"client":4,"call":1,"return":9,"request":{"watch":{"watch":1,"key":"a"}},` +
+		`"response":{}}` + "\n"
 	// Ten of eleven lost puts happened, and one answer says that there are none of their keys: nothing
 	// tells which ten, and in which order.
 	checkOpen = `{"client":2,"call":5,"return":6,"request":{"range":{"key":"k","end":"l"}},` +
@@ -40,10 +42,10 @@ func TestCheckEndsWithTheStatusOfItsVerdict(t *testing.T) {
 		{"holds", checkHeading + checkPut + checkFresh + checkLost, 0, "HOLDS"},
 		{"violated", checkHeading + checkPut + checkStale, exitViolated, "VIOLATED by line"},
 		{"undecided", checkHeading + manyLost + checkOpen, exitUndecided, "UNDECIDED"},
-		{"nothing at all", checkHeading, exitUnreadable, ""},
-		{"nothing that was answered", checkHeading + checkLost, exitUnreadable, ""},
-		{"unreadable", checkHeading + checkPut + "{\n", exitUnreadable, ""},
-		{"not a history", checkPut, exitUnreadable, ""},
+		{"nothing at all", checkHeading, exitUnjudged, ""},
+		{"nothing that was answered", checkHeading + checkLost, exitUnjudged, ""},
+		{"unreadable", checkHeading + checkPut + "{\n", exitUsage, ""},
+		{"not a history", checkPut, exitUsage, ""},
 	} {
 		name := filepath.Join(t.TempDir(), "history.jsonl")
 		if err := os.WriteFile(name, []byte(c.text), 0o600); err != nil {
@@ -60,7 +62,8 @@ func TestCheckEndsWithTheStatusOfItsVerdict(t *testing.T) {
 		if status.status != c.status || !strings.Contains(out.String(), c.want) {
 			t.Errorf("%s: status %d, %v:\n%s", c.name, status.status, err, out)
 		}
-		if c.status == exitUnreadable && !strings.Contains(err.Error(), "line ") &&
+		if refused := c.status == exitUsage || c.status == exitUnjudged; refused &&
+			!strings.Contains(err.Error(), "line ") &&
 			!strings.Contains(err.Error(), "nothing was judged") {
 			t.Errorf("%s: no line is named: %v", c.name, err)
 		}

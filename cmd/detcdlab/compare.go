@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -99,9 +100,28 @@ func (c *comparison) addFlags(flags *pflag.FlagSet) {
 	c.output.addFlags(flags)
 }
 
+// check refuses what cannot be measured or written, before anything is started.
+func (c *comparison) check() error {
+	if c.Rounds < 1 || c.Duration <= 0 || c.Limit < 0 {
+		return usagef("rounds and duration must be positive, and limit not negative")
+	}
+	if c.transport != string(bench.Wire) && c.transport != string(bench.GRPC) {
+		return usagef("--transport %s: want %s or %s", c.transport, bench.Wire, bench.GRPC)
+	}
+	for flag, binary := range map[string]string{"etcd": c.etcd, "detcd": c.detcd} {
+		if _, err := exec.LookPath(binary); err != nil {
+			return usagef("--%s: %v", flag, err)
+		}
+	}
+	if _, err := chooseCases(bench.Goals(""), c.only); err != nil {
+		return usage(err)
+	}
+	return c.output.check()
+}
+
 func (c *comparison) run(command *cobra.Command) error {
-	if c.Rounds < 1 || c.Duration <= 0 {
-		return errors.New("rounds and duration must be positive")
+	if err := c.check(); err != nil {
+		return err
 	}
 	stop, err := c.choose()
 	if err != nil {
@@ -119,7 +139,7 @@ func (c *comparison) run(command *cobra.Command) error {
 		return fmt.Errorf("%d measurements failed", len(result.Failures))
 	}
 	if kept, all := result.Claims(); c.strict && kept < all {
-		return fmt.Errorf("%d goals of %d were missed", all-kept, all)
+		return exitError{exitViolated, fmt.Sprintf("%d goals of %d were missed", all-kept, all)}
 	}
 	return nil
 }

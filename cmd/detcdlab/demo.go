@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -173,14 +172,20 @@ a little later. It shows who leads, how many writes are acknowledged and for how
 interrupted.
 
 At the end every value is read back at the revision that wrote it, and the state, the history and
-the hash of all members are compared. The status is 1 when anything is lost, repeated or different.
-Nothing is left behind: on a failure only the data directories, as evidence.`,
+the hash of all members are compared. Nothing is left behind: on a failure only the data
+directories, as evidence.
+
+Exit status: 0 nothing is lost, repeated or different, 1 something is, 2 wrong usage, 7 the cluster
+could not be run.`,
 		Example: `  detcdlab demo --binary bin/detcd
   detcdlab demo --binary .cache/etcd/etcd --kills 4 --duration 40s`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if o.members < 1 || o.kills < 0 || o.rate <= 0 || o.duration <= 0 {
-				return errors.New("members, rate and duration must be positive")
+			if o.kills < 0 || o.rate <= 0 || o.duration <= 0 {
+				return usagef("rate and duration must be positive, and kills not negative")
+			}
+			if err := checkServer(o.binary, o.members); err != nil {
+				return err
 			}
 			return demo(command.Context(), o, command.OutOrStdout())
 		},

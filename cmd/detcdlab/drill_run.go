@@ -30,7 +30,10 @@ func (d *drill) run(ctx context.Context, chaos func(ctx context.Context) error) 
 	}
 	// A violation explains more than what it led to.
 	if violation := d.ledger.failure(); violation != nil {
-		return violation
+		err = violation
+	}
+	if err != nil && ctx.Err() == nil {
+		return exitError{exitViolated, err.Error()}
 	}
 	return err
 }

@@ -27,6 +27,14 @@ func (l *leaseTimes) define(flags *pflag.FlagSet) {
 	flags.IntVar(&l.effort, "effort", 1, "try so many times as much before a history is undecided")
 }
 
+// check refuses what means nothing.
+func (l *leaseTimes) check() error {
+	if l.tolerance < 0 || l.lateness < 0 || l.effort < 1 {
+		return usagef("--tolerance, --lateness: want at least 0; --effort: want at least 1")
+	}
+	return nil
+}
+
 // pauseMax is how long a leader makes no revision at most, of which it is said that it led all the
 // time.
 const pauseMax = time.Second / 2

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,19 +13,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second Ctrl-C ends the program at once.
 	context.AfterFunc(ctx, stop)
-	err := command().ExecuteContext(ctx)
+	status := execute(ctx, os.Args[1:], os.Stdin, &device{File: os.Stdout}, os.Stderr)
 	stop()
-	switch {
-	case err == nil:
-	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(os.Stderr, "interrupted; everything was stopped")
-		os.Exit(130)
-	default:
-		fmt.Fprintln(os.Stderr, "Error:", err)
-		status := exitError{status: 1}
-		errors.As(err, &status)
-		os.Exit(status.status)
-	}
+	os.Exit(status)
 }
 
 // command is the tree of commands.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,17 +21,24 @@ type storyOptions struct {
 }
 
 func replayCommand() *cobra.Command {
-	o, story := &simOptions{}, &storyOptions{}
+	o, story := &runFlags{}, &storyOptions{}
 	cmd := &cobra.Command{
 		Use:   "replay SEED|FILE",
 		Short: "Tell one run as a story: who sent what to whom, terms, votes, faults, clients",
+		Long: `replay runs a seed, or the scenario in a file, and prints what happened, one line an event:
+virtual time, member, kind of event, and what it was. The scenario comes first, the verdict last.
+
+Exit status: 0 the run was told, whatever its verdict, 2 wrong usage, 7 it could not be written.`,
 		Example: `  detcdlab replay 17 --kind raft,fault
   detcdlab replay scenario.txt --from 2s --to 4s --member 2`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			run, err := o.named(args[0])
+			if err == nil {
+				err = story.check(run)
+			}
 			if err != nil {
-				return exitError{exitUsage, err.Error()}
+				return err
 			}
 			out := cmd.OutOrStdout()
 			colors := colorsOf(out)
@@ -50,25 +56,31 @@ func replayCommand() *cobra.Command {
 			return nil
 		},
 	}
-	o.world(cmd)
+	o.define(cmd)
 	f := cmd.Flags()
 	f.DurationVar(&story.from, "from", 0, "begin at this virtual time")
-	f.DurationVar(&story.to, "to", 0, "end at this virtual time")
-	f.IntVar(&story.member, "member", 0, "only what happens to this member")
+	f.DurationVar(&story.to, "to", 0, "end at this virtual time; 0: with the run")
+	f.IntVar(&story.member, "member", 0, "only what happens to this member; 0: to all")
 	f.StringSliceVar(&story.kinds, "kind", nil,
-		"only these kinds: send, receive, lost, write, bulk, apply, raft, fault, start, stop, "+
-			"call, return, watch")
+		"only these kinds: "+words(sim.LineKinds()))
 	f.BoolVar(&story.heart, "heartbeats", false, "tell heartbeats too")
 	return cmd
 }
 
-// named returns the run of a seed, or of the scenario in a file.
-func (o *simOptions) named(name string) (sim.Options, error) {
-	if seed, err := strconv.ParseUint(name, 10, 64); err == nil {
-		return o.options(seed)
+// check refuses what no run has.
+func (s *storyOptions) check(run sim.Options) error {
+	for _, kind := range s.kinds {
+		if !slices.Contains(sim.LineKinds(), kind) {
+			return usagef("--kind %s: want some of %s", kind, words(sim.LineKinds()))
+		}
 	}
-	o.plan = name
-	return o.options(o.seed)
+	switch numberMax := run.NumberMax(); {
+	case s.member < 0 || s.member > numberMax:
+		return usagef("--member %d: want 1 to %d", s.member, numberMax)
+	case s.from < 0 || s.to < 0 || s.to > 0 && s.to < s.from:
+		return usagef("--from %v --to %v: want a time and a later one", s.from, s.to)
+	}
+	return nil
 }
 
 func (s *storyOptions) wants(l sim.Line) bool {
@@ -98,7 +110,7 @@ func paintLine(colors palette, l sim.Line) string {
 }
 
 func shrinkCommand() *cobra.Command {
-	o := &simOptions{}
+	o := &runFlags{}
 	var file string
 	var tries int
 	cmd := &cobra.Command{
@@ -106,12 +118,23 @@ func shrinkCommand() *cobra.Command {
 		Short: "Make a failing run small, and keep it as a scenario of a few lines",
 		Long: `shrink takes faults, operations, clients, members and time out of a failing run for as long
 as it fails in the same way, and writes what is left as a scenario: a file that replay tells and
-sim runs, and that can stay as a regression test.`,
+sim runs, and that can stay as a regression test.
+
+Exit status: 0 it is smaller now, or as small as it gets, 2 wrong usage, or a run that is green, 7
+the scenario could not be written.`,
+		Example: `  detcdlab shrink 6 --bug deposed-read
+  detcdlab shrink 17 --profile disk --out scenario.txt`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if tries < 1 {
+				return usagef("--tries %d: want at least 1", tries)
+			}
 			run, err := o.named(args[0])
+			if err == nil {
+				err = writable(file)
+			}
 			if err != nil {
-				return exitError{exitUsage, err.Error()}
+				return err
 			}
 			progress := isTerminal(os.Stderr)
 			small, result := sim.Shrink(run, tries, func(best sim.Options, _ sim.Result) {
@@ -124,7 +147,7 @@ sim runs, and that can stay as a regression test.`,
 				fmt.Fprint(os.Stderr, "\r\x1b[K")
 			}
 			if result.Verdict == sim.Green {
-				return fmt.Errorf("seed %d is green: there is nothing to shrink", run.Seed)
+				return usagef("seed %d is green: there is nothing to shrink", run.Seed)
 			}
 			text := sim.Scenario{Story: []string{result.Verdict.String() + ": " + result.Reason},
 				Options: small}.String()
@@ -135,7 +158,7 @@ sim runs, and that can stay as a regression test.`,
 			return os.WriteFile(file, []byte(text), 0o644)
 		},
 	}
-	o.world(cmd)
+	o.define(cmd)
 	cmd.Flags().StringVar(&file, "out", "", "write the scenario to this file too")
 	cmd.Flags().IntVar(&tries, "tries", 2000, "runs to try at most")
 	return cmd

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,8 +22,11 @@ first how long it will take.`,
   detcdlab bench scale --keys-max 100000 --duration 1s`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if c.Rounds < 1 || c.Duration <= 0 {
-				return errors.New("rounds and duration must be positive")
+			if err := c.check(); err != nil {
+				return err
+			}
+			if keysMax < 1 {
+				return usagef("--keys-max %d: want at least 1", keysMax)
 			}
 			c.Cases = bench.ScaleCases(keysMax)
 			result, err := c.measure(command)

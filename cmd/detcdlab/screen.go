@@ -41,7 +41,7 @@ func colorsOf(out io.Writer) palette {
 
 // isTerminal tells whether a person reads what is written.
 func isTerminal(out io.Writer) bool {
-	file, isFile := out.(*os.File)
+	file, isFile := out.(interface{ Fd() uintptr })
 	return isFile && term.IsTerminal(int(file.Fd()))
 }
 

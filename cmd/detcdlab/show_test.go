@@ -136,31 +136,6 @@ func TestGoalsAreChosenByName(t *testing.T) {
 	}
 }
 
-func TestWrongFlagsAreRefusedInWords(t *testing.T) {
-	for line, want := range map[string]string{
-		"torture-kill --binary /nowhere":           "no such file",
-		"torture-kill --kills many":                "invalid argument",
-		"torture-kill --clients 0":                 "must be positive",
-		"demo --rate 0":                            "must be positive",
-		"demo --binary /nowhere":                   "no such file",
-		"bench put --endpoints nowhere":            "want host:port",
-		"bench put --total 1 --duration 1s":        "none of the others can be",
-		"bench range --transport pigeon --total 1": "none of wire, grpc",
-		"bench compare --only P99":                 "no goal",
-		"bench compare --rounds 0":                 "must be positive",
-		"juggle":                                   "unknown command",
-	} {
-		root := command()
-		root.SetArgs(strings.Fields(line))
-		root.SetOut(&bytes.Buffer{})
-		root.SetErr(&bytes.Buffer{})
-		err := root.ExecuteContext(t.Context())
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %q", line, err, want)
-		}
-	}
-}
-
 func TestTheVerdictSaysWhatWasCounted(t *testing.T) {
 	o := outcome{
 		counts: counts{Acknowledged: 12, Unknown: 3, Recovered: 1, Delivered: 36, LeasesEnded: 4},

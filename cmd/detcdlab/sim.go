@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,47 +14,26 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"detcd/faults"
 	"detcd/sim"
 )
 
-// simOptions are the flags of sim, replay and shrink that say what to run.
+// simOptions are the flags of sim.
 type simOptions struct {
-	seed         uint64
-	seeds        string
-	jobs         int
-	members      int
-	clients      int
-	rate         int
-	duration     time.Duration
-	surroundings string
-	profile      string
-	plan         string
-	trace        string
-	bug          string
-	shard        string
-	failures     string
-	json         bool
-	twice        bool
-	coverage     bool
+	runFlags
+	seeds    string
+	jobs     int
+	shard    string
+	trace    string
+	failures string
+	json     bool
+	twice    bool
+	coverage bool
+
+	mayLose bool // the plans have no budget: a run may end in proof that too much was lost
 }
 
-// The exit statuses of sim.
-const (
-	exitSafety   = 1
-	exitUsage    = 2
-	exitLiveness = 3
-	exitCrash    = 4
-	exitCold     = 5
-)
-
-// exitError ends the program with a status of its own.
-type exitError struct {
-	status int
-	text   string
-}
-
-func (e exitError) Error() string { return e.text }
+// jobsMax bounds the processes that run at a time.
+const jobsMax = 1024
 
 func simCommand() *cobra.Command {
 	o := &simOptions{}
@@ -66,9 +46,12 @@ and judges every run. The same seed gives the same run, event for event, on ever
 
 One line a seed: seed, profile, verdict, events, operations, virtual and wall time, speed, hash.
 
-Exit status: 0 all green, 1 a promise was broken (safety), 3 a cluster did not come back after
-everything healed (liveness), 4 the program crashed, 5 a kind of fault was cold (--coverage), 2
-wrong usage.`,
+What the seed draws can be said instead: with flags, or with a file (--plan). A file with a seed is
+a whole run; one without is a part of it, and the rest is drawn. A flag goes before a line.
+
+Exit status: 0 all green, 1 a promise was broken (safety), 2 wrong usage, 3 a cluster did not come
+back after everything healed (liveness), 4 the program crashed, or two runs of a seed differed
+(--twice), 5 a kind of fault or a state was cold (--coverage), 7 something could not be written.`,
 		Example: `  detcdlab sim --seed 17
   detcdlab sim --seeds 1-1000 --profile everything --jobs 2
   detcdlab sim --seeds 1-200 --coverage
@@ -78,7 +61,7 @@ wrong usage.`,
 			return runSim(cmd.Context(), o, cmd.OutOrStdout())
 		},
 	}
-	o.world(cmd)
+	o.define(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.seeds, "seeds", "", "range of seeds: 1-1000, or 1000, the same; 1- never ends")
 	f.IntVar(&o.jobs, "jobs", 1, "processes to run at a time; 0: as many as there are processors")
@@ -87,77 +70,12 @@ wrong usage.`,
 	f.BoolVar(&o.json, "json", false, "one JSON object a line")
 	f.BoolVar(&o.twice, "twice", false, "run each seed twice and compare every event")
 	f.BoolVar(&o.coverage, "coverage", false, "print how often each fault fired and field was set")
-	f.StringVar(&o.trace, "trace", "", "write every event to this file")
+	f.StringVar(&o.trace, "trace", "", "write every event of one seed to this file")
+	cmd.MarkFlagsMutuallyExclusive("seed", "seeds")
 	return cmd
 }
 
-// world adds the flags that say what to run.
-func (o *simOptions) world(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.Uint64Var(&o.seed, "seed", 1, "the seed of the run")
-	f.IntVar(&o.members, "members", 0, "members at the start; 0: drawn by the seed, mostly 3")
-	f.IntVar(&o.clients, "clients", 5, "clients")
-	f.IntVar(&o.rate, "rate", 0, "operations of all clients in a virtual second; 0: drawn")
-	f.StringVar(&o.surroundings, "world", "", "links, disks, settings and load, as in "+
-		`"delay=40ms sync=5ms"; plain: one rack; empty: drawn by the seed`)
-	f.DurationVar(&o.duration, "duration", time.Minute, "virtual time until everything heals")
-	f.StringVar(&o.profile, "profile", string(faults.Everything),
-		"what goes wrong: calm, lossy, partition, disk, clock, membership, lease, everything, "+
-			"unbudgeted")
-	f.StringVar(&o.plan, "plan", "", "read the plan, or a whole scenario, from this file instead")
-	f.StringVar(&o.bug, "bug", "", "plant a bug: ack-before-sync, volatile-vote, "+
-		"deposed-read, undying-lease")
-}
-
-// options returns the run of a seed.
-func (o *simOptions) options(seed uint64) (sim.Options, error) {
-	run := sim.Options{Seed: seed, Members: o.members, Clients: o.clients, Rate: o.rate,
-		Duration: o.duration, Profile: o.profile}
-	profile, err := faults.ParseProfile(o.profile)
-	if err != nil {
-		return run, err
-	}
-	run.Users, run.NoPreVote = sim.UsersOf(seed), sim.NoPreVoteOf(seed)
-	if o.members == 0 {
-		run.Members = sim.MembersOf(seed)
-	}
-	switch o.surroundings {
-	case "":
-		run.World = sim.SurroundingsOf(seed)
-	case "plain":
-		run.World = sim.PlainSurroundings()
-	default:
-		if run.World, err = sim.ParseSurroundings(o.surroundings); err != nil {
-			return run, fmt.Errorf("--world: %w", err)
-		}
-	}
-	if o.bug != "" {
-		if run.Bug, err = sim.ParseBug(o.bug); err != nil {
-			return run, err
-		}
-	}
-	run.Unbudgeted = profile == faults.Unbudgeted
-	if o.plan == "" {
-		run.Plan = faults.Draw(profile, seed, o.duration)
-		return run, nil
-	}
-	text, err := os.ReadFile(o.plan)
-	if err != nil {
-		return run, err
-	}
-	scenario, err := sim.ParseScenario(string(text))
-	if err != nil {
-		return run, fmt.Errorf("%s: %w", o.plan, err)
-	}
-	if scenario.Options.Seed != 0 {
-		scenario.Options.Profile = o.plan
-		return scenario.Options, nil
-	}
-	run.Plan, run.Profile = scenario.Options.Plan, o.plan
-	return run, nil
-}
-
-// A line is what one seed came to.
+// A simLine is what one seed came to.
 type simLine struct {
 	Seed       uint64         `json:"seed"`
 	Profile    string         `json:"profile"`
@@ -201,14 +119,33 @@ func lineOf(r sim.Result, wall time.Duration, details bool) *simLine {
 	return l
 }
 
+// check refuses what cannot be honoured.
+func (o *simOptions) check() (*seedSpan, error) {
+	if err := o.prepare(); err != nil {
+		return nil, err
+	}
+	span, err := o.span()
+	switch {
+	case err != nil:
+		return nil, usage(err)
+	case o.jobs < 0 || o.jobs > jobsMax:
+		return nil, usagef("--jobs %d: want 0 to %d", o.jobs, jobsMax)
+	case o.trace != "" && span.count() != 1:
+		return nil, usagef("--trace is for one seed, not for %d", span.count())
+	}
+	first, err := o.options(span.first())
+	if err != nil {
+		return nil, err
+	}
+	o.mayLose = first.Unbudgeted
+	return span, writable(o.trace, o.failures)
+}
+
 // runSim runs the seeds, here or in processes of their own.
 func runSim(ctx context.Context, o *simOptions, out io.Writer) error {
-	span, err := o.span()
+	span, err := o.check()
 	if err != nil {
-		return exitError{exitUsage, err.Error()}
-	}
-	if _, err := o.options(span.first()); err != nil {
-		return exitError{exitUsage, err.Error()}
+		return err
 	}
 	if o.jobs == 0 {
 		o.jobs = runtime.GOMAXPROCS(0)
@@ -224,7 +161,7 @@ func runSim(ctx context.Context, o *simOptions, out io.Writer) error {
 	if err != nil && ctx.Err() == nil {
 		return err
 	}
-	return errors.Join(sum.verdict(), ctx.Err())
+	return errors.Join(sum.verdict(), ctx.Err(), sum.unwritten)
 }
 
 // gcPercent trades memory, of which a world needs little, for speed.
@@ -232,7 +169,7 @@ const gcPercent = 800
 
 // runSeeds runs seeds one after the other in this process.
 func runSeeds(ctx context.Context, o *simOptions, span *seedSpan, each func(*simLine)) error {
-	for seed := span.first(); seed <= span.last; seed += span.step {
+	for seed := range span.all() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -249,14 +186,15 @@ func runSeeds(ctx context.Context, o *simOptions, span *seedSpan, each func(*sim
 	return nil
 }
 
-func runSeed(o *simOptions, run sim.Options) (*simLine, error) {
+func runSeed(o *simOptions, run sim.Options) (line *simLine, err error) {
 	if o.trace != "" {
 		file, err := os.Create(o.trace)
 		if err != nil {
 			return nil, err
 		}
-		defer file.Close()
-		run.Listen = func(l sim.Line) { fmt.Fprintf(file, "%016x %v\n", l.Hash, l) }
+		buffered := bufio.NewWriter(file)
+		defer func() { err = errors.Join(err, buffered.Flush(), file.Close()) }()
+		run.Listen = func(l sim.Line) { fmt.Fprintf(buffered, "%016x %v\n", l.Hash, l) }
 	}
 	start := time.Now()
 	result := sim.Run(run)
@@ -271,9 +209,4 @@ func runSeed(o *simOptions, run sim.Options) (*simLine, error) {
 }
 
 // writeJSON writes a line as an object.
-func writeJSON(out io.Writer, l *simLine) {
-	bytes, err := json.Marshal(l)
-	if err == nil {
-		fmt.Fprintf(out, "%s\n", bytes)
-	}
-}
+func writeJSON(out io.Writer, l *simLine) error { return json.NewEncoder(out).Encode(l) }

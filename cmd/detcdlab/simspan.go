@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 )
@@ -19,6 +20,9 @@ type seedSpan struct {
 // forever is the last seed of a range without an end.
 const forever = 1 << 62
 
+// partsMax bounds the parts that seeds are run in.
+const partsMax = 1 << 20
+
 // span reads --seed, --seeds and --shard.
 func (o *simOptions) span() (*seedSpan, error) {
 	s := &seedSpan{low: o.seed, last: o.seed, step: 1, part: 1, done: map[uint64]bool{}}
@@ -26,9 +30,12 @@ func (o *simOptions) span() (*seedSpan, error) {
 		return nil, fmt.Errorf("--seeds %s: want a range, as in 1-1000", o.seeds)
 	}
 	if o.shard != "" {
-		_, err := fmt.Sscanf(o.shard, "%d/%d", &s.part, &s.step)
-		if err != nil || s.part < 1 || s.part > s.step {
-			return nil, fmt.Errorf("--shard %s: want a part, as in 2/8", o.shard)
+		part, parts, _ := strings.Cut(o.shard, "/")
+		var err, errOf error
+		s.part, err = strconv.ParseUint(part, 10, 64)
+		s.step, errOf = strconv.ParseUint(parts, 10, 64)
+		if err != nil || errOf != nil || s.part < 1 || s.part > s.step || s.step > partsMax {
+			return nil, fmt.Errorf("--shard %s: want a part, as in 2/8, of at most %d", o.shard, partsMax)
 		}
 	}
 	s.next = s.first()
@@ -57,6 +64,16 @@ func (s *seedSpan) parse(seeds string) (err error) {
 	return err
 }
 
+// all yields the seeds in order.
+func (s *seedSpan) all() iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
+		for seed := s.first(); seed <= s.last && yield(seed) && s.last-seed >= s.step; {
+			seed += s.step
+		}
+	}
+}
+
+// first returns the first seed of the part. It is behind the last where the part has none.
 func (s *seedSpan) first() uint64 { return s.low + s.part - 1 }
 
 // count returns how many seeds there are; 0: they never end.

@@ -19,7 +19,7 @@ func TestARunOfSeedsSaysHowToGoOn(t *testing.T) {
 		{"1-10", "2/3", []uint64{2, 5, 8}, 3, "11-20"},
 		{"1-2", "3/3", nil, 0, "3-4"},
 	} {
-		o := &simOptions{seed: 1, seeds: c.seeds, shard: c.shard}
+		o := &simOptions{runFlags: runFlags{seed: 1}, seeds: c.seeds, shard: c.shard}
 		span, err := o.span()
 		if err != nil {
 			t.Errorf("%s: %v", c.seeds, err)
@@ -34,9 +34,27 @@ func TestARunOfSeedsSaysHowToGoOn(t *testing.T) {
 		}
 	}
 	for _, bad := range []simOptions{{seeds: "x"}, {seeds: "3-1"}, {seeds: "-"}, {shard: "0/2"},
-		{shard: "3/2"}, {shard: "half"}} {
+		{shard: "3/2"}, {shard: "half"}, {seeds: "1-99999999999999999999"},
+		{seeds: "4611686018427387905"}, {shard: "1/1048577"}, {shard: "1/2/3"}} {
 		if _, err := bad.span(); err == nil {
 			t.Errorf("%+v is taken", bad)
+		}
+	}
+}
+
+// The last seeds of all are run once.
+func TestSeedsEnd(t *testing.T) {
+	const last = 1<<64 - 1
+	for _, s := range []seedSpan{
+		{low: last, last: last, step: 1, part: 1},
+		{low: last - 4, last: last, step: 3, part: 2},
+	} {
+		var seeds []uint64
+		for seed := range s.all() {
+			seeds = append(seeds, seed)
+		}
+		if len(seeds) == 0 || len(seeds) > 2 || seeds[len(seeds)-1] > last {
+			t.Errorf("%+v: %v", s, seeds)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,6 +27,8 @@ type simSum struct {
 	progress bool
 	span     *seedSpan
 	started  time.Time
+
+	unwritten error // why not all failures are in their file
 
 	seeds    uint64
 	virtual  float64
@@ -74,10 +77,10 @@ func (s *simSum) add(l *simLine) {
 	for name, n := range l.States {
 		s.states[name] += n
 	}
-	failed := l.Verdict != "green" && !(l.Verdict == "lost" && s.options.mayLose())
+	failed := l.Verdict != "green" && !(l.Verdict == "lost" && s.options.mayLose)
 	switch {
 	case s.options.json:
-		writeJSON(s.out, l)
+		_ = writeJSON(s.out, l) // the output remembers
 	case failed || !s.progress:
 		s.clear()
 		fmt.Fprintln(s.out, l)
@@ -103,33 +106,10 @@ func (s *simSum) failure(l *simLine) {
 		return
 	}
 	file, err := os.OpenFile(s.options.failures, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "Error:", err)
-		return
+	if err == nil {
+		err = errors.Join(writeJSON(file, l), file.Close())
 	}
-	defer file.Close()
-	writeJSON(file, l)
-}
-
-// again returns the arguments that run the seed again.
-func (o *simOptions) again(seed uint64) string {
-	args := []string{fmt.Sprint(seed)}
-	add := func(name string, value, usual any) {
-		if value != usual {
-			args = append(args, fmt.Sprintf("--%s %v", name, value))
-		}
-	}
-	add("profile", o.profile, string(faults.Everything))
-	add("members", o.members, 0)
-	add("clients", o.clients, 5)
-	add("rate", o.rate, 0)
-	if o.surroundings != "" {
-		args = append(args, fmt.Sprintf("--world %q", o.surroundings))
-	}
-	add("duration", o.duration, time.Minute)
-	add("plan", o.plan, "")
-	add("bug", o.bug, "")
-	return strings.Join(args, " ")
+	s.unwritten = errors.Join(s.unwritten, err)
 }
 
 // commit returns the revision of the source that the program was built from, where it is known.
@@ -146,9 +126,6 @@ func commit() string {
 	}
 	return "unknown"
 }
-
-// mayLose says that the plans have no budget: then a run may end in proof that too much was lost.
-func (o *simOptions) mayLose() bool { return o.profile == string(faults.Unbudgeted) }
 
 func (s *simSum) clear() {
 	if s.progress {
@@ -259,12 +236,12 @@ func (s *simSum) verdict() error {
 	for _, worst := range []struct {
 		verdict string
 		status  int
-	}{{"safety", exitSafety}, {"crash", exitCrash}, {"liveness", exitLiveness}} {
+	}{{"safety", exitViolated}, {"crash", exitCrash}, {"liveness", exitLiveness}} {
 		if n := s.verdicts[worst.verdict]; n > 0 {
 			return exitError{worst.status, fmt.Sprintf("%d of %d seeds: %s", n, s.seeds, worst.verdict)}
 		}
 	}
-	if n := s.verdicts["lost"]; n > 0 && !s.options.mayLose() {
+	if n := s.verdicts["lost"]; n > 0 && !s.options.mayLose {
 		return exitError{exitLiveness, fmt.Sprintf("%d of %d seeds: lost", n, s.seeds)}
 	}
 	if cold := s.coldest(); len(cold) > 0 {
@@ -286,12 +263,8 @@ func runJobs(ctx context.Context, o *simOptions, span *seedSpan, each func(*simL
 	for job := range uint64(o.jobs) {
 		group.Go(func() error {
 			shard := fmt.Sprintf("%d/%d", span.part+job*span.step, uint64(o.jobs)*span.step)
-			args := []string{"sim", "--json", "--seeds", fmt.Sprintf("%d-%d", span.low, span.last),
-				"--shard", shard,
-				"--profile", o.profile, "--members", fmt.Sprint(o.members),
-				"--clients", fmt.Sprint(o.clients), "--rate", fmt.Sprint(o.rate),
-				"--duration", o.duration.String(), "--bug", o.bug, "--plan", o.plan,
-				fmt.Sprintf("--coverage=%v", o.coverage), fmt.Sprintf("--twice=%v", o.twice)}
+			args := append(o.given("seed", "seeds", "shard", "jobs", "failures", "json"), "sim", "--json",
+				fmt.Sprintf("--seeds=%d-%d", span.low, span.last), "--shard="+shard)
 			return runJob(ctx, exec.CommandContext(ctx, self, args...), lines)
 		})
 	}

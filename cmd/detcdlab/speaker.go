@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -25,9 +24,7 @@ type speaker struct {
 const quietInterval = 10 * time.Second
 
 func newSpeaker(out io.Writer) *speaker {
-	file, isFile := out.(*os.File)
-	terminal := isFile && term.IsTerminal(int(file.Fd()))
-	return &speaker{out: out, terminal: terminal, said: time.Now()}
+	return &speaker{out: out, terminal: isTerminal(out), said: time.Now()}
 }
 
 // line shows where things are.
@@ -76,7 +73,7 @@ func (s *speaker) every(interval time.Duration, line func() string) (stop func()
 
 // terminalWidth returns the columns of a terminal, 80 when they cannot be known.
 func terminalWidth(out io.Writer) int {
-	if file, isFile := out.(*os.File); isFile {
+	if file, isFile := out.(interface{ Fd() uintptr }); isFile {
 		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
 			return width
 		}

@@ -1,14 +1,15 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"detcd/checker/probe"
 	"detcd/faults"
@@ -55,21 +56,21 @@ Nemeses:
 Without --plan they are drawn from the seed. A plan is a file with one fault a line, as
 "2.5s for 3s isolate members=2"; torture writes the plan that it drew into its directory.
 
-Exit status: 0 it holds, 1 it is violated, 3 it could not be decided, 2 nothing was judged.`,
+Exit status: 0 it holds, 1 it is violated, 2 wrong usage, 3 it could not be decided, 6 nothing was
+judged: the cluster did not start, say, or a disk is full, 7 the report could not be written.`,
 		Example: `  detcdlab torture --nemesis kill,pause,partition --duration 1m --html report.html
   detcdlab torture --binary .cache/etcd/etcd --workload lease --members 5 --nemesis all
   detcdlab torture --endpoints 10.0.0.1:2379,10.0.0.2:2379 --workload mixed`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := o.check(); err != nil {
-				return exitError{exitUnreadable, err.Error()}
-			}
-			plan, err := o.schedule()
-			if spaced := o.network == "namespaces"; err == nil && (spaced || fills(plan)) {
-				err = nemesis.Enclose(spaced)
-			}
+			plan, err := o.check(command.Flags())
 			if err != nil {
-				return exitError{exitUnreadable, err.Error()}
+				return err
+			}
+			if spaced := o.network == "namespaces"; spaced || fills(plan) {
+				if err := nemesis.Enclose(spaced); err != nil {
+					return usage(err)
+				}
 			}
 			return o.run(command)
 		},
@@ -114,23 +115,66 @@ func nemesesText() string {
 	return b.String()
 }
 
-// check refuses what cannot be, before anything is started.
-func (o *trialOptions) check() error {
+// check refuses what cannot be, before anything is started, and returns the plan.
+func (o *trialOptions) check(flags *pflag.FlagSet) (faults.Plan, error) {
 	o.nemeses = slices.DeleteFunc(o.nemeses, func(name string) bool { return name == "" })
-	if len(o.endpoints) > 0 {
-		if o.plan != "" || slices.ContainsFunc(o.nemeses, func(n string) bool { return n != "compact" }) {
-			return errors.New("a cluster that was not started here can only be compacted: " +
-				"--nemesis compact, or none")
-		}
-		o.members = 0
-	} else if o.members < 1 {
-		return errors.New("a cluster has at least one member")
+	if o.plan != "" && flags.Changed("nemesis") {
+		return nil, usagef("--nemesis draws a plan, and --plan is one")
 	}
-	if o.network != "" && o.network != "relay" && o.network != "namespaces" {
-		return fmt.Errorf("--network is relay or namespaces, not %q", o.network)
+	if err := o.checkCluster(flags); err != nil {
+		return nil, err
 	}
 	if min(o.clients, o.keys) < 1 || min(o.duration, o.timeout) <= 0 || o.rate <= 0 {
-		return errors.New("clients, keys, duration, rate and timeout must be positive")
+		return nil, usagef("clients, keys, duration, rate and timeout must be positive")
+	}
+	if !slices.Contains(probe.Workloads(), o.workload) {
+		return nil, usagef("--workload %s: there are %s", o.workload,
+			strings.Join(probe.Workloads(), ", "))
+	}
+	if err := o.leases.check(); err != nil {
+		return nil, err
+	}
+	plan, err := o.schedule()
+	if err == nil {
+		err = plan.Check(o.duration, o.members)
+	}
+	if err != nil {
+		return nil, usage(err)
+	}
+	return plan, writable(o.history, o.page)
+}
+
+// checkCluster refuses clusters that cannot be started, and what cannot be done to one that runs.
+func (o *trialOptions) checkCluster(flags *pflag.FlagSet) error {
+	if len(o.endpoints) == 0 {
+		if o.network != "relay" && o.network != "namespaces" {
+			return usagef("--network is relay or namespaces, not %q", o.network)
+		}
+		return checkServer(o.binary, o.members)
+	}
+	if o.plan != "" || slices.ContainsFunc(o.nemeses, func(n string) bool { return n != "compact" }) {
+		return usagef("a cluster that was not started here can only be compacted: " +
+			"--nemesis compact, or none")
+	}
+	for _, name := range []string{"binary", "members", "network", "member-arg"} {
+		if flags.Changed(name) {
+			return usagef("--%s is for a cluster that is started here, not for --endpoints", name)
+		}
+	}
+	o.members = 0
+	return nil
+}
+
+// clusterMax bounds the clusters that are started: more members than that share one machine badly.
+const clusterMax = 9
+
+// checkServer refuses a cluster that cannot be started.
+func checkServer(binary string, members int) error {
+	if members < 1 || members > clusterMax {
+		return usagef("--members %d: want 1 to %d", members, clusterMax)
+	}
+	if _, err := exec.LookPath(binary); err != nil {
+		return usagef("--binary: %v", err)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -139,13 +138,17 @@ back from every member:
   - a lease does not end before its time, and one that is kept alive keeps its keys;
   - all members hold the same.
 
-It ends with status 1 and the evidence when any of this does not hold.`,
+Exit status: 0 all of this holds, 1 it does not, and the evidence is shown, 2 wrong usage, 7 it
+could not be tried: the cluster did not start, say, or a disk is full.`,
 		Example: `  detcdlab torture-kill --binary bin/detcd --kills 1000
   detcdlab torture-kill --binary .cache/etcd/etcd --kills 100 --members 5 --every 300ms`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if min(o.members, o.workers) < 1 || o.kills < 1 || o.rate <= 0 || o.every <= 0 {
-				return errors.New("members, clients, kills, rate and every must be positive")
+			if o.workers < 1 || o.kills < 1 || o.rate <= 0 || o.every <= 0 || o.size < 0 || o.compact < 0 {
+				return usagef("clients, kills, rate and every must be positive")
+			}
+			if err := checkServer(o.binary, o.members); err != nil {
+				return err
 			}
 			say := newSpeaker(command.ErrOrStderr())
 			report, err := torture(command.Context(), o, say)

@@ -62,23 +62,27 @@ func (o *trialOptions) run(command *cobra.Command) error {
 		if command.Context().Err() != nil {
 			return context.Canceled
 		}
-		return exitError{exitUnreadable, err.Error()}
+		return exitError{exitUnjudged, "nothing was judged: " + err.Error()}
 	}
 	if err := t.judge(command.Context(), operations); err != nil {
 		fmt.Fprintf(command.ErrOrStderr(), "history, not judged: %s\n", t.history)
 		return err
 	}
-	t.tell(command.OutOrStdout(), operations)
+	out := command.OutOrStdout()
+	t.tell(out, operations)
+	var unwritten error
 	if o.page != "" {
-		if err := writePage(o.page, "torture.html", t.page(operations)); err != nil {
-			return err
+		if unwritten = writePage(o.page, "torture.html", t.page(operations)); unwritten == nil {
+			fmt.Fprintf(out, "report: %s\n", o.page)
 		}
-		fmt.Fprintf(command.OutOrStdout(), "report: %s\n", o.page)
 	}
 	if t.finding != "" {
 		return exitError{exitViolated, t.finding}
 	}
-	return statusOf(t.report)
+	if !judged(operations) {
+		return exitError{exitUnjudged, "nothing was judged: no operation was answered"}
+	}
+	return errors.Join(statusOf(t.report), unwritten)
 }
 
 // record makes the cluster, the load and the faults, ends all of them, and returns the history.

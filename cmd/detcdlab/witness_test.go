@@ -57,7 +57,7 @@ func TestABackupIsASecondWitness(t *testing.T) {
 		{told, []string{"--backup", store}, 0},
 		{wrong, nil, 0},
 		{wrong, []string{"--backup", store}, exitViolated},
-		{told, []string{"--backup", os.Args[0]}, exitUnreadable},
+		{told, []string{"--backup", os.Args[0]}, exitUsage},
 	} {
 		cmd, out := checkCommand(), &bytes.Buffer{}
 		cmd.SetOut(out)
