@@ -7,8 +7,8 @@ import (
 	"detcd/kv/mvcc"
 )
 
-// Check tests the invariants that the package comment numbers, and those of mvcc, lease and auth
-// below them, and says which one is broken. It reads the whole history.
+// Check tests the invariants that the package comment numbers, and those of mvcc, lease, auth and
+// v2 below them, and says which one is broken. It reads the whole history.
 func (s *Store) Check() error {
 	if err := s.mvcc.Check(); err != nil {
 		return err
@@ -17,6 +17,9 @@ func (s *Store) Check() error {
 		return err
 	}
 	if err := s.auth.Check(); err != nil {
+		return err
+	}
+	if err := s.tree.Check(); err != nil {
 		return err
 	}
 	view := s.mvcc.View()

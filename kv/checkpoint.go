@@ -7,6 +7,7 @@ import (
 
 	"detcd/kv/auth"
 	"detcd/kv/lease"
+	"detcd/kv/v2"
 	"detcd/storage/archive"
 	"detcd/storage/vfs"
 )
@@ -14,32 +15,34 @@ import (
 // ErrDamaged says that bytes are not a checkpoint of a Store.
 var ErrDamaged = errors.New("kv: not a checkpoint")
 
-// formatVersion is the highest first byte of a checkpoint. Version 4:
+// formatVersion is the highest first byte of a checkpoint. Version 5:
 //
-//	┌────────────┬─────────┬─────────────────────────────────────────────────┐
-//	│ version: 4 │ digest  │ leases, mvcc, alarms, auth, downgrade, of each: │
-//	│ 1 byte     │ 8 bytes │ length in uvarint, bytes                        │
-//	└────────────┴─────────┴─────────────────────────────────────────────────┘
+//	┌────────────┬─────────┬───────────────────────────────────────────────────────┐
+//	│ version: 5 │ digest  │ leases, mvcc, alarms, auth, downgrade, tree, of each: │
+//	│ 1 byte     │ 8 bytes │ length in uvarint, bytes                              │
+//	└────────────┴─────────┴───────────────────────────────────────────────────────┘
 //
 // The digest is little-endian. A later version may add parts behind these. Version 1, without
-// alarms and auth, and version 2, without auth, are still read; version 3, which is without a
-// downgrade, is written as long as none is under way.
-const formatVersion = 4
+// alarms and auth, and version 2, without auth, are still read; version 4, without the tree of v2,
+// is written as long as that was not used, and version 3 while no downgrade is under way either.
+const formatVersion = 5
 
 // parts are what a checkpoint consists of.
 type parts struct {
 	digest                     digest
 	leases, mvcc, alarms, auth []byte
-	downgrade                  []byte
+	downgrade, tree            []byte
 }
 
 func (p *parts) encode() []byte {
 	version := byte(formatVersion)
-	if len(p.downgrade) == 0 {
-		version--
+	if len(p.tree) == 0 {
+		if version--; len(p.downgrade) == 0 {
+			version--
+		}
 	}
-	out := make([]byte, 0, 1+8+5*binary.MaxVarintLen64+
-		len(p.leases)+len(p.mvcc)+len(p.alarms)+len(p.auth)+len(p.downgrade))
+	out := make([]byte, 0, 1+8+6*binary.MaxVarintLen64+
+		len(p.leases)+len(p.mvcc)+len(p.alarms)+len(p.auth)+len(p.downgrade)+len(p.tree))
 	out = append(out, version)
 	out = binary.LittleEndian.AppendUint64(out, uint64(p.digest))
 	for _, part := range p.list(version) {
@@ -50,7 +53,7 @@ func (p *parts) encode() []byte {
 
 // list lists the parts that a version has, in their order.
 func (p *parts) list(version byte) []*[]byte {
-	all := []*[]byte{&p.leases, &p.mvcc, &p.alarms, &p.auth, &p.downgrade}
+	all := []*[]byte{&p.leases, &p.mvcc, &p.alarms, &p.auth, &p.downgrade, &p.tree}
 	return all[:version+1]
 }
 
@@ -76,12 +79,13 @@ func decodeParts(state []byte) (p parts, err error) {
 
 // Checkpoint gives the state as of the last Apply, the segments that belong to it, and the step
 // that makes those durable. It costs what mvcc's does, some 20 bytes a lease, and all users and
-// roles: some 100 bytes a user, and the keys of the permissions.
+// roles: some 100 bytes a user, and the keys of the permissions; and the whole tree of v2 with its
+// window, which are bounded (v2.BytesMax, v2.EventBytesMax).
 func (s *Store) Checkpoint() (state []byte, segments []archive.Segment, flush *archive.Step) {
 	history, segments, flush := s.mvcc.Checkpoint()
 	p := parts{digest: s.digest, leases: s.leases.Checkpoint(), mvcc: history,
 		alarms: s.alarms.Load().encode(), auth: s.auth.Checkpoint(),
-		downgrade: []byte(s.Downgrade())}
+		downgrade: []byte(s.Downgrade()), tree: s.treeState()}
 	return p.encode(), segments, flush
 }
 
@@ -89,7 +93,7 @@ func (s *Store) Checkpoint() (state []byte, segments []archive.Segment, flush *a
 // The store does not lead afterwards. After an error it is of no use but to Restore.
 func (s *Store) Restore(fs vfs.FS, dir string, state []byte, segments []archive.Segment) error {
 	s.leases, s.digest, s.trimmed, s.view = &lease.Book{}, 0, -1, nil
-	s.auth = auth.New()
+	s.auth, s.tree = auth.New(), v2.New()
 	s.tokens.Clear()
 	raised := alarms(nil)
 	var p parts
@@ -111,6 +115,9 @@ func (s *Store) Restore(fs vfs.FS, dir string, state []byte, segments []archive.
 		}
 		if err := Downgrade(p.downgrade).valid(); err != nil {
 			return err
+		}
+		if s.tree, err = v2.Restore(p.tree); err != nil {
+			return fmt.Errorf("kv: restore: %w", err)
 		}
 		s.digest = p.digest
 	}

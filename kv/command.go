@@ -19,15 +19,16 @@ var errCommand = errors.New("kv: not a command")
 type kind byte
 
 const (
-	kindPut     kind = 1 // own format, see appendPut
-	kindDelete  kind = 2 // pb.DeleteRangeRequest
-	kindTxn     kind = 3 // pb.TxnRequest
-	kindCompact kind = 4 // pb.CompactionRequest
-	kindGrant   kind = 5 // pb.LeaseGrantRequest, with its ID and its time to live as granted
-	kindRevoke  kind = 6 // pb.LeaseRevokeRequest
-	kindExpire  kind = 7 // own format, see appendExpire
-	kindAlarm   kind = 8 // pb.AlarmRequest
-	kindVersion kind = 9 // pb.DowngradeRequest, with its target as "3.6.0"
+	kindPut     kind = 1  // own format, see appendPut
+	kindDelete  kind = 2  // pb.DeleteRangeRequest
+	kindTxn     kind = 3  // pb.TxnRequest
+	kindCompact kind = 4  // pb.CompactionRequest
+	kindGrant   kind = 5  // pb.LeaseGrantRequest, with its ID and its time to live as granted
+	kindRevoke  kind = 6  // pb.LeaseRevokeRequest
+	kindExpire  kind = 7  // own format, see appendExpire
+	kindAlarm   kind = 8  // pb.AlarmRequest
+	kindVersion kind = 9  // pb.DowngradeRequest, with its target as "3.6.0"
+	kindTree    kind = 10 // v2.Command
 
 	kindAs   kind = 32 // a caller, and any other command: own format, see appendCaller
 	kindAuth kind = 33 // and the following: see authCommands

@@ -1,8 +1,12 @@
 package kv
 
 import (
+	"strconv"
+
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
+
+	"detcd/kv/v2"
 )
 
 // KindsMax is above every number that KindOf gives.
@@ -35,6 +39,8 @@ func KindName(number byte) string {
 		return "Alarm"
 	case kindVersion:
 		return "DowngradeInfoSet"
+	case kindTree:
+		return "RequestV2"
 	}
 	names := [...]string{"AuthEnable", "AuthDisable", "AuthUserAdd", "AuthUserDelete",
 		"AuthUserChangePassword", "AuthUserGrantRole", "AuthUserRevokeRole", "AuthRoleAdd",
@@ -57,6 +63,12 @@ func Describe(command []byte) string {
 	case kindPut:
 		put := &pb.PutRequest{}
 		request, err = put, decodePut(rest, put)
+	case kindTree:
+		c, err := v2.DecodeCommand(rest[1:])
+		if err != nil {
+			return KindName(rest[0])
+		}
+		return "v2 " + c.Action.String() + " " + strconv.Quote(c.Key)
 	case kindDelete, kindTxn, kindCompact, kindGrant, kindRevoke, kindAlarm:
 		request, err = decode(rest)
 	}

@@ -7,6 +7,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"detcd/kv/auth"
+	"detcd/kv/v2"
 )
 
 func TestEveryKindHasItsName(t *testing.T) {
@@ -18,7 +19,7 @@ func TestEveryKindHasItsName(t *testing.T) {
 		}
 	}
 	for number := range byte(KindsMax) {
-		known := number > 0 && number <= byte(kindVersion) ||
+		known := number > 0 && number <= byte(kindTree) ||
 			number >= byte(kindAuth) && int(number) < int(kindAuth)+len(authCommands())
 		if (KindName(number) != "") != known {
 			t.Errorf("kind %d is called %q", number, KindName(number))
@@ -34,6 +35,7 @@ func TestADescriptionHasNoSecrets(t *testing.T) {
 			Name: "ann", HashedPassword: "s3cr3t",
 		}),
 		"Authenticate": encode(&pb.InternalAuthenticateRequest{Name: "ann", SimpleToken: "s3cr3t"}),
+		`v2 set "/k"`:  TreeCommand(&v2.Command{Action: v2.Set, Key: "/k", Value: "s3cr3t"}),
 		"":             {},
 	} {
 		if got := Describe(command); got != want {

@@ -27,7 +27,7 @@
 //	     ▼                     ▼                       ▼
 //	┌── Apply ────────────── View ─────────────────── Ask ─── Store, on each member ──┐
 //	│  mvcc: keys, revisions, values          lease: who owns them, until when        │
-//	│  auth: users, and what they may do                                              │
+//	│  auth: users, and what they may do      v2: the tree of the old API             │
 //	└─────────────────────────────────────────────────────────────────────────────────┘
 //
 // Neither half does I/O or knows the other's driver. A gRPC service carries Calls in the real

@@ -20,16 +20,21 @@ func (s *Store) Lead(now int64, leading bool) {
 	} else {
 		s.leases.Demote()
 	}
+	s.tree.Lead()
 }
 
-// Due gives the commands that revoke the leases whose time is over, each once in a leadership.
-// While the cluster is corrupt none is revoked: its keys would go.
+// Due gives the commands that revoke the leases whose time is over, and remove what has ended in
+// the tree of v2, each once in a leadership. While the cluster is corrupt there are none, for keys
+// would go.
 func (s *Store) Due(now int64) (commands [][]byte) {
 	if s.alarms.Load().have(pb.AlarmType_CORRUPT) {
 		return nil
 	}
 	for _, grant := range s.leases.Due(lease.Instant(now)) {
 		commands = append(commands, appendExpire(nil, grant))
+	}
+	if command := s.dueTree(); command != nil {
+		commands = append(commands, command)
 	}
 	return commands
 }

@@ -11,6 +11,7 @@ import (
 	"detcd/kv/auth"
 	"detcd/kv/lease"
 	"detcd/kv/mvcc"
+	"detcd/kv/v2"
 	"detcd/storage/archive"
 )
 
@@ -20,6 +21,7 @@ type Options struct {
 	Archive         archive.Options
 	Tokens          Tokens        // by which this member knows users; nil: it has none
 	Tell            func(n *News) // is told what was changed besides keys and leases; nil: nobody is
+	Wall            func() int64  // nanoseconds since 1970; nil: nothing ends in the tree of v2
 }
 
 // News is a change of users, roles or alarms, or of a downgrade, that was executed.
@@ -36,6 +38,7 @@ type Store struct {
 	mvcc      *mvcc.Store
 	leases    *lease.Book
 	auth      *auth.Book
+	tree      *v2.Tree
 	tokens    Tokens
 	digest    digest
 	tally     tally
@@ -50,7 +53,7 @@ type Store struct {
 
 // New gives a store that waits for Restore.
 func New(options Options) *Store {
-	s := &Store{options: options, auth: auth.New(), tokens: options.Tokens,
+	s := &Store{options: options, auth: auth.New(), tree: v2.New(), tokens: options.Tokens,
 		mvcc: mvcc.New(mvcc.Options{Archive: options.Archive})}
 	if s.options.Tell == nil {
 		s.options.Tell = func(*News) {}
@@ -112,7 +115,8 @@ func (s *Store) View() any {
 		s.trimmed = compacted
 	}
 	next := View{View: s.mvcc.View(), leases: s.leases.Listing(), trimmed: s.trimmed,
-		used: s.Used(), alarms: s.alarms.Load(), auth: s.auth.View(), downgrade: s.Downgrade()}
+		used: s.Used(), alarms: s.alarms.Load(), auth: s.auth.View(), downgrade: s.Downgrade(),
+		tree: s.tree.View()}
 	if s.view == nil || *s.view != next {
 		s.view = &next
 	}
@@ -120,9 +124,13 @@ func (s *Store) View() any {
 }
 
 // Apply executes a command. The answer is a response (a proto.Message) or an error for the client;
-// Call.Give understands it. The index matters only in the names of tokens. A command that cannot be
-// read, and a value that cannot be read from the archive, end the member: Apply panics.
+// Call.Give understands it; TreeCommand says what that of its commands is. The index matters only
+// in the names of tokens. A command that cannot be read, and a value that cannot be read from the
+// archive, end the member: Apply panics.
 func (s *Store) Apply(index uint64, command []byte, local bool) (answer any) {
+	if len(command) > 0 && kind(command[0]) == kindTree {
+		return s.applyTree(command)
+	}
 	response, err := s.execute(index, command, local)
 	s.digest.word(uint64(s.mvcc.Revision()))
 	switch {

@@ -12,6 +12,7 @@ import (
 	"detcd/kv/auth"
 	"detcd/kv/lease"
 	"detcd/kv/mvcc"
+	"detcd/kv/v2"
 )
 
 // View is the applied state of one member at one moment. It never changes, and any goroutine may
@@ -24,6 +25,7 @@ type View struct {
 	used      int64 // of a quota
 	alarms    *alarms
 	downgrade Downgrade
+	tree      *v2.View
 }
 
 // Alarms are those that are raised, ascending by kind and member.

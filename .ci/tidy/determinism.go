@@ -14,7 +14,7 @@ import (
 const deterministicTable = `
 	storage/...
 	consensus/replica
-	kv kv/mvcc kv/lease kv/auth kv/watch
+	kv kv/mvcc kv/lease kv/auth kv/watch kv/v2
 	faults
 	checker checker/etcd checker/judge checker/access
 	sim/...

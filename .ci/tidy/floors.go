@@ -13,14 +13,14 @@ const module = "detcd"
 // has no place yet: give it one in the design first.
 const floorTable = `
 	floor 7: kv/server
-	floor 6: kv/gateway kv/v2 sim/builds
+	floor 6: kv/gateway kv/gateway/v2http sim/builds
 	floor 5: kv/rpc kv/backup sim
 	floor 4: kv
 	floor 3: consensus/node kv/watch
 	floor 2: consensus/replica consensus/transport kv/mvcc checker/judge checker/probe faults/nemesis
 	floor 1: storage/wal storage/archive storage/checkpoint storage/vfs/vfstest
 	floor 1: checker/etcd checker/access faults bench
-	floor 0: storage/vfs kv/lease kv/auth checker
+	floor 0: storage/vfs kv/lease kv/auth kv/v2 checker
 `
 
 // neverTable holds what no floor allows. A name stands for the package and all below it; "*" is
@@ -30,7 +30,8 @@ const neverTable = `
 	consensus  never imports  kv
 	kv         never imports  consensus      except kv/server
 	kv/lease   never imports  kv/mvcc
-	kv/mvcc    never imports  kv/lease
+	kv/mvcc    never imports  kv/lease kv/v2
+	kv/v2      only imports   kv/v2
 	*          never imports  sim            except sim cmd
 	*          never imports  bench          except bench cmd
 	checker    only imports   checker

@@ -31,7 +31,11 @@ func (f *front) aboutDurations() []gateway.Metric {
 			byName[key] = h
 			m := gateway.Metric{Name: "etcd_server_apply_duration_seconds", Histogram: h,
 				Help: "How long the execution of commands took, by what they do."}
-			m = with(with(m, "version", "v3"), "op", name)
+			api := "v3"
+			if name == "RequestV2" {
+				api = "v2"
+			}
+			m = with(with(m, "version", api), "op", name)
 			all = append(all, with(m, "success", fmt.Sprint(outcome == 1)))
 		}
 	}

@@ -88,7 +88,8 @@ func (s *Server) open(ctx context.Context) (err error) {
 	c.Log.Info("starting local member", slog.String("name", c.Name),
 		slog.String("local-member-id", hex(uint64(b.id))), slog.String("cluster-id", hex(b.cluster)),
 		slog.String("data-dir", c.DataDir), slog.Bool("member-initialized", b.used))
-	m := newMachine(kv.Options{ElectionTimeout: c.ElectionTimeout, Tokens: s.auth, Tell: c.told},
+	m := newMachine(kv.Options{ElectionTimeout: c.ElectionTimeout, Tokens: s.auth, Tell: c.told,
+		Wall: func() int64 { return time.Now().UnixNano() }},
 		s.front.timer, c.Log)
 	options := node.Options{
 		Replica:   c.replicaOptions(b, s.store),
