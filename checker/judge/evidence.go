@@ -49,7 +49,7 @@ func (j *judge) collectEvidence() {
 		}
 	}
 	for k := range j.views {
-		j.seesLeft(j.views[k].events)
+		j.seesLeft(&j.views[k])
 	}
 	// order-free: each list is sorted by itself
 	for key, list := range j.seen {
@@ -60,12 +60,19 @@ func (j *judge) collectEvidence() {
 	}
 }
 
-// seesLeft notes what the revisions of some events left: of the events of a key in one revision the
-// last, for a transaction may delete what it puts.
-func (j *judge) seesLeft(events []*etcd.Event) {
+// seesLeft notes what the revisions that a watch showed have left: of the events of a key in one
+// revision the last, for a transaction may delete what it puts. So a watch with a filter, or one
+// that was cut off within a revision, does not tell.
+func (j *judge) seesLeft(v *view) {
+	if v.ask.NoPut || v.ask.NoDelete {
+		return
+	}
 	revision, later := int64(0), map[etcd.Bytes]bool{}
-	for k := len(events) - 1; k >= 0; k-- {
-		kv := &events[k].KV
+	for k := len(v.events) - 1; k >= 0; k-- {
+		kv := &v.events[k].KV
+		if v.partial && kv.Mod == v.to {
+			continue
+		}
 		if kv.Mod != revision {
 			revision = kv.Mod
 			clear(later)

@@ -203,7 +203,8 @@ func TestLegalHistoriesWithLeasesAreNotRefused(t *testing.T) {
 }
 
 // A transaction may put a key and delete it: deletions without an end may overlap with puts. A
-// watch shows both, and what the revision left is the second. Found by judging a simulated run.
+// watch shows both, or only one if it has a filter or is cut off, and what the revision left is the
+// second. Found by judging simulated runs.
 func TestAKeyThatIsPutAndDeletedAtOnce(t *testing.T) {
 	both := &Txn{Success: []Request{{Ask: &Put{Key: "b", Value: "1"}},
 		{Ask: &Delete{Key: "a", End: "\x00"}}}}
@@ -211,17 +212,27 @@ func TestAKeyThatIsPutAndDeletedAtOnce(t *testing.T) {
 		return Operation{Client: 2, Call: call, Return: call, Request: Request{Ask: &Watched{Watch: 1}},
 			Response: &Response{Revision: revision, Watch: reply}}
 	}
-	history := []Operation{
-		{Client: 1, Call: 20, Request: Request{Ask: both}, Unknown: true},
-		{Client: 2, Call: 1, Return: 1, Request: Request{Ask: &Watch{Watch: 1, Key: "b", Start: 1}},
-			Response: &Response{}},
-		reply(2, 1, &WatchReply{Created: true}),
-		reply(60, 2, &WatchReply{Events: []Event{
-			{KV: KeyValue{Key: "b", Value: "1", Create: 2, Mod: 2, Version: 1}},
-			{KV: KeyValue{Key: "b", Mod: 2}, Delete: true}}}),
-	}
-	report := Judge(history, Options{})
-	if report.Verdict != checker.Holds || Certify(history, report) != nil {
-		t.Errorf("%v: %s", report.Verdict, report.Reason)
+	put := Event{KV: KeyValue{Key: "b", Value: "1", Create: 2, Mod: 2, Version: 1}}
+	gone := Event{KV: KeyValue{Key: "b", Mod: 2}, Delete: true}
+	for name, c := range map[string]struct {
+		watch Watch
+		told  WatchReply
+	}{
+		"both":      {Watch{}, WatchReply{Events: []Event{put, gone}}},
+		"only puts": {Watch{NoDelete: true}, WatchReply{Events: []Event{put}}},
+		"no puts":   {Watch{NoPut: true}, WatchReply{Events: []Event{gone}}},
+		"the first": {Watch{}, WatchReply{Events: []Event{put}, Fragment: true}},
+	} {
+		c.watch.Watch, c.watch.Key, c.watch.Start = 1, "b", 1
+		history := []Operation{
+			{Client: 1, Call: 20, Request: Request{Ask: both}, Unknown: true},
+			{Client: 2, Call: 1, Return: 1, Request: Request{Ask: &c.watch}, Response: &Response{}},
+			reply(2, 1, &WatchReply{Created: true}),
+			reply(60, 2, &c.told),
+		}
+		report := Judge(history, Options{})
+		if report.Verdict != checker.Holds || Certify(history, report) != nil {
+			t.Errorf("%s: %v: %s", name, report.Verdict, report.Reason)
+		}
 	}
 }
