@@ -48,8 +48,7 @@ type Options struct {
 	Self        uint64 // this member
 	Incarnation uint64 // of this member's data directory
 
-	// Listeners accept the other members' connections; Close closes them. With TLS each is already
-	// wrapped by tls.NewListener.
+	// Listeners accept the other members' connections; Close closes them. Those of Secure speak TLS.
 	Listeners []net.Listener
 	// TLS is used to dial addresses whose scheme is https; nil: such an address cannot be dialled.
 	TLS *tls.Config

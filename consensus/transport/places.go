@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"crypto/tls"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -13,8 +14,10 @@ import (
 //
 // For one more, at the bound, this one ends:
 //
-//  1. the one that has never said a byte, and of those the oldest. Who connects in order to speak
-//     does so at once.
+//  1. the one that has never said a byte, and of those the one that was listened to for longest,
+//     once that is silenceMin. Who connects in order to speak does so at once, so all that come
+//     get that long; nobody is let in before somebody has had it. A flood of connections thus
+//     waits at the door, and so do others behind it, but not for long.
 //  2. Where all have spoken: of the address that holds the most places the one that was quiet for
 //     longest, if the newcomer's address holds fewer, or if that was quiet for quietMin.
 //  3. Where there is none of either, the newcomer.
@@ -31,6 +34,11 @@ type Places struct {
 
 	times atomic.Uint64 // that one had to end
 }
+
+// silenceMin is for how long a connection is listened to at least. First bytes come with the end of
+// the handshake of TCP, from however far away; the rest is for busy machines. All who come at the
+// same time wait for so long once for each time that they would fill all places.
+const silenceMin = 50 * time.Millisecond
 
 // quietMin is for how long a connection must have said nothing to give way to another one of the
 // same address.
@@ -60,6 +68,34 @@ func (p *Places) Listen(listener net.Listener) net.Listener {
 	return &placedListener{listener, p}
 }
 
+// listen is Listen for a listener that may be of Secure: what is bounded is below TLS, and who has
+// begun a handshake has spoken.
+func (p *Places) listen(listener net.Listener) net.Listener {
+	if s, ok := listener.(*secureListener); ok {
+		return tls.NewListener(p.Listen(s.Listener), s.config)
+	}
+	return p.Listen(listener)
+}
+
+// Secure makes a listener over which TLS is spoken, for [Options].
+func Secure(listener net.Listener, config *tls.Config) net.Listener {
+	return &secureListener{listener, config}
+}
+
+// A secureListener is one before its connections are bounded.
+type secureListener struct {
+	net.Listener
+	config *tls.Config
+}
+
+// placeOf is the place that a connection has taken.
+func placeOf(conn net.Conn) *place {
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	return conn.(*place)
+}
+
 type placedListener struct {
 	net.Listener
 	places *Places
@@ -72,7 +108,12 @@ func (l *placedListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if placed := l.places.take(conn, time.Now()); placed != nil {
+		placed, wait := l.places.take(conn, time.Now())
+		for wait > 0 {
+			time.Sleep(wait)
+			placed, wait = l.places.take(conn, time.Now())
+		}
+		if placed != nil {
 			return placed, nil
 		}
 		closeNow(conn)
@@ -85,11 +126,15 @@ type place struct {
 	places  *Places
 	address string
 	arrival uint64
-	heard   atomic.Int64 // when it last said something, in Unix nanoseconds; 0: never
+	asked   atomic.Int64 // since when it is listened to, in Unix nanoseconds; 0: not yet
+	heard   atomic.Int64 // when it last said something; 0: never
 }
 
 // Read notes that the connection speaks.
 func (c *place) Read(b []byte) (int, error) {
+	if c.asked.Load() == 0 {
+		c.asked.Store(time.Now().UnixNano())
+	}
 	n, err := c.Conn.Read(b)
 	if n > 0 {
 		c.heard.Store(time.Now().UnixNano())
@@ -122,16 +167,20 @@ func (p *Places) remove(c *place) {
 	}
 }
 
-// take gives a connection a place; nil: there is none.
-func (p *Places) take(conn net.Conn, now time.Time) *place {
+// take gives a connection a place; nil: there is none, but may be after so long, or never if that
+// is 0.
+func (p *Places) take(conn net.Conn, now time.Time) (*place, time.Duration) {
 	c := &place{Conn: conn, places: p, address: hostOf(conn)}
 	p.mu.Lock()
 	var gone *place
 	if len(p.taken) >= p.max {
-		if gone = p.choose(c.address, now); gone == nil {
+		var wait time.Duration
+		if gone, wait = p.choose(c.address, now); gone == nil {
 			p.mu.Unlock()
-			p.full(p.times.Add(1), conn.RemoteAddr())
-			return nil
+			if wait == 0 {
+				p.full(p.times.Add(1), conn.RemoteAddr())
+			}
+			return nil, wait
 		}
 		p.remove(gone)
 	}
@@ -144,11 +193,11 @@ func (p *Places) take(conn net.Conn, now time.Time) *place {
 		closeNow(gone.Conn)
 		p.full(p.times.Add(1), gone.RemoteAddr())
 	}
-	return c
+	return c, 0
 }
 
-// choose decides who gives way to a newcomer; nil: nobody.
-func (p *Places) choose(address string, now time.Time) *place {
+// choose decides who gives way to a newcomer; nil: nobody, but perhaps after so long.
+func (p *Places) choose(address string, now time.Time) (*place, time.Duration) {
 	most := 0
 	// order-free: the largest
 	for _, n := range p.addresses {
@@ -160,7 +209,8 @@ func (p *Places) choose(address string, now time.Time) *place {
 		heard := c.heard.Load()
 		switch {
 		case heard == 0:
-			if silent == nil || c.arrival < silent.arrival {
+			if silent == nil || silent.asked.Load() == 0 || c.asked.Load() != 0 &&
+				c.asked.Load() < silent.asked.Load() {
 				silent = c
 			}
 		case p.addresses[c.address] < most:
@@ -169,14 +219,19 @@ func (p *Places) choose(address string, now time.Time) *place {
 		}
 	}
 	switch {
+	case silent != nil && silent.asked.Load() == 0:
+		return nil, silenceMin
 	case silent != nil:
-		return silent
+		if left := silenceMin - time.Duration(now.UnixNano()-silent.asked.Load()); left > 0 {
+			return nil, left
+		}
+		return silent, 0
 	case quiet == nil:
-		return nil
+		return nil, 0
 	case p.addresses[address]+1 < most, now.UnixNano()-quiet.heard.Load() >= int64(quietMin):
-		return quiet
+		return quiet, 0
 	}
-	return nil
+	return nil, 0
 }
 
 // hostOf is the address of who connected, without a port; all who come by a Unix socket share one.

@@ -26,7 +26,7 @@ func TestWhoGivesWayWhenThereIsNoPlace(t *testing.T) {
 		comes  string
 		leaves int // which of them; -1: the newcomer
 	}{
-		{"the oldest that is silent", []string{"1 0", "1 -1", "2 -1"}, "1", 1},
+		{"who is silent for longest", []string{"1 0", "1 -1", "2 -1"}, "1", 1},
 		{"of the address with most the one quiet for longest",
 			[]string{"1 50", "2 5", "2 9", "2 7"}, "1", 2},
 		{"nobody for one more of the same address", []string{"1 50", "1 5", "1 9"}, "1", -1},
@@ -37,7 +37,10 @@ func TestWhoGivesWayWhenThereIsNoPlace(t *testing.T) {
 		var callers []*caller
 		enter := func(address string, quiet int64) bool {
 			callers = append(callers, &caller{address: "10.0.0." + address})
-			conn := places.take(callers[len(callers)-1], time.Unix(0, clock))
+			conn, _ := places.take(callers[len(callers)-1], time.Unix(0, clock))
+			if conn != nil {
+				conn.asked.Store(clock - int64(time.Minute) + int64(len(callers)))
+			}
 			if conn != nil && quiet >= 0 {
 				conn.heard.Store(clock - quiet*int64(time.Second))
 			}
@@ -65,10 +68,43 @@ func TestWhoGivesWayWhenThereIsNoPlace(t *testing.T) {
 	}
 }
 
+// Nobody has to leave before he was listened to for a while, however many come: they wait.
+func TestEverybodyIsListenedToForAWhile(t *testing.T) {
+	const begin = int64(1e18)
+	at := func(after time.Duration) time.Time { return time.Unix(0, begin).Add(after) }
+	places := NewPlaces(2, nil)
+	first, _ := places.take(&caller{address: "10.0.0.1"}, at(0))
+	second, _ := places.take(&caller{address: "10.0.0.1"}, at(0))
+	second.asked.Store(begin)
+	come := func(after time.Duration) (*place, time.Duration) {
+		return places.take(&caller{address: "10.0.0.2"}, at(after))
+	}
+	for _, c := range []struct{ after, wait time.Duration }{
+		{time.Millisecond, silenceMin - time.Millisecond}, {silenceMin - 1, 1},
+	} {
+		if conn, wait := come(c.after); conn != nil || wait != c.wait {
+			t.Errorf("after %v: let in %t, to wait %v, not %v", c.after, conn != nil, wait, c.wait)
+		}
+	}
+	if conn, wait := come(silenceMin); conn == nil || wait != 0 || !second.Conn.(*caller).closed {
+		t.Errorf("nobody gave way to who has waited, %v", wait)
+	}
+	// Nobody listens to the others yet, at a member that is busy.
+	if conn, wait := come(time.Hour); conn != nil || wait != silenceMin {
+		t.Errorf("let in %t, to wait %v", conn != nil, wait)
+	}
+	if _, err := first.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if first.heard.Load() == 0 || first.asked.Load() == 0 {
+		t.Error("who was read was not listened to, or not heard")
+	}
+}
+
 func TestAPlaceIsGivenBackOnce(t *testing.T) {
 	places := NewPlaces(2, nil)
-	first := places.take(&caller{address: "10.0.0.1"}, time.Now())
-	second := places.take(&caller{address: "10.0.0.1"}, time.Now())
+	first, _ := places.take(&caller{address: "10.0.0.1"}, time.Now())
+	second, _ := places.take(&caller{address: "10.0.0.1"}, time.Now())
 	second.keep()
 	for range 3 {
 		first.Close()

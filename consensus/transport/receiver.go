@@ -28,12 +28,12 @@ const (
 
 // accept takes connections from a listener until it is closed.
 func (t *Transport) accept(listener net.Listener) {
-	listener = t.places.Listen(listener)
+	listener = t.places.listen(listener)
 	for {
 		conn, err := listener.Accept()
 		switch {
 		case err == nil:
-			if !t.admit(conn.(*place)) {
+			if !t.admit(conn) {
 				conn.Close()
 			}
 		case t.ctx.Err() != nil || errors.Is(err, net.ErrClosed):
@@ -60,7 +60,7 @@ func (t *Transport) noPlace(times uint64, remote net.Addr) {
 }
 
 // admit starts to serve an accepted connection, unless the transport is closed.
-func (t *Transport) admit(conn *place) bool {
+func (t *Transport) admit(conn net.Conn) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ctx.Err() != nil {
@@ -79,7 +79,7 @@ func (t *Transport) forget(conn net.Conn) {
 }
 
 // receive serves one accepted connection.
-func (t *Transport) receive(conn *place) {
+func (t *Transport) receive(conn net.Conn) {
 	defer t.forget(conn)
 	timed := &timedConn{Conn: conn, limit: t.options.Bounds.Timeout}
 	buffered := bufio.NewReaderSize(timed, readBufferSize)
@@ -93,7 +93,7 @@ func (t *Transport) receive(conn *place) {
 	}
 	defer conn.Close()
 	if err != nil {
-		t.tellRejected(conn.Conn, err)
+		t.tellRejected(conn, err)
 		return
 	}
 	h, err := readHello(buffered)
@@ -109,7 +109,7 @@ func (t *Transport) receive(conn *place) {
 		t.answer(conn, buffered)
 		return
 	}
-	defer t.settle(conn, h.from)()
+	defer t.settle(placeOf(conn), h.from)()
 	if h.purpose > lent {
 		timed.limit = 0 // the echo of a pulse has a limit of its own
 		if conn.SetReadDeadline(time.Time{}) == nil {

@@ -53,7 +53,7 @@ func TestMembersTalkOverTLS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := startOn(t, id+1, tls.NewListener(plain, both), func(o *Options) {
+		m := startOn(t, id+1, Secure(plain, both), func(o *Options) {
 			o.TLS, o.Log = both, slog.New(slog.NewTextHandler(log, nil))
 		})
 		m.address = "https://" + m.address
@@ -154,7 +154,7 @@ func TestAPeerIsDialledByTheSchemeOfItsPresentURL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	moved := startOn(t, 2, tls.NewListener(plain, both), func(o *Options) { o.TLS = both })
+	moved := startOn(t, 2, Secure(plain, both), func(o *Options) { o.TLS = both })
 	addresses := map[uint64][]string{1: {stays.address}, 2: {"https://" + moved.address}}
 	stays.SetPeers(addresses)
 	moved.SetPeers(addresses)

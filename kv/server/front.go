@@ -73,7 +73,7 @@ func (c *Config) openFront(connectionsMax int) (*front, error) {
 		return f.door.enter(l, nil, true, shared)
 	}
 	f.clients, err = c.Sockets.listen(c.ListenClientURLs, enter)
-	secure := overTLS(c.ClientTLS, "h2", "http/1.1")
+	secure := overTLS(tls.NewListener, c.ClientTLS, "h2", "http/1.1")
 	secured := func(l net.Listener, p place) net.Listener {
 		return secure(f.places.Listen(l), p)
 	}

@@ -93,9 +93,10 @@ func (l *ackedListener) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-// overTLS speaks TLS at secure places, and offers these protocols unless the configuration does.
+// overTLS speaks TLS at secure places, by way of secure, and offers these protocols unless the
+// configuration does.
 func overTLS(
-	config *tls.Config, protocols ...string,
+	secure func(net.Listener, *tls.Config) net.Listener, config *tls.Config, protocols ...string,
 ) func(listener net.Listener, p place) net.Listener {
 	return func(listener net.Listener, p place) net.Listener {
 		if !p.secure {
@@ -105,7 +106,7 @@ func overTLS(
 		if len(config.NextProtos) == 0 {
 			config.NextProtos = protocols
 		}
-		return tls.NewListener(listener, config)
+		return secure(listener, config)
 	}
 }
 

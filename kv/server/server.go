@@ -73,7 +73,8 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return err
 	}
 	c.warn()
-	if s.peers, err = c.Sockets.listen(c.ListenPeerURLs, overTLS(c.PeerTLS, "http/1.1")); err != nil {
+	secured := overTLS(transport.Secure, c.PeerTLS, "http/1.1")
+	if s.peers, err = c.Sockets.listen(c.ListenPeerURLs, secured); err != nil {
 		return err
 	}
 	clientsMax, strangersMax := c.divideFiles()

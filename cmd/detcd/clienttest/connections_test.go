@@ -27,13 +27,8 @@ const (
 // members live, and who has something to say gets in.
 func TestIdleConnectionsEndNoMemberAndKeepNobodyOut(t *testing.T) {
 	t.Parallel()
-	limited := filepath.Join(t.TempDir(), "limited")
-	script := fmt.Sprintf("#!/bin/sh\nulimit -n %d\nexec %s \"$@\"\n", filesMax, testbed.Detcd(t))
-	if err := os.WriteFile(limited, []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
 	cluster := testbed.Launch(t, testbed.Options{
-		Binary: limited, Members: 3, Args: []string{"--unsafe-no-fsync"},
+		Binary: limited(t, testbed.Detcd(t), filesMax), Members: 3, Args: []string{"--unsafe-no-fsync"},
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), scenarioTimeout)
 	defer cancel()
@@ -69,6 +64,17 @@ func TestIdleConnectionsEndNoMemberAndKeepNobodyOut(t *testing.T) {
 			t.Errorf("%s: %v, %v", endpoint, got, err)
 		}
 	}
+}
+
+// limited makes a program of one that may open so many files.
+func limited(t *testing.T, binary string, files int) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "limited")
+	script := fmt.Sprintf("#!/bin/sh\nulimit -n %d\nexec %s \"$@\"\n", files, binary)
+	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // sit keeps a connection open that says nothing, and opens another one when it was closed.
