@@ -148,13 +148,13 @@ func (s *Store) Restore(fs vfs.FS, dir string, state []byte, segments []archive.
 // Saved says that a durable checkpoint names exactly these segments.
 func (s *Store) Saved(segments []archive.Segment) { s.mvcc.Saved(segments) }
 
-// Bulk gives the next step of background storage work, nil when there is none. It ends the member
-// when what a compaction left to be done could not be done.
-func (s *Store) Bulk() *archive.Step {
-	step := s.mvcc.Bulk()
+// StorageStep gives the next step of background storage work, nil when there is none. It ends the
+// member when what a compaction left to be done could not be done.
+func (s *Store) StorageStep() *archive.Step {
+	step := s.mvcc.StorageStep()
 	must(s.mvcc.Failed())
 	return step
 }
 
-// BulkDone says that a step of Bulk, or the flush of a checkpoint, was executed.
-func (s *Store) BulkDone(step *archive.Step) { s.mvcc.BulkDone(step) }
+// StorageStepDone says that a StorageStep, or the flush of a checkpoint, was executed.
+func (s *Store) StorageStepDone(step *archive.Step) { s.mvcc.StorageStepDone(step) }

@@ -25,7 +25,7 @@ func ExampleCall() {
 			case kv.NeedCommand:
 				call.Give(store.Apply(1, call.Command(), true))
 			case kv.NeedAnswer:
-				call.Give(store.Ask(0, call.Question()))
+				call.Give(store.Query(0, call.Question()))
 			default:
 				call.Give(store.View())
 			}

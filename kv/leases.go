@@ -154,22 +154,22 @@ func cutRefusal(answer []byte) (err error, refusing bool) {
 	return refusals()[answer[1]], true
 }
 
-// Ask answers a question that only the leader can answer, after a barrier that was begun at since:
-// how a lease is, or that it may live on. The answer is the lease's fate in a byte, and behind it
-// the response of the Lease service, without a header; or a refusal. There is none to what is no
-// question. Several questions are answered one by one.
-func (s *Store) Ask(since int64, question []byte) (answer []byte) {
+// Query answers a question that only the leader can answer, after a barrier that was begun at
+// since: how a lease is, or that it may live on. The answer is the lease's fate in a byte, and
+// behind it the response of the Lease service, without a header; or a refusal. There is none to
+// what is no question. Several questions are answered one by one.
+func (s *Store) Query(since int64, question []byte) (answer []byte) {
 	if len(question) == 0 || question[0] != askSeveral {
-		return s.askOne(since, question)
+		return s.queryOne(since, question)
 	}
 	all := unjoin(question[1:])
 	for i := range all {
-		all[i] = s.askOne(since, all[i])
+		all[i] = s.queryOne(since, all[i])
 	}
 	return join(nil, all)
 }
 
-func (s *Store) askOne(since int64, question []byte) (answer []byte) {
+func (s *Store) queryOne(since int64, question []byte) (answer []byte) {
 	caller, question, err := cutCaller(question)
 	if err != nil || len(question) == 0 {
 		return nil

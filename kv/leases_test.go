@@ -100,7 +100,7 @@ func TestALaggingMemberListsWhatTheLeaderHas(t *testing.T) {
 	call.Give(m.store.View())
 	m.want(put("a", "1"), nil)
 	m.want(grant(7, 60), nil)
-	call.Give(m.store.Ask(m.now, call.Question()))
+	call.Give(m.store.Query(m.now, call.Question()))
 	got, err := call.Response()
 	want := &pb.LeaseLeasesResponse{Header: header(2), Leases: []*pb.LeaseStatus{{ID: 7}}}
 	if err != nil || !proto.Equal(got, want) {
@@ -183,11 +183,11 @@ func TestAKeepAliveWaitsForTheRevocationUnderWay(t *testing.T) {
 	}
 	step(NeedView, m.store.View())
 	for range 3 {
-		step(NeedAnswer, m.store.Ask(m.now, call.Question()))
+		step(NeedAnswer, m.store.Query(m.now, call.Question()))
 		step(NeedPause, m.store.View())
 	}
 	m.apply(commands[0])
-	step(NeedAnswer, m.store.Ask(m.now, call.Question()))
+	step(NeedAnswer, m.store.Query(m.now, call.Question()))
 	want := &pb.LeaseKeepAliveResponse{Header: header(1), ID: 1}
 	if got, err := call.Response(); call.Next() != Done || !same(got, want) || err != nil {
 		t.Errorf("%v, %v; want %v", got, err, want)
@@ -234,7 +234,7 @@ func TestANewLeaderGivesEveryLeaseItsWholeTimeAndMore(t *testing.T) {
 func TestABadQuestionOrAnswerHarmsNobody(t *testing.T) {
 	m := leader(t)
 	for _, question := range [][]byte{nil, {}, {9}, {askKeepAlive, 0xff}, {askTimeToLive, 0xff}} {
-		if answer := m.store.Ask(0, question); answer != nil {
+		if answer := m.store.Query(0, question); answer != nil {
 			t.Errorf("%x is answered with %x", question, answer)
 		}
 	}
@@ -258,17 +258,17 @@ func TestQuestionsThatAreJoinedAreAnsweredOneByOne(t *testing.T) {
 	several := [][]byte{question(keepAlive(1)), question(keepAlive(2)), {askKeepAlive, 0xff}, nil,
 		question(timeToLive(1)), JoinQuestions([][]byte{{askLeases}, {askLeases}}), {askLeases}}
 	for count := 1; count <= len(several); count++ {
-		answers := SplitAnswer(m.store.Ask(0, JoinQuestions(several[:count])), count)
+		answers := SplitAnswer(m.store.Query(0, JoinQuestions(several[:count])), count)
 		if len(answers) != count {
 			t.Fatalf("%d answers to %d questions", len(answers), count)
 		}
 		for i, answer := range answers {
-			if want := m.store.askOne(0, several[i]); !bytes.Equal(answer, want) {
+			if want := m.store.queryOne(0, several[i]); !bytes.Equal(answer, want) {
 				t.Errorf("question %d of %d: %x, alone %x", i, count, answer, want)
 			}
 		}
 	}
-	whole := m.store.Ask(0, JoinQuestions(several))
+	whole := m.store.Query(0, JoinQuestions(several))
 	for cut := range whole {
 		answers := SplitAnswer(whole[:cut], len(several))
 		if len(answers) != len(several) || answers[len(several)-1] != nil {
@@ -281,7 +281,7 @@ func TestAMemberThatDoesNotLeadDecidesNothing(t *testing.T) {
 	m := newMember(t)
 	m.want(grant(1, 5), nil)
 	for _, id := range []int64{1, 2} {
-		answer := m.store.Ask(0, question(keepAlive(id)))
+		answer := m.store.Query(0, question(keepAlive(id)))
 		if len(answer) == 0 || lease.Fate(answer[0]) != lease.Undecided {
 			t.Errorf("lease %d: %x", id, answer)
 		}
@@ -303,6 +303,6 @@ func BenchmarkKeepAlive(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		m.now++
-		m.store.Ask(m.now, ask)
+		m.store.Query(m.now, ask)
 	}
 }

@@ -94,8 +94,8 @@ func (s *Store) Stats() archive.Stats { return s.mvcc.Stats() }
 // none, or if the last one goes on.
 func (s *Store) Finished() (revision int64, hash uint32) { return s.mvcc.Finished() }
 
-// Defragment has Bulk rewrite all files of which a part is dead. What a compaction lets go of is
-// dead when its work in memory is done; Defragment waits for that.
+// Defragment has StorageStep rewrite all files of which a part is dead. What a compaction lets go
+// of is dead when its work in memory is done; Defragment waits for that.
 func (s *Store) Defragment() { s.mvcc.Defragment() }
 
 // Defragmenting says what is left to be done of a defragmentation.

@@ -280,13 +280,13 @@ func TestALaggingMemberAsksTheLeaderAgain(t *testing.T) {
 	lagging := &person{member: m, name: "ann", behind: 1}
 	call := NewCall(keepAlive(1), testLimits, nil, lagging)
 	call.Give(m.store.View())
-	call.Give(m.store.Ask(m.now, call.Question()))
+	call.Give(m.store.Query(m.now, call.Question()))
 	if call.Next() != NeedBarrier {
 		t.Fatalf("needs %v", call.Next())
 	}
 	lagging.behind = 0
 	call.Give(m.store.View())
-	call.Give(m.store.Ask(m.now, call.Question()))
+	call.Give(m.store.Query(m.now, call.Question()))
 	if r, err := call.Response(); err != nil || r.(*pb.LeaseKeepAliveResponse).TTL != 60 {
 		t.Errorf("%v, %v", r, err)
 	}

@@ -58,7 +58,7 @@ func (m *member) apply(command []byte) any {
 // bulk executes one step of bulk work and tells whether there was one.
 func (m *member) bulk() bool {
 	m.t.Helper()
-	step := m.store.Bulk()
+	step := m.store.StorageStep()
 	if step == nil {
 		return m.store.mvcc.Work(0)
 	}
@@ -74,7 +74,7 @@ func (m *member) execute(step *archive.Step) {
 	if err := archive.Execute(m.fs, dir, step); err != nil {
 		m.t.Fatal(err)
 	}
-	m.store.BulkDone(step)
+	m.store.StorageStepDone(step)
 }
 
 // pass lets time pass, as the leader sees it.
@@ -99,7 +99,7 @@ func (m *member) do(request proto.Message) (proto.Message, error) {
 		case NeedCommand:
 			c.Give(m.apply(c.Command()))
 		case NeedAnswer:
-			c.Give(m.store.Ask(m.now, c.Question()))
+			c.Give(m.store.Query(m.now, c.Question()))
 		case NeedPause:
 			m.pass(10 * time.Millisecond)
 			c.Give(m.store.View())

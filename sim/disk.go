@@ -136,7 +136,7 @@ func (d *disk) writeTime(write *replica.Write) time.Duration {
 }
 
 // bulkTime is how long a step in the background takes.
-func (d *disk) bulkTime(bulk *replica.Bulk) time.Duration {
+func (d *disk) bulkTime(bulk *replica.BackgroundTask) time.Duration {
 	v, size := &d.world.options.World, 0
 	if bulk.Stage != nil {
 		size = len(bulk.Stage.Data)
@@ -177,7 +177,7 @@ func (d *disk) interrupt(random *rand.Rand) {
 	}
 	if m.bulk != nil && random.IntN(2) == 0 {
 		d.cut = random.IntN(12)
-		_ = m.driver.DoBulk(m.bulk)
+		_ = m.driver.DoBackground(m.bulk)
 	}
 	d.cut = -1
 }

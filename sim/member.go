@@ -43,7 +43,7 @@ type member struct {
 	turning bool // a turn is planned
 
 	write   *replica.Write // under way
-	bulk    *replica.Bulk
+	bulk    *replica.BackgroundTask
 	next    replica.RequestID
 	waiting map[replica.RequestID]func(replica.Answer)
 	streams []*stream
@@ -96,14 +96,14 @@ func (m *member) start() {
 		FlushSize: int(v[ArchiveFlush])}})
 	w.raft.source = m.random
 	options := replica.Options{
-		ID: m.id(), Cluster: 1, Incarnation: m.disk.incarnation, Boot: m.random.Uint64(),
+		ID: m.id(), Cluster: 1, Incarnation: m.disk.incarnation, SessionID: m.random.Uint64(),
 		Self: replica.Member{Name: fmt.Sprint("m", m.number)}, Members: m.first,
 		Machine: &observed{m.store, m}, FS: m.disk.fs, Tick: v.duration(TickInterval),
 		ElectionTicks: int(v[ElectionTicks]), HeartbeatTicks: int(v[HeartbeatTicks]),
 		NoPreVote:       w.options.NoPreVote,
 		LogBytesMax:     int(v[LogBytes]),
 		CheckpointBytes: int(v[CheckpointBytes]), ChunkBytes: int(v[ChunkBytes]),
-		Patience: v.serverPatience(), FetchBytesMax: int(v[FetchBytes]),
+		RequestTimeout: v.serverPatience(), FetchBytesMax: int(v[FetchBytes]),
 		WALOptions: wal.Options{SegmentSize: v[LogSegment]},
 	}
 	r, driver, err := replica.Open(options)
@@ -350,7 +350,7 @@ func eventText(e replica.Event) string {
 			return "has a full disk: new commands are refused"
 		}
 		return "has room again"
-	case replica.EventStranger:
+	case replica.EventWrongIncarnation:
 		return fmt.Sprintf("drops a message of m%d: it has another data directory", e.Member)
 	}
 	return fmt.Sprintf("event %d, term %d, index %d, m%d: %s", e.Kind, e.Term, e.Index, e.Member,

@@ -230,7 +230,7 @@ func messageText(m *replica.Message) string {
 	switch m.Kind {
 	case replica.MessageRaft:
 		return raftText(m.Raft)
-	case replica.MessageAsk:
+	case replica.MessageQuery:
 		return fmt.Sprintf("question %d for the leader", m.ID)
 	case replica.MessageReply:
 		return fmt.Sprintf("answer to question %d", m.ID)

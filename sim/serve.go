@@ -68,7 +68,7 @@ func (m *member) drive(call *kv.Call, reply func(proto.Message, error)) {
 			m.request(replica.Input{Kind: replica.InputSubmit, Data: call.Command()}, given)
 			return
 		case kv.NeedAnswer:
-			m.request(replica.Input{Kind: replica.InputAsk, Data: call.Question()}, given)
+			m.request(replica.Input{Kind: replica.InputQuery, Data: call.Question()}, given)
 			return
 		case kv.NeedPause:
 			m.pauseCall(call, reply)

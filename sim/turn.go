@@ -45,7 +45,7 @@ func (m *member) receive(message replica.Message) {
 // tell puts an input into its inbox.
 func (m *member) tell(in replica.Input) {
 	if m.up() {
-		m.inbox.Asked = append(m.inbox.Asked, in)
+		m.inbox.Requests = append(m.inbox.Requests, in)
 		m.gather()
 	}
 }
@@ -114,11 +114,11 @@ func (m *member) turn() {
 			m.reached(faults.FailAfterVote)
 		}
 	}
-	if in.Moved != nil {
+	if in.BackgroundDone != nil {
 		m.bulk = nil
 	}
-	m.world.gathered[gathered(len(in.Messages)+len(in.Asked))]++
-	m.world.sawIf(len(in.Messages)+len(in.Asked) >= 100, "queue-long")
+	m.world.gathered[gathered(len(in.Messages)+len(in.Requests))]++
+	m.world.sawIf(len(in.Messages)+len(in.Requests) >= 100, "queue-long")
 	effects := m.replica.Turn(&in)
 	m.sees(m.replica.Status().Durable)
 	m.carry(&effects)
@@ -133,8 +133,8 @@ func (m *member) carry(effects *replica.Effects) {
 	for i := range effects.Send {
 		m.world.network.send(m, effects.Send[i])
 	}
-	if effects.Bulk != nil {
-		m.startBulk(effects.Bulk)
+	if effects.Background != nil {
+		m.startBulk(effects.Background)
 	}
 	for i := range effects.Events {
 		if m.note(effects.Events[i]); m.life != life {
@@ -180,7 +180,7 @@ func (m *member) startWrite(write *replica.Write) {
 	})
 }
 
-func (m *member) startBulk(bulk *replica.Bulk) {
+func (m *member) startBulk(bulk *replica.BackgroundTask) {
 	m.world.sawIf(m.write != nil, "lanes-both")
 	m.bulk = bulk
 	life := m.life
@@ -188,17 +188,17 @@ func (m *member) startBulk(bulk *replica.Bulk) {
 		if m.life != life || !m.up() {
 			return
 		}
-		err := m.driver.DoBulk(bulk)
+		err := m.driver.DoBackground(bulk)
 		if m.stopped(err) {
 			return
 		}
 		m.world.event(eventBulk, m.number, bulk.Number, 0, func() string { return bulkText(bulk) })
-		m.inbox.Moved = bulk
+		m.inbox.BackgroundDone = bulk
 		m.gather()
 	})
 }
 
-func bulkText(b *replica.Bulk) string {
+func bulkText(b *replica.BackgroundTask) string {
 	switch {
 	case b.Checkpoint != nil:
 		return fmt.Sprintf("checkpoint %d is durable", b.Number)

@@ -5,15 +5,15 @@
 // disks that take their time, and a clock. This package is all that stands between; it contains
 // no rule of the protocol.
 //
-//	Submit Barrier View Ask Change      transport          timer
+//	Submit Barrier View QueryLeader …   transport          timer
 //	        │ many goroutines               │                │
 //	        ▼                               ▼                │
 //	   ┌────────── inbox: a lock for moments, swapped out whole ◄───────────┐
 //	   └─────────────────────┬──────────────────────┘        │              │
 //	                         ▼                               ▼              │
-//	                        owner: replica.Turn                             │
+//	                        loop: replica.Turn                              │
 //	                 │           │           │          │                   │
-//	              answers     messages    Write       Bulk                  │
+//	              answers     messages    Write     Background              │
 //	                 ▼           ▼           ▼          ▼                   │
 //	             waiters     transport   goroutine   goroutine ─────────────┘
 //
@@ -25,7 +25,7 @@
 //
 // Invariants:
 //
-//  1. Only the owner calls the replica. At most one Write and one Bulk are outstanding.
+//  1. Only the loop calls the replica. At most one Write and one BackgroundTask are outstanding.
 //  2. The replica learns the time before anything that arrived, in every turn. So a member that
 //     slept knows it before it acts.
 //  3. A view that View returns includes everything that this member has answered before: what has

@@ -8,7 +8,7 @@ import (
 	"detcd/consensus/replica"
 )
 
-// A batch is what has arrived since the owner last looked.
+// A batch is what has arrived since the loop last looked.
 type batch struct {
 	replica.Inputs
 	waiters  []*waiter // for the answers to those of Asked that are answered
@@ -17,7 +17,7 @@ type batch struct {
 	received int       // bytes of messages
 }
 
-// An inbox collects what many goroutines tell the owner. The owner takes all of it at once, so the
+// An inbox collects what many goroutines tell the loop. The loop takes all of it at once, so the
 // lock is held for moments, and a thousand requests wake it once.
 type inbox struct {
 	wake chan struct{} // holds a token when there may be something to take
@@ -28,7 +28,7 @@ type inbox struct {
 	closed error // no further requests are taken; why
 }
 
-// The bounds of what waits for the owner. Requests beyond them are answered ErrTooMany, messages
+// The bounds of what waits for the loop. Requests beyond them are answered ErrTooMany, messages
 // are dropped.
 const (
 	inputsMax       = 1 << 16
@@ -56,9 +56,9 @@ func (b *inbox) request(in replica.Input, w *waiter) error {
 	b.last++
 	in.ID, w.id = b.last, b.last
 	b.batch.bytes += len(in.Data)
-	b.batch.Asked = append(b.batch.Asked, in)
+	b.batch.Requests = append(b.batch.Requests, in)
 	b.batch.waiters = append(b.batch.waiters, w)
-	first := len(b.batch.Asked) == 1
+	first := len(b.batch.Requests) == 1
 	b.mu.Unlock()
 	if first {
 		b.ring()
@@ -70,8 +70,8 @@ func (b *inbox) refuse(size int) error {
 	switch {
 	case b.closed != nil:
 		return b.closed
-	case len(b.batch.Asked) >= inputsMax,
-		len(b.batch.Asked) > 0 && b.batch.bytes+size > inputBytesMax:
+	case len(b.batch.Requests) >= inputsMax,
+		len(b.batch.Requests) > 0 && b.batch.bytes+size > inputBytesMax:
 		return ErrTooMany
 	}
 	return nil
@@ -79,9 +79,9 @@ func (b *inbox) refuse(size int) error {
 
 // note queues an input that nobody waits for. There are few of them: one for each request at most,
 // and one for each connection that breaks.
-func (b *inbox) note(in replica.Input) {
+func (b *inbox) enqueueNoReply(in replica.Input) {
 	b.mu.Lock()
-	b.batch.Asked = append(b.batch.Asked, in)
+	b.batch.Requests = append(b.batch.Requests, in)
 	b.mu.Unlock()
 	b.ring()
 }
@@ -115,9 +115,9 @@ func (b *inbox) written(w *replica.Write, err error) {
 	b.ring()
 }
 
-func (b *inbox) moved(bulk *replica.Bulk, err error) {
+func (b *inbox) backgroundDone(bulk *replica.BackgroundTask, err error) {
 	b.mu.Lock()
-	b.batch.Moved = bulk
+	b.batch.BackgroundDone = bulk
 	if b.batch.failure == nil {
 		b.batch.failure = err
 	}
@@ -140,10 +140,10 @@ const keepMax = 4096
 // emptied returns the batch with nothing in it and its memory kept, unless that is much.
 func (b batch) emptied() batch {
 	var next batch
-	if cap(b.Asked) <= keepMax {
-		clear(b.Asked)
+	if cap(b.Requests) <= keepMax {
+		clear(b.Requests)
 		clear(b.waiters)
-		next.Asked, next.waiters = b.Asked[:0], b.waiters[:0]
+		next.Requests, next.waiters = b.Requests[:0], b.waiters[:0]
 	}
 	if cap(b.Messages) <= keepMax {
 		clear(b.Messages)

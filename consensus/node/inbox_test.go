@@ -17,18 +17,18 @@ func TestTheInboxKeepsOrderAndGivesEveryRequestAnIDOfItsOwn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b.note(replica.Input{Kind: replica.InputForget, ID: 2})
+	b.enqueueNoReply(replica.Input{Kind: replica.InputForget, ID: 2})
 	arrived := b.take(batch{})
-	if len(arrived.Asked) != 4 || arrived.Asked[3].Kind != replica.InputForget {
-		t.Fatalf("%+v", arrived.Asked)
+	if len(arrived.Requests) != 4 || arrived.Requests[3].Kind != replica.InputForget {
+		t.Fatalf("%+v", arrived.Requests)
 	}
-	for i, in := range arrived.Asked[:3] {
+	for i, in := range arrived.Requests[:3] {
 		if w := arrived.waiters[i]; in.ID != replica.RequestID(i+1) || w.id != in.ID {
 			t.Errorf("input %d has ID %d, its waiter %d", i, in.ID, w.id)
 		}
 	}
-	if next := b.take(arrived.emptied()); len(next.Asked) != 0 {
-		t.Errorf("inputs came twice: %+v", next.Asked)
+	if next := b.take(arrived.emptied()); len(next.Requests) != 0 {
+		t.Errorf("inputs came twice: %+v", next.Requests)
 	}
 }
 

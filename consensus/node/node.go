@@ -18,7 +18,7 @@ import (
 
 // Options configure a Node.
 type Options struct {
-	// Replica is the member. Its Boot is chosen by Start when it is 0.
+	// Replica is the member. Its SessionID is chosen by Start when it is 0.
 	Replica replica.Options
 	// Listeners accept the other members' connections; Stop closes them. May be empty.
 	Listeners []net.Listener
@@ -64,9 +64,9 @@ type Node struct {
 	inbox     *inbox
 	waiters   sync.Pool
 
-	writes chan *replica.Write  // to the disk; one outstanding
-	bulks  chan *replica.Bulk   // to the disk; one outstanding
-	chunks chan replica.Message // to be completed from a file and sent
+	writes     chan *replica.Write          // to the disk; one outstanding
+	background chan *replica.BackgroundTask // to the disk; one outstanding
+	chunks     chan replica.Message         // to be completed from a file and sent
 
 	view    atomic.Pointer[viewBox] // nil: something was applied since
 	status  atomic.Pointer[Status]
@@ -90,18 +90,18 @@ func Start(options Options) (*Node, error) {
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
-	for options.Replica.Boot == 0 {
-		options.Replica.Boot = randomBoot()
+	for options.Replica.SessionID == 0 {
+		options.Replica.SessionID = randomBoot()
 	}
 	options.SlowWrite = cmp.Or(options.SlowWrite, slowWrite)
 	n := &Node{
-		options: options,
-		inbox:   newInbox(),
-		waiters: sync.Pool{New: waiterNew},
-		writes:  make(chan *replica.Write, 1),
-		bulks:   make(chan *replica.Bulk, 1),
-		chunks:  make(chan replica.Message, chunksMax),
-		done:    make(chan struct{}),
+		options:    options,
+		inbox:      newInbox(),
+		waiters:    sync.Pool{New: waiterNew},
+		writes:     make(chan *replica.Write, 1),
+		background: make(chan *replica.BackgroundTask, 1),
+		chunks:     make(chan replica.Message, chunksMax),
+		done:       make(chan struct{}),
 	}
 	member, disk, err := replica.Open(options.Replica)
 	if err != nil {
@@ -118,9 +118,9 @@ func Start(options Options) (*Node, error) {
 	n.setPeers(&members)
 	var lanes sync.WaitGroup
 	lanes.Go(n.doWrites)
-	lanes.Go(n.doBulks)
+	lanes.Go(n.doBackground)
 	lanes.Go(n.sendChunks)
-	go n.run(newOwner(n, member), &lanes)
+	go n.run(newLoop(n, member), &lanes)
 	return n, nil
 }
 
@@ -145,7 +145,7 @@ func (n *Node) Barrier(ctx context.Context) (any, error) {
 }
 
 // View returns a view of what is applied here. It includes everything that this member has
-// answered. It disturbs the owner of the replica only when something was applied since the last
+// answered. It disturbs the loop only when something was applied since the last
 // one.
 func (n *Node) View(ctx context.Context) (any, error) {
 	if box := n.view.Load(); box != nil {
@@ -154,9 +154,10 @@ func (n *Node) View(ctx context.Context) (any, error) {
 	return n.request(ctx, replica.Input{Kind: replica.InputView})
 }
 
-// Ask puts a question to the leader's machine, wherever it is. It may be asked more than once.
-func (n *Node) Ask(ctx context.Context, question []byte) ([]byte, error) {
-	value, err := n.request(ctx, replica.Input{Kind: replica.InputAsk, Data: question})
+// QueryLeader puts a question to the leader's machine, wherever it is. It may be asked more than
+// once.
+func (n *Node) QueryLeader(ctx context.Context, question []byte) ([]byte, error) {
+	value, err := n.request(ctx, replica.Input{Kind: replica.InputQuery, Data: question})
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +221,7 @@ func (n *Node) Err() error {
 	}
 }
 
-// request hands an input to the owner and waits for the answer.
+// request hands an input to the loop and waits for the answer.
 func (n *Node) request(ctx context.Context, in replica.Input) (value any, err error) {
 	n.counted.began(in.Kind)
 	defer func() { n.counted.ended(in.Kind, err) }()
@@ -231,7 +232,7 @@ func (n *Node) request(ctx context.Context, in replica.Input) (value any, err er
 		return nil, err
 	}
 	if err := w.wait(ctx); err != nil {
-		n.inbox.note(replica.Input{Kind: replica.InputForget, ID: w.id})
+		n.inbox.enqueueNoReply(replica.Input{Kind: replica.InputForget, ID: w.id})
 		return nil, err
 	}
 	value, err = w.value, w.err
@@ -262,7 +263,7 @@ func (b *broadcast) wait() <-chan struct{} {
 }
 
 // tell wakes those who wait now. Afterwards, when ended, nobody waits any more.
-func (b *broadcast) tell(ended bool) {
+func (b *broadcast) notifyAll(ended bool) {
 	if !ended && !b.waited.Load() {
 		return
 	}

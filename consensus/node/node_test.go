@@ -35,7 +35,7 @@ func TestOneMemberServesAtOnce(t *testing.T) {
 	if got := m.lines(t); !slices.Equal(got, []string{"one", "two"}) {
 		t.Errorf("barrier shows %q", got)
 	}
-	said, err := m.Ask(within(t, time.Minute), []byte("how many"))
+	said, err := m.QueryLeader(within(t, time.Minute), []byte("how many"))
 	if err != nil || string(said) != "how many: 2 lines" {
 		t.Errorf("%q, %v", said, err)
 	}
@@ -121,7 +121,7 @@ func TestThreeMembersAgree(t *testing.T) {
 		if got := m.lines(t); !slices.Equal(got, want) {
 			t.Errorf("member %d has %d other lines", id, len(got))
 		}
-		said, err := m.Ask(within(t, time.Minute), []byte("n"))
+		said, err := m.QueryLeader(within(t, time.Minute), []byte("n"))
 		if err != nil || string(said) != "n: 150 lines" {
 			t.Errorf("member %d was told %q, %v", id, said, err)
 		}
@@ -200,7 +200,7 @@ func TestWhoGivesUpWaitingIsForgotten(t *testing.T) {
 	}
 	cancelled, cancelNow := context.WithCancel(context.Background())
 	time.AfterFunc(20*time.Millisecond, cancelNow)
-	if _, err := leader.Ask(cancelled, nil); !errors.Is(err, context.Canceled) {
+	if _, err := leader.QueryLeader(cancelled, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("a question without a majority: %v", err)
 	}
 	eventually(t, "it steps down", func() bool { return !leader.Status().Leading })
@@ -243,7 +243,7 @@ func TestPatienceEnds(t *testing.T) {
 	for what, request := range map[string]func() error{
 		"a command":  func() error { _, err := alone.Submit(t.Context(), []byte("alone")); return err },
 		"a barrier":  func() error { _, err := alone.Barrier(t.Context()); return err },
-		"a question": func() error { _, err := alone.Ask(t.Context(), nil); return err },
+		"a question": func() error { _, err := alone.QueryLeader(t.Context(), nil); return err },
 	} {
 		group.Go(func() {
 			if err := request(); !errors.Is(err, context.DeadlineExceeded) {

@@ -91,12 +91,12 @@ func (n *Node) refused(id uint64, verdict transport.Verdict, reason string) {
 }
 
 func (n *Node) unreachable(id uint64) {
-	n.inbox.note(replica.Input{Kind: replica.InputUnreachable, Member: replica.MemberID(id)})
+	n.inbox.enqueueNoReply(replica.Input{Kind: replica.InputUnreachable, Member: replica.MemberID(id)})
 }
 
 // connected finds out since when this member can reach whom it needs: the leader, or, leading
 // itself, a majority.
-func (o *owner) connected() {
+func (o *loop) connected() {
 	since := o.connectedSince()
 	if !since.Equal(o.status.ConnectedSince) {
 		o.status.ConnectedSince = since
@@ -105,7 +105,7 @@ func (o *owner) connected() {
 	}
 }
 
-func (o *owner) connectedSince() time.Time {
+func (o *loop) connectedSince() time.Time {
 	up := make(map[replica.MemberID]time.Time)
 	for _, peer := range o.node.transport.Stats().Peers {
 		if peer.Up {

@@ -26,7 +26,7 @@ func (n *Node) reportWrite(took time.Duration) {
 const lateHeartbeatEvery = 5 * time.Second
 
 // heartbeats are those that a leader sends: to whom when the last one left, and when it was last
-// told that one was late. The times are those of the owner's clock.
+// told that one was late. The times are those of the loop's clock.
 type heartbeats struct {
 	sent, told map[replica.MemberID]time.Duration
 }
@@ -53,7 +53,7 @@ func (h *heartbeats) sending(
 }
 
 // beat notes a heartbeat that is about to be sent, and tells of one that is late.
-func (o *owner) beat(to replica.MemberID) {
+func (o *loop) beat(to replica.MemberID) {
 	period := o.node.tickPeriod()
 	exceeded, tell := o.beats.sending(to, time.Since(o.start), 2*period)
 	if exceeded > 0 {

@@ -21,7 +21,7 @@ type Stats struct {
 	WritingSince time.Time // when the write to the log began that has not ended; zero: there is none
 	WrittenBytes uint64    // to the log
 	Writes       Durations
-	Bulks        Durations
+	Background   Durations
 	Checkpoints  Durations // among them
 }
 
@@ -51,7 +51,7 @@ type counters struct {
 	lateHeartbeats                                   atomic.Uint64
 	pending                                          atomic.Int64
 	writing                                          atomic.Int64 // since when, in Unix nanoseconds
-	writes, bulks, checkpoints                       clocked
+	writes, background, checkpoints                  clocked
 }
 
 // clocked counts durations: of each the first limit that it keeps.
@@ -131,7 +131,7 @@ func (n *Node) Stats() Stats {
 		LateHeartbeats: c.lateHeartbeats.Load(),
 		WrittenBytes:   c.writtenBytes.Load(),
 		Writes:         c.writes.read(),
-		Bulks:          c.bulks.read(),
+		Background:     c.background.read(),
 		Checkpoints:    c.checkpoints.read(),
 	}
 }

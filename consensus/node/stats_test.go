@@ -40,7 +40,7 @@ func TestRequestsAreCountedByHowTheyEnd(t *testing.T) {
 	var n Node
 	for _, err := range []error{nil, errors.New("late")} {
 		for _, kind := range []replica.InputKind{
-			replica.InputSubmit, replica.InputRead, replica.InputAsk, replica.InputView,
+			replica.InputSubmit, replica.InputRead, replica.InputQuery, replica.InputView,
 		} {
 			n.counted.began(kind)
 			n.counted.ended(kind, err)

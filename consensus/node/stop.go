@@ -15,7 +15,7 @@ func (n *Node) Transfer(ctx context.Context, to replica.MemberID) error {
 	if status := n.Status(); !status.Leading {
 		return replica.ErrNotLeader
 	}
-	n.inbox.note(replica.Input{Kind: replica.InputTransfer, Member: to})
+	n.inbox.enqueueNoReply(replica.Input{Kind: replica.InputTransfer, Member: to})
 	ticker := time.NewTicker(transferLook)
 	defer ticker.Stop()
 	for {

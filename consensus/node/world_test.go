@@ -39,14 +39,14 @@ func (n *notes) Apply(index uint64, command []byte, local bool) any {
 
 func (n *notes) Due(int64) [][]byte { return nil }
 func (n *notes) Lead(int64, bool)   {}
-func (n *notes) Ask(since int64, question []byte) []byte {
+func (n *notes) Query(since int64, question []byte) []byte {
 	return fmt.Appendf(nil, "%s: %d lines", question, len(n.lines))
 }
-func (n *notes) View() any               { return n.lines[:len(n.lines):len(n.lines)] }
-func (n *notes) Bulk() *archive.Step     { return nil }
-func (n *notes) BulkDone(*archive.Step)  {}
-func (n *notes) Saved([]archive.Segment) {}
-func (n *notes) Defragment()             { n.defragmenting = archive.Rewriting }
+func (n *notes) View() any                     { return n.lines[:len(n.lines):len(n.lines)] }
+func (n *notes) StorageStep() *archive.Step    { return nil }
+func (n *notes) StorageStepDone(*archive.Step) {}
+func (n *notes) Saved([]archive.Segment)       {}
+func (n *notes) Defragment()                   { n.defragmenting = archive.Rewriting }
 
 func (n *notes) Defragmenting() archive.Progress { return n.defragmenting }
 
@@ -163,7 +163,7 @@ func (c *cluster) options(
 			ID: id, Cluster: 99, Incarnation: uint64(id) * 1000, Members: c.first,
 			Self:    replica.Member{Name: fmt.Sprint("member ", id)},
 			Machine: &notes{}, FS: fs, Tick: c.tick, ElectionTicks: testTicks,
-			WALOptions: wal.Options{SegmentSize: 1 << 20}, Patience: c.patience,
+			WALOptions: wal.Options{SegmentSize: 1 << 20}, RequestTimeout: c.patience,
 		},
 		Listeners: []net.Listener{listener},
 		SlowWrite: c.slow,

@@ -192,7 +192,7 @@ func TestADeposedLeaderAnswersNoReadAndNoQuestion(t *testing.T) {
 	old.answers[1000] = func(Answer) { answered = true }
 	old.replica.Read(1000)
 	old.answers[1001] = func(Answer) { answered = true }
-	old.replica.Ask(1001, []byte("mine?"))
+	old.replica.QueryLeader(1001, []byte("mine?"))
 	w.take(old)
 	w.run(4 * time.Second)
 	if leader := w.leading(); leader == old || answered {
@@ -232,7 +232,7 @@ func TestAQuestionReachesTheLeaderFromAnyMember(t *testing.T) {
 		w.request++
 		var got string
 		a.answers[w.request] = func(answer Answer) { got = string(answer.Value.([]byte)) }
-		a.replica.Ask(w.request, []byte("how long?"))
+		a.replica.QueryLeader(w.request, []byte("how long?"))
 		w.take(a)
 		w.run(time.Second)
 		if got != "re:how long?" {

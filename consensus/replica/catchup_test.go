@@ -40,7 +40,7 @@ func TestAFollowerCatchesUpUnderLoad(t *testing.T) {
 func TestWhatAFollowerHasIsNotFetched(t *testing.T) {
 	c := newChase(t, 2, 3000, 1000)
 	own := 0
-	for _, s := range c.behind.replica.bulks.latest.segments {
+	for _, s := range c.behind.replica.background.latest.segments {
 		if s.Sealed {
 			own += int(s.Length)
 		}

@@ -15,8 +15,8 @@ import (
 // position of the log.
 const checkpointVersion = 2
 
-// image is everything that a member needs besides its log from walFrom on.
-type image struct {
+// checkpointState is everything that a member needs besides its log from walFrom on.
+type checkpointState struct {
 	number     uint64 // it is saved under; not among its bytes
 	identity   identity
 	applied    Index
@@ -27,7 +27,7 @@ type image struct {
 	conf       *raftpb.ConfState
 	membership Membership
 	changedAt  Index
-	origins    origins
+	sessions   sessions
 	segments   []archive.Segment
 	state      []byte // the machine's
 }
@@ -39,13 +39,13 @@ type identity struct {
 	incarnation uint64
 }
 
-func (c *image) metadata() *raftpb.SnapshotMetadata {
+func (c *checkpointState) metadata() *raftpb.SnapshotMetadata {
 	return &raftpb.SnapshotMetadata{
 		ConfState: c.conf, Index: new(uint64(c.applied)), Term: new(uint64(c.term)),
 	}
 }
 
-func (c *image) encode() []byte {
+func (c *checkpointState) encode() []byte {
 	w := writer{make([]byte, 0, 512+len(c.state))}
 	w.byte(checkpointVersion)
 	w.identity(c.identity)
@@ -58,7 +58,7 @@ func (c *image) encode() []byte {
 }
 
 // shared appends what is true of every member that has applied as much.
-func (w *writer) shared(c *image) {
+func (w *writer) shared(c *checkpointState) {
 	w.uvarint(uint64(c.applied))
 	w.uvarint(uint64(c.term))
 	conf, err := proto.MarshalOptions{Deterministic: true}.Marshal(c.conf)
@@ -66,7 +66,7 @@ func (w *writer) shared(c *image) {
 	w.string(conf)
 	w.membership(&c.membership)
 	w.uvarint(uint64(c.changedAt))
-	w.origins(c.origins)
+	w.sessions(c.sessions)
 	w.uvarint(uint64(len(c.segments)))
 	for _, s := range c.segments {
 		w.string([]byte(s.Name))
@@ -76,7 +76,7 @@ func (w *writer) shared(c *image) {
 	}
 }
 
-func (r *reader) shared(c *image) {
+func (r *reader) shared(c *checkpointState) {
 	c.applied, c.term = Index(r.uvarint()), Term(r.uvarint())
 	c.conf = new(raftpb.ConfState)
 	if proto.Unmarshal(r.string(), c.conf) != nil {
@@ -84,7 +84,7 @@ func (r *reader) shared(c *image) {
 	}
 	c.membership = r.membership()
 	c.changedAt = Index(r.uvarint())
-	c.origins = r.origins()
+	c.sessions = r.sessions()
 	for range r.count() {
 		s := archive.Segment{Name: string(r.string())}
 		length := r.uvarint()
@@ -96,14 +96,14 @@ func (r *reader) shared(c *image) {
 	}
 }
 
-func decodeCheckpoint(blob []byte) (*image, error) {
+func decodeCheckpoint(blob []byte) (*checkpointState, error) {
 	r := reader{bytes: blob}
 	version := r.byte()
 	if version == 0 || version > checkpointVersion {
 		return nil, fmt.Errorf("%w: checkpoint of version %d, this program knows %d",
 			ErrVersion, version, checkpointVersion)
 	}
-	c := &image{}
+	c := &checkpointState{}
 	c.identity = r.identity()
 	c.hard = r.hard()
 	c.walFrom = wal.Sequence(r.uvarint())

@@ -38,13 +38,13 @@ func (p *pace) patience(o *Options) Time {
 	return max(Time(o.ElectionTicks)*Time(o.Tick), 2*p.latest)
 }
 
-// silencesMax is how often patience is doubled; a little later it ends.
-const silencesMax = 3
+// timeoutsMax is how often patience is doubled; a little later it ends.
+const timeoutsMax = 3
 
 // fetch asks for more, as much as may be under way, or begins the last audit.
 func (r *Replica) fetch() {
 	v := r.snapshots.receiver
-	if v.asleep || v.stepped {
+	if v.awaitsOffer || v.stepped {
 		return
 	}
 	underWay := v.held
@@ -96,7 +96,7 @@ func (r *Replica) receiveChunk(m Message) {
 		r.abandon("more arrived than was asked for")
 		return
 	}
-	v.heard, v.silences = r.now, 0
+	v.lastChunkAt, v.timeouts = r.now, 0
 	v.pace.answered(r.now-q.first, len(data), &r.options)
 	if len(data) == q.length || q.part.dropped {
 		v.requests = slices.Delete(v.requests, i, i+1)
@@ -141,12 +141,12 @@ func (p *part) front() [][]byte {
 
 // receiverBulk is what is to be done with what has arrived, nil when that is nothing. A file that
 // is whole is synced and audited while the next ones are on their way.
-func (r *Replica) receiverBulk() *Bulk {
+func (r *Replica) receiverTask() *BackgroundTask {
 	v := r.snapshots.receiver
 	if v == nil && r.snapshots.garbage == nil {
 		return nil // as nearly always: it costs nothing
 	}
-	bulk := &Bulk{Remove: r.snapshots.garbage, receiver: v}
+	bulk := &BackgroundTask{Remove: r.snapshots.garbage, receiver: v}
 	r.snapshots.garbage = nil
 	if v == nil || v.auditing || v.stepped {
 		return bulk.orNil()
@@ -169,14 +169,14 @@ func (r *Replica) receiverBulk() *Bulk {
 			return bulk
 		}
 	}
-	if !v.asleep && v.complete() {
+	if !v.awaitsOffer && v.complete() {
 		v.auditing = true
 		bulk.Order = append([]archive.Segment{}, v.checkpoint.segments...)
 	}
 	return bulk.orNil()
 }
 
-func (b *Bulk) orNil() *Bulk {
+func (b *BackgroundTask) orNil() *BackgroundTask {
 	if b.Remove == nil && b.Order == nil {
 		return nil
 	}
@@ -190,7 +190,7 @@ func (v *receiver) complete() bool {
 }
 
 // received takes note of what receiverBulk wanted done.
-func (r *Replica) received(bulk *Bulk) {
+func (r *Replica) received(bulk *BackgroundTask) {
 	v, p := r.snapshots.receiver, bulk.part
 	if v == nil || bulk.receiver != v {
 		return
@@ -215,7 +215,7 @@ func (r *Replica) received(bulk *Bulk) {
 
 // damaged lets go of a part that is not what was offered; or of all, where they do not fit
 // together.
-func (r *Replica) damaged(bulk *Bulk) {
+func (r *Replica) damaged(bulk *BackgroundTask) {
 	r.abandon(bulk.Damage.Error())
 	if bulk.Order != nil {
 		r.snapshots.distrust = true
@@ -239,7 +239,7 @@ func (r *Replica) audited() {
 	v.checkpoint.state = state
 	v.stepped, r.snapshots.distrust = true, false
 	r.step(v.message)
-	r.look()
+	r.noticeRole()
 }
 
 // tickReceiver asks again for what got lost, and lets go of a snapshot that is not needed any more.
@@ -255,19 +255,19 @@ func (r *Replica) tickReceiver() {
 		v.auditing, v.stepped = false, false
 		r.abandon("another member leads")
 	}
-	if v.asleep {
+	if v.awaitsOffer {
 		return
 	}
 	patience := v.pace.patience(&r.options)
-	switch silent := r.now-v.heard >= patience<<min(v.silences, silencesMax); {
-	case silent && v.silences == silencesMax+2:
+	switch silent := r.now-v.lastChunkAt >= patience<<min(v.timeouts, timeoutsMax); {
+	case silent && v.timeouts == timeoutsMax+2:
 		r.abandon("the leader does not send it")
 	case silent && len(v.requests) > 0:
-		v.silences++
+		v.timeouts++
 		r.beginAgain()
 		r.fetch()
 	default:
-		r.askForLost(patience)
+		r.repeatLost(patience)
 	}
 }
 
@@ -276,11 +276,11 @@ func (r *Replica) tickReceiver() {
 func (r *Replica) beginAgain() {
 	v := r.snapshots.receiver
 	v.forgetRequests()
-	v.pace.window, v.heard = r.options.ChunkBytes, r.now
+	v.pace.window, v.lastChunkAt = r.options.ChunkBytes, r.now
 }
 
-// askForLost is for single chunks: others arrive meanwhile.
-func (r *Replica) askForLost(patience Time) {
+// repeatLost is for single chunks: others arrive meanwhile.
+func (r *Replica) repeatLost(patience Time) {
 	v := r.snapshots.receiver
 	v.requests = slices.DeleteFunc(v.requests, func(q *chunkRequest) bool {
 		if r.now-q.last < patience {

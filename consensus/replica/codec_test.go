@@ -12,8 +12,8 @@ import (
 	"detcd/storage/wal"
 )
 
-func sampleImage() *image {
-	return &image{
+func sampleImage() *checkpointState {
+	return &checkpointState{
 		identity: identity{1, 2, 3}, applied: 10, term: 4, walFrom: 9, changedAt: 8,
 		passed: wal.Position{Sequence: 12, Chain: 1 << 31},
 		hard:   &raftpb.HardState{Term: new(uint64(5)), Vote: new(uint64(2)), Commit: new(uint64(10))},
@@ -24,7 +24,8 @@ func sampleImage() *image {
 				{ID: 7, PeerURLs: []string{"http://b", "http://c"}, ClientURLs: []string{"x"}},
 				{ID: 9, Learner: true}},
 			Removed: []MemberID{4}},
-		origins:  origins{{id: 2, boot: 5, last: 6, retired: []uint64{3}}, {id: 9, boot: 1, last: 1}},
+		sessions: sessions{{id: 2, sessionID: 5, last: 6, retired: []uint64{3}},
+			{id: 9, sessionID: 1, last: 1}},
 		segments: []archive.Segment{{Name: "s1", Length: 77, Sealed: true, Checksum: 5}},
 		state:    []byte("state"),
 	}
@@ -47,10 +48,10 @@ func TestAnImageIsReadAsItWasWritten(t *testing.T) {
 
 func sampleEnvelopes() []envelope {
 	return []envelope{
-		{kind: entryCommands, boot: 1, origin: 2, number: 3, requests: []RequestID{3, 400},
+		{kind: entryCommands, sessionID: 1, origin: 2, number: 3, requests: []RequestID{3, 400},
 			commands: [][]byte{[]byte("put"), {}}},
 		{kind: entryDue, term: 9, commands: [][]byte{[]byte("revoke")}},
-		{kind: entryChange, boot: 5, origin: 6, requests: []RequestID{7}, changes: []Change{
+		{kind: entryChange, sessionID: 5, origin: 6, requests: []RequestID{7}, changes: []Change{
 			{Kind: ChangeRemove, Member: Member{ID: 8}},
 			{Kind: ChangeAdd, Member: Member{ID: 9, PeerURLs: []string{"u"}}},
 			{Kind: ChangeAddLearner, Member: Member{ID: 10}, LearnersMax: 300}}},
@@ -131,7 +132,7 @@ func FuzzDecodeRecord(f *testing.F) {
 func FuzzDecodeMessage(f *testing.F) {
 	for _, m := range []Message{
 		{Kind: MessageRaft, Raft: &raftpb.Message{Type: raftpb.MsgApp.Enum(), Term: new(uint64(3))}},
-		{Kind: MessageAsk, ID: 7, Data: []byte("question")},
+		{Kind: MessageQuery, ID: 7, Data: []byte("question")},
 		{Kind: MessageRefused, Data: []byte("why")},
 	} {
 		encoded, err := m.Encode(nil)
@@ -158,7 +159,7 @@ func FuzzDecodeMessage(f *testing.F) {
 
 // A message of another member may hold anything: it must be dropped or taken, never crash.
 func FuzzReceive(f *testing.F) {
-	f.Add(byte(MessageAsk), uint64(1), []byte("12345678question"))
+	f.Add(byte(MessageQuery), uint64(1), []byte("12345678question"))
 	f.Add(byte(MessageFetch), uint64(1), []byte{0, 0})
 	f.Add(byte(MessageOffer), uint64(1), []byte{0, 0, 0})
 	f.Fuzz(func(t *testing.T, kind byte, id uint64, data []byte) {

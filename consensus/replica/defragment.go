@@ -10,7 +10,7 @@ func (r *Replica) Defragment(id RequestID) {
 	if !r.wait(q) {
 		return
 	}
-	b := &r.bulks
+	b := &r.background
 	b.defragments.list, b.defragmenting = append(b.defragments.list, q), true
 	r.machine.Defragment()
 }
@@ -18,7 +18,7 @@ func (r *Replica) Defragment(id RequestID) {
 // lookAtDefragmentation makes the checkpoint that a defragmentation needs before the files that it
 // has replaced can go, and answers who waits for it.
 func (r *Replica) lookAtDefragmentation() {
-	b := &r.bulks
+	b := &r.background
 	if !b.defragmenting {
 		return
 	}

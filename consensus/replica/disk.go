@@ -19,7 +19,7 @@ const (
 )
 
 // Disk does what a Replica wants done to storage. It is the only thing that writes after Open. Its
-// two lanes (Do; DoBulk) may run at the same time, each in one goroutine.
+// two lanes (Do; DoBackground) may run at the same time, each in one goroutine.
 type Disk struct {
 	fs  vfs.FS
 	log *wal.Log
@@ -40,13 +40,13 @@ func (d *Disk) Do(w *Write) error {
 			return fmt.Errorf("release the log: %w", err)
 		}
 	}
-	w.Roomy, w.at = d.log.Roomy(), d.log.Position()
+	w.HasHeadroom, w.at = d.log.HasHeadroom(), d.log.Position()
 	return nil
 }
 
-// DoBulk executes a Bulk. An error ends the member; damage in what Verify names does not, nor does
-// a full device: every part of a Bulk can be executed again.
-func (d *Disk) DoBulk(b *Bulk) error {
+// DoBackground executes a BackgroundTask. An error ends the member; damage in what Verify names
+// does not, nor does a full device: every part of a BackgroundTask can be executed again.
+func (d *Disk) DoBackground(b *BackgroundTask) error {
 	err := d.execute(b)
 	b.Full = errors.Is(err, vfs.ErrNoSpace)
 	if b.Full {
@@ -55,7 +55,7 @@ func (d *Disk) DoBulk(b *Bulk) error {
 	return err
 }
 
-func (d *Disk) execute(b *Bulk) error {
+func (d *Disk) execute(b *BackgroundTask) error {
 	for _, name := range b.Remove {
 		err := d.fs.Remove(archiveDir + "/" + name)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -109,7 +109,7 @@ func (d *Disk) stage(s *Stage) (err error) {
 }
 
 // verify makes received segments durable and then audits every byte of them.
-func (d *Disk) verify(b *Bulk) error {
+func (d *Disk) verify(b *BackgroundTask) error {
 	for _, s := range b.Verify {
 		file, err := d.fs.Open(archiveDir + "/" + s.Name)
 		if err != nil {

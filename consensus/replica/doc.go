@@ -4,14 +4,14 @@
 // is to be done, and when it wants to be told the time next. The same inputs give the same effects,
 // bit for bit.
 //
-//	  Tick  Receive  Submit  Read  Ask  Change        Done  BulkDone
-//	    │      │       │      │     │     │             ▲      ▲
-//	    ▼      ▼       ▼      ▼     ▼     ▼             │      │
-//	┌───────────────────────────────────────┐       ┌───┴──────┴───┐
-//	│ Replica: raft.RawNode, Machine        │ Write │ Disk         │
-//	│                                       ├──────►│ Do     (log) │
-//	│                        Take ─► Effects│ Bulk  │ DoBulk (rest)│
-//	└──────────────────────────────┬────────┘──────►└──────────────┘
+//	 Tick Receive Submit Read QueryLeader Change             Done  BackgroundDone
+//	   │     │      │     │       │         │                  ▲      ▲
+//	   ▼     ▼      ▼     ▼       ▼         ▼                  │      │
+//	┌───────────────────────────────────────┐            ┌─────┴──────┴────────┐
+//	│ Replica: raft.RawNode, Machine        │ Write      │ Disk                │
+//	│                                       ├───────────►│ Do (log)            │
+//	│                        Take ─► Effects│ Background │ DoBackground (rest) │
+//	└──────────────────────────────┬────────┘───────────►└─────────────────────┘
 //	                               ▼
 //	                Send, Answers, Events
 //
@@ -42,10 +42,11 @@
 //     every one before, is done. Raft ties such messages to its appends; startWrite ties them to
 //     the Write; respond is the only place that lets them go, and Done the only one that calls it
 //     for them.
-//  3. One Write and one Bulk are outstanding at most. A Write waits for a Bulk only while a
-//     received snapshot is installed, which replaces the log that the Write would extend.
+//  3. One Write and one BackgroundTask are outstanding at most. A Write waits for a BackgroundTask
+//     only while a received snapshot is installed, which replaces the log that the Write would
+//     extend.
 //  4. A command is handed to raft at most once, and batches are numbered, so it is executed at most
-//     once whatever the network does with messages (origins.go).
+//     once whatever the network does with messages (sessions.go).
 //  5. A command that the machine found due is executed only in the term in which it was found.
 //  6. The log in memory reaches back to the last durable checkpoint at least, so a follower can
 //     always be served: from the log, or by that checkpoint.

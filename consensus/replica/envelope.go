@@ -9,21 +9,21 @@ import (
 
 // What the data of a raft entry begins with. The numbers are in the log and never change.
 const (
-	entryCommands = 1 // of clients: boot, origin, number, then request and command of each
+	entryCommands = 1 // of clients: session ID, origin, number, then request and command of each
 	entryDue      = 2 // commands that a leader proposed on its own: its term, then the commands
-	entryChange   = 3 // changes of the membership: boot, origin, request, changes
+	entryChange   = 3 // changes of the membership: session ID, origin, request, changes
 )
 
 // envelope is the data of one raft entry, decoded. Commands keep parts of the entry.
 type envelope struct {
-	kind     byte
-	boot     uint64 // the run of the origin in which the commands were submitted
-	origin   MemberID
-	number   uint64 // entryCommands: counts the batches of the run, from 1
-	term     Term   // entryDue: the commands are void under any other
-	requests []RequestID
-	commands [][]byte
-	changes  []Change
+	kind      byte
+	sessionID uint64 // the run of the origin in which the commands were submitted
+	origin    MemberID
+	number    uint64 // entryCommands: counts the batches of the run, from 1
+	term      Term   // entryDue: the commands are void under any other
+	requests  []RequestID
+	commands  [][]byte
+	changes   []Change
 }
 
 func (e *envelope) encode() []byte {
@@ -42,7 +42,7 @@ func (e *envelope) encode() []byte {
 		}
 		return w.bytes
 	case entryCommands:
-		w.fixed(e.boot)
+		w.fixed(e.sessionID)
 		w.fixed(uint64(e.origin))
 		w.uvarint(e.number)
 		w.uvarint(uint64(len(e.commands)))
@@ -52,7 +52,7 @@ func (e *envelope) encode() []byte {
 		}
 		return w.bytes
 	}
-	w.fixed(e.boot)
+	w.fixed(e.sessionID)
 	w.fixed(uint64(e.origin))
 	w.uvarint(uint64(e.requests[0]))
 	w.uvarint(uint64(len(e.changes)))
@@ -93,13 +93,13 @@ func decodeEnvelope(data []byte, e *envelope) error {
 			e.commands = append(e.commands, r.string())
 		}
 	case entryCommands:
-		e.boot, e.origin, e.number = r.fixed(), MemberID(r.fixed()), r.uvarint()
+		e.sessionID, e.origin, e.number = r.fixed(), MemberID(r.fixed()), r.uvarint()
 		for range r.count() {
 			e.requests = append(e.requests, RequestID(r.uvarint()))
 			e.commands = append(e.commands, r.string())
 		}
 	case entryChange:
-		e.boot, e.origin = r.fixed(), MemberID(r.fixed())
+		e.sessionID, e.origin = r.fixed(), MemberID(r.fixed())
 		e.requests = append(e.requests, RequestID(r.uvarint()))
 		for range r.count() {
 			e.changes = append(e.changes, r.change())

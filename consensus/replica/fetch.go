@@ -17,21 +17,21 @@ import (
 // Invariant: what was asked for and what arrived and is not staged yet take FetchBytesMax together,
 // or one chunk.
 type receiver struct {
-	from       MemberID
-	number     uint64 // of the sender's checkpoint
-	message    *raftpb.Message
-	checkpoint *image // with the names that the segments get here
-	stateSum   uint32
-	own        *image // of this member: its segments are used where they are the same
-	parts      []*part
-	requests   []*chunkRequest // not answered, the oldest first
-	held       int             // bytes that arrived and are not staged
-	pace       pace
-	asleep     bool // it waits for an offer
-	auditing   bool // all is here, and the order of the segments is audited
-	stepped    bool // raft was told
-	heard      Time // when the last chunk arrived, or it began anew
-	silences   int  // how often patience ended since a chunk arrived
+	from        MemberID
+	number      uint64 // of the sender's checkpoint
+	message     *raftpb.Message
+	checkpoint  *checkpointState // with the names that the segments get here
+	stateSum    uint32
+	own         *checkpointState // of this member: its segments are used where they are the same
+	parts       []*part
+	requests    []*chunkRequest // not answered, the oldest first
+	held        int             // bytes that arrived and are not staged
+	pace        pace
+	awaitsOffer bool // it waits for an offer
+	auditing    bool // all is here, and the order of the segments is audited
+	stepped     bool // raft was told
+	lastChunkAt Time // when the last chunk arrived, or it began anew
+	timeouts    int  // how often patience ended since a chunk arrived
 }
 
 // A part is one file of the snapshot.
@@ -71,7 +71,7 @@ func (r *Replica) receiveOffer(m Message) {
 	if err := proto.Unmarshal(q.string(), message); err != nil {
 		return
 	}
-	c := &image{identity: r.identity}
+	c := &checkpointState{identity: r.identity}
 	q.shared(c)
 	size, sum := q.uvarint(), q.uvarint()
 	if q.bad || r.snapshots.install != nil || MemberID(message.GetFrom()) != m.From ||
@@ -81,35 +81,35 @@ func (r *Replica) receiveOffer(m Message) {
 	}
 	if c.applied <= r.Status().Committed {
 		r.step(message) // raft answers with what it has
-		r.look()
+		r.noticeRole()
 		return
 	}
 	v := r.snapshots.receiver
 	if v == nil {
-		v = &receiver{from: m.From, own: r.bulks.latest, heard: r.now}
+		v = &receiver{from: m.From, own: r.background.latest, lastChunkAt: r.now}
 		if r.snapshots.distrust {
-			v.own = &image{number: v.own.number}
+			v.own = &checkpointState{number: v.own.number}
 		}
 		v.pace.window = r.options.ChunkBytes
 		r.snapshots.receiver = v
 	} else if v.auditing || v.stepped || v.from == m.From && c.applied < v.checkpoint.applied {
 		return // what is here is installed first; and offers may overtake each other
 	}
-	if v.asleep || v.from != m.From || r.now-v.heard >= v.pace.patience(&r.options) {
+	if v.awaitsOffer || v.from != m.From || r.now-v.lastChunkAt >= v.pace.patience(&r.options) {
 		r.beginAgain() // the leader is there, and was not asked for long
 	}
 	v.message = message
-	if v.asleep || v.from != m.From || v.number != m.ID || v.parts == nil {
-		v.asleep, v.silences = false, 0
+	if v.awaitsOffer || v.from != m.From || v.number != m.ID || v.parts == nil {
+		v.awaitsOffer, v.timeouts = false, 0
 		v.checkpoint, v.stateSum = c, uint32(sum)
-		r.aim(m.From, m.ID, int64(size))
+		r.planParts(m.From, m.ID, int64(size))
 	}
 	r.fetch()
 }
 
-// aim makes parts of what is offered: those that are here, in this member's own archive or from an
-// earlier offer, and new ones. The state comes last, for every offer has another.
-func (r *Replica) aim(from MemberID, number uint64, stateSize int64) {
+// planParts makes parts of what is offered: those that are here, in this member's own archive or
+// from an earlier offer, and new ones. The state comes last, for every offer has another.
+func (r *Replica) planParts(from MemberID, number uint64, stateSize int64) {
 	v := r.snapshots.receiver
 	known := v.reusable(from)
 	v.from, v.number = from, number
@@ -141,10 +141,10 @@ func (r *Replica) aim(from MemberID, number uint64, stateSize int64) {
 		Text: fmt.Sprintf("%d of %d bytes are to be fetched", missing, total)})
 }
 
-// shelf finds what is here already. A sealed segment is the same as another one if it has the same
-// length and checksum; the checksum covers the checksums of all records. An unsealed one only grows
-// under its name, and is sealed under it.
-type shelf struct {
+// reusableParts finds what is here already. A sealed segment is the same as another one if it has
+// the same length and checksum; the checksum covers the checksums of all records. An unsealed one
+// only grows under its name, and is sealed under it.
+type reusableParts struct {
 	sealed map[content]*part
 	named  map[string]*part
 }
@@ -154,8 +154,8 @@ type content struct {
 	checksum uint32
 }
 
-func (v *receiver) reusable(from MemberID) shelf {
-	s := shelf{map[content]*part{}, map[string]*part{}}
+func (v *receiver) reusable(from MemberID) reusableParts {
+	s := reusableParts{map[content]*part{}, map[string]*part{}}
 	for _, own := range v.own.segments {
 		if own.Sealed {
 			s.sealed[content{own.Length, own.Checksum}] = &part{segment: own, own: true,
@@ -173,7 +173,7 @@ func (v *receiver) reusable(from MemberID) shelf {
 }
 
 // take returns the part that is the offered segment, or the beginning of it.
-func (s shelf) take(offered archive.Segment) *part {
+func (s reusableParts) take(offered archive.Segment) *part {
 	if p := s.sealed[content{offered.Length, offered.Checksum}]; p != nil && offered.Sealed {
 		return p
 	}
@@ -232,5 +232,5 @@ func (r *Replica) abandon(reason string) {
 	v := r.snapshots.receiver
 	r.event(Event{Kind: EventSnapshotFailed, Member: v.from, Text: reason})
 	v.forgetRequests()
-	v.asleep = true
+	v.awaitsOffer = true
 }

@@ -62,12 +62,12 @@ func TestASnapshotIsInstalledWhenItsFilesCanBeOpened(t *testing.T) {
 
 func TestInventedSendersFillNoMemory(t *testing.T) {
 	w, leader := elected(t, 960, 3)
-	for id := range MemberID(10 * pinnedMax) {
+	for id := range MemberID(10 * firstSeenMax) {
 		leader.replica.Receive(Message{Kind: MessageReply, From: 1000 + id, To: leader.id,
 			Incarnation: uint64(id) + 1})
 		w.take(leader)
 	}
-	if n := len(leader.replica.pinned); n > pinnedMax+len(w.members) {
+	if n := len(leader.replica.firstSeen); n > firstSeenMax+len(w.members) {
 		t.Errorf("%d senders are remembered", n)
 	}
 	w.submit(leader, "as before")

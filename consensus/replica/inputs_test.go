@@ -20,7 +20,8 @@ func TestATurnIsTakenAtOnce(t *testing.T) {
 	for id := range RequestID(50) {
 		command := fmt.Sprint("command ", id)
 		w.sent[command] = true
-		many.Asked = append(many.Asked, Input{Kind: InputSubmit, ID: 1000 + id, Data: []byte(command)},
+		many.Requests = append(many.Requests,
+			Input{Kind: InputSubmit, ID: 1000 + id, Data: []byte(command)},
 			Input{Kind: InputRead, ID: 2000 + id})
 	}
 	rounds, batches := r.reads.begun, r.proposals.batches
@@ -34,7 +35,7 @@ func TestATurnIsTakenAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	effects = turn(Inputs{Written: effects.Write,
-		Asked: []Input{{Kind: InputView, ID: 1}, {Kind: InputView, ID: 2}}})
+		Requests: []Input{{Kind: InputView, ID: 1}, {Kind: InputView, ID: 2}}})
 	if view := effects.View.(ledgerView); view.count != 50 {
 		t.Errorf("the view shows %d commands", view.count)
 	}
@@ -53,7 +54,7 @@ func TestATurnBeginsWithTheClock(t *testing.T) {
 	before := voter.machine.asked
 	w.now += Time(time.Hour)
 	effects := voter.replica.Turn(&Inputs{Now: w.now,
-		Asked: []Input{{Kind: InputAsk, ID: 7, Data: question}}})
+		Requests: []Input{{Kind: InputQuery, ID: 7, Data: question}}})
 	if len(effects.Answers) != 1 || voter.machine.asked != before+1 {
 		t.Fatalf("%d answers", len(effects.Answers))
 	}

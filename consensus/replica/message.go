@@ -14,7 +14,7 @@ type MessageKind uint8
 // The kinds of message. Their numbers are on the wire and never change.
 const (
 	MessageRaft    MessageKind = 1 // Raft: one message of the raft library
-	MessageAsk     MessageKind = 2 // ID, Data: a question for the leader's machine
+	MessageQuery   MessageKind = 2 // ID, Data: a question for the leader's machine
 	MessageReply   MessageKind = 3 // ID, Data: its answer
 	MessageOffer   MessageKind = 4 // ID, Data: a snapshot is ready to be fetched
 	MessageFetch   MessageKind = 5 // ID, Data: one chunk of it is wanted

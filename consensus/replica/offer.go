@@ -12,15 +12,15 @@ import (
 
 // A sender is a follower that is offered a checkpoint, and fetches what it lacks of it.
 type sender struct {
-	checkpoint *image
-	before     *image // offered before: some of its chunks may still be asked for; nil: none
+	checkpoint *checkpointState
+	before     *checkpointState // offered before: some of its chunks may still be asked for; nil: none
 	message    *raftpb.Message
 	idle       int // ticks since the follower was heard
 }
 
 // offered returns the checkpoint that was offered under a number, nil when it is not served.
-func (s *sender) offered(number uint64) *image {
-	for _, c := range []*image{s.checkpoint, s.before} {
+func (s *sender) offered(number uint64) *checkpointState {
+	for _, c := range []*checkpointState{s.checkpoint, s.before} {
 		if c != nil && c.number == number {
 			return c
 		}
@@ -33,7 +33,7 @@ func (s *sender) offered(number uint64) *image {
 // next is being saved, two offers would else go out under one, and the receiver would go on with
 // the files of the first for the message of the second.
 func (r *Replica) offerSnapshot(m *raftpb.Message) {
-	to, latest := MemberID(m.GetTo()), r.bulks.latest
+	to, latest := MemberID(m.GetTo()), r.background.latest
 	s := &sender{checkpoint: latest, message: &raftpb.Message{Type: raftpb.MsgSnap.Enum(),
 		From: m.From, To: m.To, Term: m.Term,
 		Snapshot: &raftpb.Snapshot{Metadata: latest.metadata()}}}

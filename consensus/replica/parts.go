@@ -46,10 +46,10 @@ const startVersion = 1
 
 // parts are what the parts of a directory say of each other.
 type parts struct {
-	saved  *image         // the checkpoint; nil: no member began here
-	run    uint64         // the number under which the archive has a start; 0: it has none
-	passed []wal.Position // where the log must have been
-	begun  bool           // all parts know of the present run
+	saved  *checkpointState // the checkpoint; nil: no member began here
+	run    uint64           // the number under which the archive has a start; 0: it has none
+	passed []wal.Position   // where the log must have been
+	begun  bool             // all parts know of the present run
 }
 
 // readParts reads what the checkpoint and the archive say, and changes nothing. It refuses a
@@ -127,8 +127,8 @@ func (p *parts) checkOld(o *Options) error {
 }
 
 // beginRun tells all parts that a run begins. An error before the log has it changes nothing.
-func (o *Options) beginRun(log *wal.Log, c *image, run uint64) error {
-	if err := log.Append([][]byte{appendStartRecord(nil, c.identity, o.Boot)}); err != nil {
+func (o *Options) beginRun(log *wal.Log, c *checkpointState, run uint64) error {
+	if err := log.Append([][]byte{appendStartRecord(nil, c.identity, o.SessionID)}); err != nil {
 		return fmt.Errorf("write the log: %w", err)
 	}
 	c.passed = log.Position()
@@ -154,7 +154,7 @@ func (p *parts) resume(o *Options, log *wal.Log) error {
 }
 
 // makeDirectory makes the parts of a new member.
-func (o *Options) makeDirectory(run uint64, first *image) (*wal.Log, error) {
+func (o *Options) makeDirectory(run uint64, first *checkpointState) (*wal.Log, error) {
 	for _, dir := range []string{checkpointDir, archiveDir} {
 		if err := vfs.MakeDir(o.FS, dir); err != nil {
 			return nil, err

@@ -30,9 +30,9 @@ type hermit struct {
 
 // hermitOptions are those of a run; each has a number of its own.
 func hermitOptions(fs vfs.FS, run uint64) Options {
-	return Options{ID: 1, Cluster: 7, Incarnation: 100 + run, Boot: run, FS: fs, Machine: &ledger{},
-		Members: []Member{{ID: 1, PeerURLs: []string{"http://1"}}}, Self: Member{Name: "m1"},
-		CheckpointBytes: 1 << 10, WALOptions: wal.Options{SegmentSize: 1 << 10}}
+	return Options{ID: 1, Cluster: 7, Incarnation: 100 + run, SessionID: run, FS: fs,
+		Machine: &ledger{}, Members: []Member{{ID: 1, PeerURLs: []string{"http://1"}}},
+		Self: Member{Name: "m1"}, CheckpointBytes: 1 << 10, WALOptions: wal.Options{SegmentSize: 1 << 10}}
 }
 
 // settleIn starts a member and lets it lead.
@@ -59,13 +59,13 @@ func (h *hermit) turn() error {
 			}
 			h.replica.Done(w)
 		}
-		if b := effects.Bulk; b != nil {
-			if err := h.disk.DoBulk(b); err != nil {
+		if b := effects.Background; b != nil {
+			if err := h.disk.DoBackground(b); err != nil {
 				return err
 			}
-			h.replica.BulkDone(b)
+			h.replica.BackgroundDone(b)
 		}
-		if effects.Write == nil && effects.Bulk == nil && !effects.More {
+		if effects.Write == nil && effects.Background == nil && !effects.More {
 			return nil
 		}
 	}
@@ -202,7 +202,7 @@ func oldDirectory(t *testing.T) *vfs.Memory {
 	must(t, vfs.MakeDir(memory, archiveDir))
 	log, _, err := wal.Open(memory, walDir, 1, wal.Options{SegmentSize: 1 << 10})
 	must(t, err)
-	e := envelope{kind: entryCommands, boot: 99, origin: 1, number: 1, requests: []RequestID{1},
+	e := envelope{kind: entryCommands, sessionID: 99, origin: 1, number: 1, requests: []RequestID{1},
 		commands: [][]byte{[]byte("old")}}
 	hard := &raftpb.HardState{Term: new(uint64(2)), Vote: new(uint64(1)), Commit: new(uint64(2))}
 	must(t, log.Append([][]byte{

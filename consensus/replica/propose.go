@@ -13,13 +13,13 @@ import (
 // takes no more, and while a write is under way: what arrives meanwhile shares the next raft entry
 // and the next sync. PendingBytesMax bounds what waits.
 type proposals struct {
-	pending queue    // commands, not yet proposed
-	bytes   int      // of them
-	changes queue    // of the membership, not yet proposed
-	due     [][]byte // of the machine, to be proposed in leadTerm
-	batches uint64   // handed to raft in this run
-	origins origins  // replicated: which batches were applied
-	full    bool     // the log's device is: only what needs no room is taken
+	pending  queue    // commands, not yet proposed
+	bytes    int      // of them
+	changes  queue    // of the membership, not yet proposed
+	due      [][]byte // of the machine, to be proposed in leadTerm
+	batches  uint64   // handed to raft in this run
+	sessions sessions // replicated: which batches were applied
+	full     bool     // the log's device is: only what needs no room is taken
 
 	published int // the tick at which this member last told its attributes
 }
@@ -32,7 +32,7 @@ func (r *Replica) Submit(id RequestID, command []byte) {
 	case p.full:
 		r.answer(Answer{ID: id, Err: ErrNoSpace})
 	case p.bytes+len(command) > r.options.PendingBytesMax && p.bytes > 0,
-		r.bulks.behind > behindMax*r.options.CheckpointBytes:
+		r.background.behind > behindMax*r.options.CheckpointBytes:
 		r.answer(Answer{ID: id, Err: ErrTooMany})
 	default:
 		q := r.requests.make()
@@ -79,7 +79,7 @@ func (r *Replica) propose() {
 // proposeBatch packs commands into one entry. It returns false when raft takes none now.
 func (r *Replica) proposeBatch() bool {
 	p := &r.proposals
-	e := envelope{kind: entryCommands, boot: r.options.Boot, origin: r.options.ID,
+	e := envelope{kind: entryCommands, sessionID: r.options.SessionID, origin: r.options.ID,
 		number: p.batches + 1, requests: r.scratch.requests[:0], commands: r.scratch.commands[:0]}
 	count, size := 0, 0
 	for _, q := range p.pending.list {
@@ -109,7 +109,7 @@ func (r *Replica) proposeBatch() bool {
 func (r *Replica) proposeEntry(data []byte) bool { return r.node.Propose(data) == nil }
 
 func (r *Replica) proposeChange(change *request) bool {
-	e := envelope{kind: entryChange, boot: r.options.Boot, origin: r.options.ID,
+	e := envelope{kind: entryChange, sessionID: r.options.SessionID, origin: r.options.ID,
 		requests: []RequestID{change.id}, changes: change.changes}
 	conf := confChange(change.changes)
 	if conf == nil {
@@ -155,7 +155,7 @@ func (r *Replica) apply(entries []*raftpb.Entry) {
 		case len(entry.GetData()) > 0:
 			r.applyEnvelope(entry.GetData())
 		}
-		r.bulks.entryApplied(len(entry.GetData()))
+		r.background.entryApplied(len(entry.GetData()))
 	}
 }
 
@@ -166,7 +166,7 @@ func (r *Replica) applyEnvelope(data []byte) {
 	}
 	switch e.kind {
 	case entryCommands:
-		if !r.proposals.origins.take(e) {
+		if !r.proposals.sessions.take(e) {
 			r.drop(e)
 			break
 		}
@@ -195,7 +195,7 @@ func (r *Replica) applyEnvelope(data []byte) {
 
 // local returns the request if a client of this member, in this run, waits for it.
 func (r *Replica) local(e *envelope, id RequestID) *request {
-	if e.origin != r.options.ID || e.boot != r.options.Boot {
+	if e.origin != r.options.ID || e.sessionID != r.options.SessionID {
 		return nil
 	}
 	return r.requests.waiting[id]
@@ -219,15 +219,15 @@ func (r *Replica) applyConfChange(entry *raftpb.Entry) {
 	}
 	r.log.conf = r.node.ApplyConfChange(conf)
 	r.log.changedAt = r.applied
-	r.bulks.wanted = true
-	if r.isOut(r.options.ID) && r.outSince == 0 {
-		r.outSince = r.ticks + 1
+	r.background.wanted = true
+	if r.isRemoved(r.options.ID) && r.removedSince == 0 {
+		r.removedSince = r.ticks + 1
 	}
 }
 
-// isOut says whether a member was removed, and its voice is not needed any more. While a change is
-// joint, the majority of the old voters still decides with that of the new ones.
-func (r *Replica) isOut(id MemberID) bool {
+// isRemoved says whether a member was removed, and its voice is not needed any more. While a change
+// is joint, the majority of the old voters still decides with that of the new ones.
+func (r *Replica) isRemoved(id MemberID) bool {
 	return r.membership.wasRemoved(id) && !slices.Contains(r.log.conf.GetVotersOutgoing(), uint64(id))
 }
 
@@ -237,10 +237,10 @@ func (r *Replica) isOut(id MemberID) bool {
 const lingerElections = 10
 
 func (r *Replica) tickRemoved() {
-	if r.outSince == 0 {
+	if r.removedSince == 0 {
 		return
 	}
-	if r.ticks-r.outSince == lingerElections*r.options.ElectionTicks {
+	if r.ticks-r.removedSince == lingerElections*r.options.ElectionTicks {
 		r.event(Event{Kind: EventRemoved, Index: r.applied})
 		return
 	}

@@ -18,14 +18,14 @@ import (
 // then, waited before the answered one began. So no answer is ever in vain, however late it comes,
 // and to try again is to begin a further round.
 type reads struct {
-	waiting   []*request // join the next round
-	rounds    []round    // under way, the oldest first
-	confirmed []round    // whose index is not applied yet, in order
-	begun     uint64     // rounds, in this run
-	beganAt   Time       // the latest of them
-	again     bool       // what is under way may be lost: another round is to begin
-	held      int        // requests that wait or are of a round
-	gone      int        // that were forgotten since held was last looked through
+	waiting   []*request       // join the next round
+	rounds    []readIndexRound // under way, the oldest first
+	confirmed []readIndexRound // whose index is not applied yet, in order
+	begun     uint64           // rounds, in this run
+	beganAt   Time             // the latest of them
+	retry     bool             // what is under way may be lost: another round is to begin
+	held      int              // requests that wait or are of a round
+	gone      int              // that were forgotten since held was last looked through
 }
 
 // The bounds of the rounds that are under way. At paceMin a round in a data centre is mostly over
@@ -38,7 +38,7 @@ const (
 	roundsMax     = 256
 )
 
-type round struct {
+type readIndexRound struct {
 	number  uint64
 	began   Time
 	index   Index // once it is confirmed
@@ -58,13 +58,13 @@ func (q *reads) join(one *request) {
 	q.held++
 }
 
-// Ask asks the leader's machine a question. Its Answer carries the machine's. A question may be
-// asked again after a change of leader, so it must do no harm twice.
-func (r *Replica) Ask(id RequestID, question []byte) {
-	q := &request{kind: requestQuestion, id: id, data: question}
+// QueryLeader asks the leader's machine a question. Its Answer carries the machine's. A question
+// may be asked again after a change of leader, so it must do no harm twice.
+func (r *Replica) QueryLeader(id RequestID, question []byte) {
+	q := &request{kind: requestQuery, id: id, data: question}
 	if r.wait(q) {
 		r.dispatch(q)
-		r.requests.questions.list = append(r.requests.questions.list, q)
+		r.requests.queries.list = append(r.requests.queries.list, q)
 	}
 }
 
@@ -73,10 +73,10 @@ func (r *Replica) dispatch(q *request) {
 	q.sent = r.ticks
 	switch {
 	case r.leading():
-		r.heard(&request{kind: requestQuestion, id: q.id, data: q.data, from: r.options.ID})
+		r.heard(&request{kind: requestQuery, id: q.id, data: q.data, from: r.options.ID})
 	case r.leader != 0:
-		data := binary.LittleEndian.AppendUint64(nil, r.options.Boot)
-		r.send(Message{Kind: MessageAsk, To: r.leader, ID: uint64(q.id),
+		data := binary.LittleEndian.AppendUint64(nil, r.options.SessionID)
+		r.send(Message{Kind: MessageQuery, To: r.leader, ID: uint64(q.id),
 			Data: append(data, q.data...)})
 	}
 }
@@ -87,24 +87,24 @@ func (r *Replica) heard(q *request) {
 	r.reads.join(q)
 }
 
-func (r *Replica) receiveAsk(m Message) {
+func (r *Replica) receiveQuery(m Message) {
 	if !r.leading() || len(m.Data) < 8 || len(r.reads.waiting) >= requestsMax {
 		return // the member asks again
 	}
 	boot := binary.LittleEndian.Uint64(m.Data)
-	r.heard(&request{kind: requestQuestion, id: RequestID(m.ID), data: m.Data[8:],
-		from: m.From, boot: boot})
+	r.heard(&request{kind: requestQuery, id: RequestID(m.ID), data: m.Data[8:],
+		from: m.From, sessionID: boot})
 }
 
 func (r *Replica) receiveReply(m Message) {
-	if len(m.Data) < 8 || binary.LittleEndian.Uint64(m.Data) != r.options.Boot {
+	if len(m.Data) < 8 || binary.LittleEndian.Uint64(m.Data) != r.options.SessionID {
 		return
 	}
 	r.replied(RequestID(m.ID), m.Data[8:])
 }
 
 func (r *Replica) replied(id RequestID, data []byte) {
-	if q := r.requests.waiting[id]; q != nil && q.kind == requestQuestion {
+	if q := r.requests.waiting[id]; q != nil && q.kind == requestQuery {
 		r.finish(q, data, nil)
 	}
 }
@@ -125,17 +125,17 @@ func (r *Replica) startReads() {
 	if !r.mayRead() {
 		return
 	}
-	if !q.again && (len(q.waiting) == 0 || len(q.rounds) >= roundsMax || r.now < q.pace()) {
+	if !q.retry && (len(q.waiting) == 0 || len(q.rounds) >= roundsMax || r.now < q.pace()) {
 		return
 	}
-	q.again = false
+	q.retry = false
 	q.begun++
 	q.beganAt = r.now
 	if len(q.waiting) > 0 && len(q.rounds) < roundsMax {
-		q.rounds = append(q.rounds, round{number: q.begun, began: r.now, readers: q.waiting})
+		q.rounds = append(q.rounds, readIndexRound{number: q.begun, began: r.now, readers: q.waiting})
 		q.waiting = nil
 	}
-	context := binary.LittleEndian.AppendUint64(nil, r.options.Boot)
+	context := binary.LittleEndian.AppendUint64(nil, r.options.SessionID)
 	r.node.ReadIndex(binary.LittleEndian.AppendUint64(context, q.begun))
 }
 
@@ -161,7 +161,7 @@ func (r *Replica) readsWake() Time {
 func (r *Replica) readConfirmed(state raft.ReadState) {
 	q := &r.reads
 	if len(state.RequestCtx) != 16 ||
-		binary.LittleEndian.Uint64(state.RequestCtx) != r.options.Boot {
+		binary.LittleEndian.Uint64(state.RequestCtx) != r.options.SessionID {
 		return // an earlier run asked
 	}
 	number := binary.LittleEndian.Uint64(state.RequestCtx[8:])
@@ -186,8 +186,8 @@ func (r *Replica) finishReads() {
 		var view any
 		for _, reader := range done.readers {
 			switch {
-			case reader.kind == requestQuestion:
-				r.answerAsk(reader)
+			case reader.kind == requestQuery:
+				r.answerQuery(reader)
 			case !reader.gone:
 				if view == nil {
 					view = r.machine.View()
@@ -200,16 +200,16 @@ func (r *Replica) finishReads() {
 
 // answerAsk answers a question if this member has led since it was asked. Otherwise the member that
 // asked will ask the new leader.
-func (r *Replica) answerAsk(reader *request) {
+func (r *Replica) answerQuery(reader *request) {
 	if r.leadTerm != reader.term {
 		return
 	}
-	data := r.machine.Ask(int64(reader.since), reader.data)
+	data := r.machine.Query(int64(reader.since), reader.data)
 	if reader.from == r.options.ID {
 		r.replied(reader.id, data)
 		return
 	}
-	head := binary.LittleEndian.AppendUint64(nil, reader.boot)
+	head := binary.LittleEndian.AppendUint64(nil, reader.sessionID)
 	r.send(Message{Kind: MessageReply, To: reader.from, ID: uint64(reader.id),
 		Data: append(head, data...)})
 }
@@ -225,16 +225,16 @@ func (r *Replica) retryReads() {
 	q := &r.reads
 	heartbeat := Time(r.options.HeartbeatTicks) * Time(r.options.Tick)
 	if len(q.rounds) > 0 && !r.leading() && r.now-q.beganAt >= heartbeat {
-		q.again = true
+		q.retry = true
 	}
 	if !r.leading() { // on the leader they wait for a round
-		r.askAgain(func(one *request) bool { return r.ticks-one.sent >= r.options.ElectionTicks })
+		r.repeatQueries(func(one *request) bool { return r.ticks-one.sent >= r.options.ElectionTicks })
 	}
 }
 
-// askAgain sends the oldest questions again, as long as they are due.
-func (r *Replica) askAgain(due func(*request) bool) {
-	questions := &r.requests.questions
+// repeatQueries sends the oldest questions again, as long as they are due.
+func (r *Replica) repeatQueries(due func(*request) bool) {
+	questions := &r.requests.queries
 	count := 0
 	for count < len(questions.list) && due(questions.list[count]) {
 		if one := questions.list[count]; !one.gone {
@@ -248,8 +248,8 @@ func (r *Replica) askAgain(due func(*request) bool) {
 
 // leaderChanged turns to the new leader at once.
 func (r *Replica) leaderChanged() {
-	r.reads.again = len(r.reads.rounds) > 0
-	for _, one := range r.requests.questions.list {
+	r.reads.retry = len(r.reads.rounds) > 0
+	for _, one := range r.requests.queries.list {
 		if !one.gone {
 			r.dispatch(one)
 		}
@@ -264,7 +264,7 @@ func (q *reads) forgot() {
 	}
 	q.waiting, q.gone = slices.DeleteFunc(q.waiting, isGone), 0
 	q.held = len(q.waiting)
-	for _, rounds := range [][]round{q.rounds, q.confirmed} {
+	for _, rounds := range [][]readIndexRound{q.rounds, q.confirmed} {
 		for i := range rounds {
 			rounds[i].readers = slices.DeleteFunc(rounds[i].readers, isGone)
 			q.held += len(rounds[i].readers)

@@ -88,7 +88,7 @@ func (w *world) mixed(on trip, members map[string]*actor) map[string]*costs {
 			}
 			w.timed(a, all[name+" read"], a.replica.Read)
 			if i%8 == 0 {
-				w.timed(a, all[name+" ask"], func(id RequestID) { a.replica.Ask(id, question) })
+				w.timed(a, all[name+" ask"], func(id RequestID) { a.replica.QueryLeader(id, question) })
 			}
 			if i%20 == 0 {
 				command := fmt.Sprint("put ", name, i)
@@ -239,7 +239,7 @@ func TestReadsAreAnsweredWhereMessagesAreLost(t *testing.T) {
 			for range 200 {
 				w.timed(follower, c, follower.replica.Read)
 				w.timed(leader, c, leader.replica.Read)
-				w.timed(follower, c, func(id RequestID) { follower.replica.Ask(id, question) })
+				w.timed(follower, c, func(id RequestID) { follower.replica.QueryLeader(id, question) })
 				w.run(w.delay(on.round/10 + 1))
 			}
 			w.run(200 * on.tick)

@@ -75,7 +75,7 @@ func Open(options Options) (*Replica, *Disk, error) {
 			torn.File, torn.Length, torn.Offset, torn.Reason)})
 	}
 	r.event(Event{Kind: EventRecovered, Index: r.log.last(), Term: r.term})
-	if r.isOut(options.ID) {
+	if r.isRemoved(options.ID) {
 		r.event(Event{Kind: EventRemoved, Index: r.applied})
 	}
 	return r, disk, nil
@@ -110,8 +110,8 @@ func recovered(o Options, p *parts, log *wal.Log, records []wal.Record) (*Replic
 	}
 	r := &Replica{options: o, machine: o.Machine, identity: saved.identity,
 		applied: saved.applied, appliedTerm: saved.term, membership: saved.membership,
-		pinned: map[MemberID]uint64{}}
-	r.proposals = proposals{published: -o.ElectionTicks, origins: slices.Clone(saved.origins)}
+		firstSeen: map[MemberID]uint64{}}
+	r.proposals = proposals{published: -o.ElectionTicks, sessions: slices.Clone(saved.sessions)}
 	r.requests.waiting = map[RequestID]*request{}
 	r.snapshots.senders = map[MemberID]*sender{}
 	if err := r.replay(saved, records); err != nil {
@@ -120,7 +120,7 @@ func recovered(o Options, p *parts, log *wal.Log, records []wal.Record) (*Replic
 	if err := p.resume(&o, log); err != nil {
 		return nil, nil, err
 	}
-	r.bulks = bulks{number: saved.number, latest: saved, told: saved.number}
+	r.background = backgroundWork{number: saved.number, latest: saved, told: saved.number}
 	r.writes = writes{next: log.Next(), at: log.Position(), last: r.log.last(), asked: r.log.hard,
 		written: r.log.hard, durable: r.log.hard}
 	var err error
@@ -167,8 +167,8 @@ func Create(o Options, state []byte, segments []archive.Segment) error {
 // firstCheckpoint is the state before anything happened. All first members begin with the same: as
 // if the entry at index 1, of term 1, had made them members. So an empty log is behind it, and a
 // member that joins later, with nothing, is sent a snapshot.
-func firstCheckpoint(o *Options) *image {
-	c := &image{number: 1, identity: identity{o.Cluster, o.ID, o.Incarnation}, walFrom: 1,
+func firstCheckpoint(o *Options) *checkpointState {
+	c := &checkpointState{number: 1, identity: identity{o.Cluster, o.ID, o.Incarnation}, walFrom: 1,
 		hard: &raftpb.HardState{Term: new(uint64(0)), Vote: new(uint64(0)), Commit: new(uint64(0))},
 		conf: &raftpb.ConfState{}}
 	if len(o.Members) == 0 {
@@ -186,7 +186,7 @@ func firstCheckpoint(o *Options) *image {
 
 // replay rebuilds the log in memory from the records that follow the checkpoint. What a checkpoint
 // has applied was committed, whatever commit index the log happens to mention.
-func (r *Replica) replay(saved *image, records []wal.Record) error {
+func (r *Replica) replay(saved *checkpointState, records []wal.Record) error {
 	l := &r.log
 	l.reset(saved.metadata())
 	l.hard, l.conf, l.changedAt = saved.hard, saved.conf, saved.changedAt
@@ -208,7 +208,7 @@ func (r *Replica) replay(saved *image, records []wal.Record) error {
 				entry.GetIndex(), l.last()))
 		}
 	}
-	if r.options.trust {
+	if r.options.assumeCommitted {
 		l.hard.Commit = new(uint64(l.last()))
 	}
 	if l.hard.GetCommit() < uint64(saved.applied) {

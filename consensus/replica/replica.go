@@ -28,20 +28,20 @@ type Replica struct {
 	role     raft.StateType
 	leadTerm Term // the term in which the machine was told to lead; 0: it does not
 
-	applied     Index
-	appliedTerm Term
-	membership  Membership
-	outSince    int                 // the tick at which this member was out; 0: it is in
-	pinned      map[MemberID]uint64 // incarnations seen of members that published none yet
-	scratch     envelope
+	applied      Index
+	appliedTerm  Term
+	membership   Membership
+	removedSince int                 // the tick at which this member was out; 0: it is in
+	firstSeen    map[MemberID]uint64 // incarnations seen of members that published none yet
+	scratch      envelope
 
-	requests  requests
-	proposals proposals
-	reads     reads
-	writes    writes
-	bulks     bulks
-	snapshots snapshots
-	out       Effects
+	requests   requests
+	proposals  proposals
+	reads      reads
+	writes     writes
+	background backgroundWork
+	snapshots  snapshots
+	out        Effects
 }
 
 // assert panics when an invariant of this package does not hold: the member must not go on.
@@ -67,7 +67,7 @@ func (o *Options) raftConfig(storage raft.Storage, applied Index) *raft.Config {
 		CheckQuorum:               true,
 		PreVote:                   !o.NoPreVote,
 		StepDownOnRemoval:         true,
-		Logger:                    silent{},
+		Logger:                    discardLogger{},
 	}
 }
 
@@ -89,7 +89,7 @@ func (r *Replica) Tick(now Time) {
 	}
 	r.ticks++
 	r.node.Tick()
-	r.look()
+	r.noticeRole()
 	r.proposeDue()
 	r.publish()
 	r.expire()
@@ -107,8 +107,8 @@ func (r *Replica) Receive(m Message) {
 	switch m.Kind {
 	case MessageRaft:
 		r.receiveRaft(m)
-	case MessageAsk:
-		r.receiveAsk(m)
+	case MessageQuery:
+		r.receiveQuery(m)
 	case MessageReply:
 		r.receiveReply(m)
 	case MessageOffer:
@@ -141,39 +141,39 @@ func (r *Replica) admit(m *Message) bool {
 		return m.From != r.options.ID
 	}
 	if m.Expected != 0 && m.Expected != r.identity.incarnation {
-		r.event(Event{Kind: EventRefused, Member: m.From, Text: strangerText})
+		r.event(Event{Kind: EventRefused, Member: m.From, Text: wrongIncarnationText})
 		return false
 	}
-	if r.isOut(m.From) {
+	if r.isRemoved(m.From) {
 		r.refuse(m.From, removedText)
 		return false
 	}
 	known := r.incarnationOf(m.From)
 	if known == 0 {
-		r.pin(m)
+		r.noteFirstSeen(m)
 	} else if known != m.Incarnation {
-		r.event(Event{Kind: EventStranger, Member: m.From})
-		r.refuse(m.From, strangerText)
+		r.event(Event{Kind: EventWrongIncarnation, Member: m.From})
+		r.refuse(m.From, wrongIncarnationText)
 		return false
 	}
 	return true
 }
 
-// pinnedMax bounds the incarnations that are remembered of who is not known as a member, so that
+// firstSeenMax bounds the incarnations that are remembered of who is not known as a member, so that
 // one who invents senders fills no memory. Members have their places beyond it.
-const pinnedMax = 128
+const firstSeenMax = 128
 
 // pin remembers the first incarnation that is seen of a sender. One that is no member here decides
 // nothing here, so that one too many goes unremembered costs no vote.
-func (r *Replica) pin(m *Message) {
-	if _, member := r.membership.search(m.From); member || len(r.pinned) < pinnedMax {
-		r.pinned[m.From] = m.Incarnation
+func (r *Replica) noteFirstSeen(m *Message) {
+	if _, member := r.membership.search(m.From); member || len(r.firstSeen) < firstSeenMax {
+		r.firstSeen[m.From] = m.Incarnation
 	}
 }
 
 const removedText = "this member was removed from the cluster"
 
-const strangerText = "the cluster knows this member with another data directory: " +
+const wrongIncarnationText = "the cluster knows this member with another data directory: " +
 	"remove it from the cluster and add it again"
 
 // incarnationOf returns the incarnation that a member should have; 0 when it is not known.
@@ -181,7 +181,7 @@ func (r *Replica) incarnationOf(id MemberID) uint64 {
 	if i, ok := r.membership.search(id); ok && r.membership.Members[i].Incarnation != 0 {
 		return r.membership.Members[i].Incarnation
 	}
-	return r.pinned[id]
+	return r.firstSeen[id]
 }
 
 func (r *Replica) refuse(to MemberID, reason string) {
@@ -211,7 +211,7 @@ func (r *Replica) receiveRaft(m Message) {
 		}
 	}
 	r.step(message)
-	r.look()
+	r.noticeRole()
 	if message.GetType() == raftpb.MsgAppResp && !message.GetReject() {
 		r.snapshotAcknowledged(m.From, Index(message.GetIndex()))
 	}
@@ -220,7 +220,7 @@ func (r *Replica) receiveRaft(m Message) {
 // step hands a message to raft. What raft refuses (an answer of a member that was removed, a
 // proposal without a leader) is not an error of this member.
 //
-// Whoever steps the last of several messages that belong together calls look.
+// Whoever steps the last of several messages that belong together calls noticeRole.
 func (r *Replica) step(m *raftpb.Message) { _ = r.node.Step(m) }
 
 // Unreachable says that the driver could not reach a member; raft then sends it less.
@@ -284,7 +284,7 @@ func (r *Replica) Take() Effects {
 		r.startReads()
 	}
 	r.startWrite()
-	r.startBulk()
+	r.startTask()
 	out := r.out
 	out.More = r.node.HasReady()
 	out.Wake = r.ticked + Time(r.options.Tick)
@@ -320,7 +320,7 @@ func (r *Replica) ready(rd raft.Ready) int {
 	for _, state := range rd.ReadStates {
 		r.readConfirmed(state)
 	}
-	r.look()
+	r.noticeRole()
 	r.finishReads()
 	return applied
 }
@@ -344,9 +344,9 @@ func (r *Replica) answer(a Answer) {
 	r.out.Answers = append(r.out.Answers, a)
 }
 
-// look notices that the role, the term or the leader has changed. It is called after everything
-// that may change them, so a leadership is never confused with the one before it.
-func (r *Replica) look() {
+// noticeRole notices that the role, the term or the leader has changed. It is called after
+// everything that may change them, so a leadership is never confused with the one before it.
+func (r *Replica) noticeRole() {
 	status := r.node.BasicStatus()
 	term, leader, role := Term(status.HardState.GetTerm()), MemberID(status.Lead), status.RaftState
 	if term == r.term && leader == r.leader && role == r.role {
@@ -406,19 +406,19 @@ func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
 
 // silent takes raft's log lines: the events of this package tell the same, in order. Only what
 // raft calls fatal or a panic is heard, and ends the member.
-type silent struct{}
+type discardLogger struct{}
 
-func (silent) Debug(...any)              {}
-func (silent) Debugf(string, ...any)     {}
-func (silent) Error(...any)              {}
-func (silent) Errorf(string, ...any)     {}
-func (silent) Info(...any)               {}
-func (silent) Infof(string, ...any)      {}
-func (silent) Warning(...any)            {}
-func (silent) Warningf(string, ...any)   {}
-func (silent) Fatal(v ...any)            { broken("%s", fmt.Sprint(v...)) }
-func (silent) Fatalf(f string, v ...any) { broken(f, v...) }
-func (silent) Panic(v ...any)            { broken("%s", fmt.Sprint(v...)) }
-func (silent) Panicf(f string, v ...any) { broken(f, v...) }
+func (discardLogger) Debug(...any)              {}
+func (discardLogger) Debugf(string, ...any)     {}
+func (discardLogger) Error(...any)              {}
+func (discardLogger) Errorf(string, ...any)     {}
+func (discardLogger) Info(...any)               {}
+func (discardLogger) Infof(string, ...any)      {}
+func (discardLogger) Warning(...any)            {}
+func (discardLogger) Warningf(string, ...any)   {}
+func (discardLogger) Fatal(v ...any)            { broken("%s", fmt.Sprint(v...)) }
+func (discardLogger) Fatalf(f string, v ...any) { broken(f, v...) }
+func (discardLogger) Panic(v ...any)            { broken("%s", fmt.Sprint(v...)) }
+func (discardLogger) Panicf(f string, v ...any) { broken(f, v...) }
 
 func broken(format string, v ...any) { panic("replica: raft: " + fmt.Sprintf(format, v...)) }

@@ -9,7 +9,7 @@ const (
 	requestCommand requestKind = iota
 	requestChange
 	requestRead
-	requestQuestion
+	requestQuery
 	requestDefragment
 	requestKinds
 )
@@ -26,19 +26,19 @@ type request struct {
 	gone    bool // nobody waits any more
 
 	// Of a question that waits here for a barrier:
-	from  MemberID // whose client asks
-	boot  uint64   // in which run of it
-	since Time     // when the question was heard
-	term  Term     // which this member led then
+	from      MemberID // whose client asks
+	sessionID uint64   // in which run of it
+	since     Time     // when the question was heard
+	term      Term     // which this member led then
 }
 
 // requests are those of clients of this member, until they are answered or forgotten.
 type requests struct {
-	waiting   map[RequestID]*request
-	count     [requestKinds]int // of them
-	asked     queue             // all of them, in order; empty if none runs out of time
-	questions queue             // among them, in the order in which they were sent
-	block     []request         // what is left of the latest one
+	waiting map[RequestID]*request
+	count   [requestKinds]int // of them
+	asked   queue             // all of them, in order; empty if none runs out of time
+	queries queue             // among them, in the order in which they were sent
+	block   []request         // what is left of the latest one
 }
 
 // requestBlock is how many commands share an allocation: their memory is free when the last of them
@@ -67,7 +67,7 @@ func (r *Replica) wait(q *request) bool {
 	}
 	r.requests.waiting[q.id] = q
 	r.requests.count[q.kind]++
-	if r.options.Patience > 0 && q.kind != requestDefragment { // which takes as long as it takes
+	if r.options.RequestTimeout > 0 && q.kind != requestDefragment { // which takes as long as it takes
 		q.asked = r.now
 		r.requests.asked.list = append(r.requests.asked.list, q)
 	}
@@ -98,7 +98,7 @@ func (r *Replica) Forget(id RequestID) {
 	case requestRead:
 		r.reads.forgot()
 	case requestDefragment:
-		r.bulks.defragments.forgot()
+		r.background.defragments.forgot()
 	}
 }
 
@@ -106,11 +106,11 @@ func (r *Replica) end(q *request) {
 	delete(r.requests.waiting, q.id)
 	r.requests.count[q.kind]--
 	q.gone = true
-	if r.options.Patience > 0 {
+	if r.options.RequestTimeout > 0 {
 		r.requests.asked.forgot()
 	}
-	if q.kind == requestQuestion {
-		r.requests.questions.forgot()
+	if q.kind == requestQuery {
+		r.requests.queries.forgot()
 	}
 }
 
@@ -118,7 +118,7 @@ func (r *Replica) end(q *request) {
 func (r *Replica) expire() {
 	all, count := &r.requests.asked, 0
 	for _, q := range all.list {
-		if !q.gone && r.now-q.asked < Time(r.options.Patience) {
+		if !q.gone && r.now-q.asked < Time(r.options.RequestTimeout) {
 			break
 		}
 		count++

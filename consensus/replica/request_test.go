@@ -12,9 +12,9 @@ import (
 func lists(r *Replica) map[string]int {
 	lengths := map[string]int{
 		"commands": len(r.proposals.pending.list), "changes": len(r.proposals.changes.list),
-		"questions": len(r.requests.questions.list), "reads": len(r.reads.waiting),
+		"questions": len(r.requests.queries.list), "reads": len(r.reads.waiting),
 	}
-	for _, rounds := range [][]round{r.reads.rounds, r.reads.confirmed} {
+	for _, rounds := range [][]readIndexRound{r.reads.rounds, r.reads.confirmed} {
 		for i := range rounds {
 			lengths["reads"] += len(rounds[i].readers)
 		}
@@ -42,7 +42,7 @@ func TestForgettingCostsTheSameHoweverManyWait(t *testing.T) {
 			r.Change(id, []Change{{Kind: ChangeAdd, Member: Member{ID: MemberID(id) + 10}}})
 		},
 		"reads":     (*Replica).Read,
-		"questions": func(r *Replica, id RequestID) { r.Ask(id, question) },
+		"questions": func(r *Replica, id RequestID) { r.QueryLeader(id, question) },
 	}
 	for kind, ask := range kinds {
 		for name, order := range orders {
@@ -108,7 +108,7 @@ func TestTooManyRequestsAreRefused(t *testing.T) {
 	a := newWorld(t, 1, 3).members[0]
 	for id := range RequestID(requestsMax) {
 		a.replica.Read(id + 1)
-		a.replica.Ask(id+1+requestsMax, question)
+		a.replica.QueryLeader(id+1+requestsMax, question)
 	}
 	refused := func() (ids []RequestID) {
 		for _, answer := range a.replica.Take().Answers {
@@ -123,14 +123,14 @@ func TestTooManyRequestsAreRefused(t *testing.T) {
 	}
 	const next = 3 * requestsMax
 	a.replica.Read(next)
-	a.replica.Ask(next+1, question)
+	a.replica.QueryLeader(next+1, question)
 	if ids := refused(); !slices.Equal(ids, []RequestID{next, next + 1}) {
 		t.Errorf("refused are %v", ids)
 	}
 	a.replica.Forget(7)
 	a.replica.Forget(7 + requestsMax)
 	a.replica.Read(next + 2)
-	a.replica.Ask(next+3, question)
+	a.replica.QueryLeader(next+3, question)
 	if ids := refused(); len(ids) != 0 {
 		t.Errorf("with room, refused are %v", ids)
 	}
@@ -141,7 +141,7 @@ func TestTooManyRequestsAreRefused(t *testing.T) {
 func TestRequestsRunOutOfTime(t *testing.T) {
 	for _, patience := range []time.Duration{0, 700 * time.Millisecond} {
 		w := emptyWorld(t, 4)
-		w.bounds.Patience = patience
+		w.bounds.RequestTimeout = patience
 		w.cut = func(MemberID, MemberID) bool { return true }
 		w.populate(3)
 		a := w.members[0]
@@ -161,7 +161,7 @@ func TestRequestsRunOutOfTime(t *testing.T) {
 			case 1:
 				a.replica.Read(id)
 			case 2:
-				a.replica.Ask(id, question)
+				a.replica.QueryLeader(id, question)
 			}
 			w.run(time.Millisecond)
 		}

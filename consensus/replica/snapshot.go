@@ -17,7 +17,7 @@ import (
 //	  raft: MsgSnap
 //	  Offer(checkpoint, segments) ──►  has it or something newer? then tell raft so
 //	  ◄── Fetch(file, offset, length)  of what it lacks, several at a time
-//	  Chunk(file, offset, bytes) ──►   stage by Bulk; a file that is whole is synced and audited
+//	  Chunk(file, offset, bytes) ──►   staged in the background; a whole file is synced and audited
 //	  ...                              all there: audit their order, then step MsgSnap
 //	                                   raft: append with a snapshot; install by one checkpoint
 //	  ◄── MsgAppResp                   restore the machine, then the answers may go
@@ -38,7 +38,7 @@ type snapshots struct {
 	distrust bool     // the last snapshot was damaged: the next reuses nothing
 }
 
-type install struct{ checkpoint *image }
+type install struct{ checkpoint *checkpointState }
 
 // senderPatience is how many election time-outs a leader waits for a sign of a follower. One that
 // installs a large snapshot gives none meanwhile.
@@ -87,19 +87,19 @@ func (r *Replica) beginInstall() {
 	r.snapshots.receiver = nil
 }
 
-func (r *Replica) installBulk() *Bulk {
+func (r *Replica) installTask() *BackgroundTask {
 	c := r.snapshots.install.checkpoint
-	r.bulks.number++
-	c.number = r.bulks.number
-	return &Bulk{checkpoint: c, Number: c.number, Checkpoint: c.encode()}
+	r.background.number++
+	c.number = r.background.number
+	return &BackgroundTask{checkpoint: c, Number: c.number, Checkpoint: c.encode()}
 }
 
 // installed replaces the state by the snapshot, which is durable now, and says so.
-func (r *Replica) installed(bulk *Bulk) {
+func (r *Replica) installed(bulk *BackgroundTask) {
 	c := r.snapshots.install.checkpoint
 	err := r.machine.Restore(r.options.FS, archiveDir, c.state, c.segments)
-	if errors.Is(err, vfs.ErrNoSpace) { // too many files are open: the Bulk is executed again
-		r.bulks.again, r.bulks.againAt = bulk, r.ticks
+	if errors.Is(err, vfs.ErrNoSpace) { // too many files are open: the task is executed again
+		r.background.retry, r.background.retryAt = bulk, r.ticks
 		r.noteSpace()
 		return
 	}
@@ -113,8 +113,8 @@ func (r *Replica) installed(bulk *Bulk) {
 	r.log.reset(c.metadata())
 	r.log.conf, r.log.changedAt = c.conf, c.changedAt
 	r.applied, r.appliedTerm, r.membership = c.applied, c.term, c.membership
-	r.proposals.origins = slices.Clone(c.origins)
-	b := &r.bulks
+	r.proposals.sessions = slices.Clone(c.sessions)
+	b := &r.background
 	b.latest, b.told, b.dirty, b.wanted, b.bytes, b.behind = c, c.number, false, false, 0, 0
 	r.machine.Saved(c.segments)
 	r.event(Event{Kind: EventInstalled, Index: c.applied})

@@ -26,7 +26,7 @@ func TestEveryCheckpointIsOfferedUnderItsOwnNumber(t *testing.T) {
 	}
 	applied := map[uint64]Index{}
 	note := func() {
-		number, latest := offer(), donor.a.replica.bulks.latest.applied
+		number, latest := offer(), donor.a.replica.background.latest.applied
 		if index, known := applied[number]; known && index != latest {
 			t.Errorf("number %d was offered with index %d and with index %d", number, index, latest)
 		}

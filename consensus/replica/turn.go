@@ -2,11 +2,11 @@ package replica
 
 // Inputs are what has gathered for a member since its last turn.
 type Inputs struct {
-	Now      Time   // on its clock, when the turn begins
-	Written  *Write // it is durable, or to be executed again; nil: none has ended
-	Moved    *Bulk  // the same
-	Messages []Message
-	Asked    []Input // in the order in which it came
+	Now            Time            // on its clock, when the turn begins
+	Written        *Write          // it is durable, or to be executed again; nil: none has ended
+	BackgroundDone *BackgroundTask // the same
+	Messages       []Message
+	Requests       []Input // in the order in which it came
 }
 
 // InputKind tells what an Input is.
@@ -16,7 +16,7 @@ type InputKind uint8
 const (
 	InputSubmit      InputKind = iota // Submit Data
 	InputRead                         // Read
-	InputAsk                          // Ask, with Data
+	InputQuery                        // QueryLeader, with Data
 	InputChange                       // Change, with Changes
 	InputView                         // what Machine.View returns at the end of the turn
 	InputMatch                        // Match of Member: its Answer carries a [2]Index
@@ -48,23 +48,23 @@ func (r *Replica) Turn(in *Inputs) Effects {
 	if in.Written != nil {
 		r.Done(in.Written)
 	}
-	if in.Moved != nil {
-		r.BulkDone(in.Moved)
+	if in.BackgroundDone != nil {
+		r.BackgroundDone(in.BackgroundDone)
 	}
 	for i := range in.Messages {
 		r.Receive(in.Messages[i])
 	}
-	for i := range in.Asked {
-		r.input(&in.Asked[i])
+	for i := range in.Requests {
+		r.input(&in.Requests[i])
 	}
 	out := r.Take()
-	for i := range in.Asked {
-		if in.Asked[i].Kind == InputView {
+	for i := range in.Requests {
+		if in.Requests[i].Kind == InputView {
 			if out.View == nil {
 				out.View = r.machine.View()
 			}
 			out.Answers = append(out.Answers,
-				Answer{ID: in.Asked[i].ID, Value: out.View, Index: r.applied})
+				Answer{ID: in.Requests[i].ID, Value: out.View, Index: r.applied})
 		}
 	}
 	return out
@@ -76,8 +76,8 @@ func (r *Replica) input(in *Input) {
 		r.Submit(in.ID, in.Data)
 	case InputRead:
 		r.Read(in.ID)
-	case InputAsk:
-		r.Ask(in.ID, in.Data)
+	case InputQuery:
+		r.QueryLeader(in.ID, in.Data)
 	case InputChange:
 		r.Change(in.ID, in.Changes)
 	case InputMatch:

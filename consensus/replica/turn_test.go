@@ -28,7 +28,7 @@ type bench struct {
 	a     *actor
 	donor *actor
 	write *Write
-	bulk  *Bulk
+	bulk  *BackgroundTask
 	sent  []Message
 
 	term  Term // of any message that left
@@ -52,7 +52,7 @@ func (b *bench) raft(m *raftpb.Message) {
 func turnEntries(term Term, from, to Index) []*raftpb.Entry {
 	var list []*raftpb.Entry
 	for i := from; i <= to; i++ {
-		e := envelope{kind: entryCommands, boot: uint64(term), origin: 2, number: uint64(i),
+		e := envelope{kind: entryCommands, sessionID: uint64(term), origin: 2, number: uint64(i),
 			requests: []RequestID{1}, commands: [][]byte{fmt.Append(nil, "command ", i, " of ", term)}}
 		list = append(list, &raftpb.Entry{Term: new(uint64(term)), Index: new(uint64(i)),
 			Type: raftpb.EntryNormal.Enum(), Data: e.encode()})
@@ -83,8 +83,8 @@ func (b *bench) take() {
 		if effects.Write != nil {
 			b.write = effects.Write
 		}
-		if effects.Bulk != nil {
-			b.bulk = effects.Bulk
+		if effects.Background != nil {
+			b.bulk = effects.Background
 		}
 		b.sent = append(b.sent, effects.Send...)
 		for _, m := range effects.Send {
@@ -127,7 +127,7 @@ func (b *bench) do(lane rune) bool {
 	case lane == 'w' && b.write != nil:
 		err = b.a.disk.Do(b.write)
 	case lane == 'b' && b.bulk != nil:
-		err = b.a.disk.DoBulk(b.bulk)
+		err = b.a.disk.DoBackground(b.bulk)
 	default:
 		return false
 	}
@@ -146,7 +146,7 @@ func (b *bench) tell(lane rune) {
 	} else {
 		bulk := b.bulk
 		b.bulk = nil
-		b.a.replica.BulkDone(bulk)
+		b.a.replica.BackgroundDone(bulk)
 	}
 }
 

@@ -39,22 +39,22 @@ type Machine interface {
 	Due(now int64) (commands [][]byte)
 	// Lead says that this member began or ceased to lead.
 	Lead(now int64, leading bool)
-	// Ask answers a question that only the leader can answer (keep-alive, time-to-live), after a
+	// Query answers a question that only the leader can answer (keep-alive, time-to-live), after a
 	// read barrier that was begun at since confirmed that this member still led.
-	Ask(since int64, question []byte) (answer []byte)
+	Query(since int64, question []byte) (answer []byte)
 	// View returns an immutable view of the applied state, for readers on any goroutine.
 	View() any
-	// Bulk returns the next step of background storage work, nil when there is none.
-	Bulk() *archive.Step
-	// BulkDone says that a step of Bulk was executed.
-	BulkDone(step *archive.Step)
+	// StorageStep returns the next step of background storage work, nil when there is none.
+	StorageStep() *archive.Step
+	// StorageStepDone says that a StorageStep was executed.
+	StorageStepDone(step *archive.Step)
 	// Checkpoint returns the state as of the last Apply, the segments that belong to it, and the
 	// step that makes those segments durable.
 	Checkpoint() (state []byte, segments []archive.Segment, flush *archive.Step)
 	// Saved says that a durable checkpoint names exactly these segments.
 	Saved(segments []archive.Segment)
-	// Defragment has Bulk rewrite what is partly dead. Defragmenting says how far that is: when it
-	// is Naming, a checkpoint lets it go on.
+	// Defragment has StorageStep rewrite what is partly dead. Defragmenting says how far that is:
+	// when it is Naming, a checkpoint lets it go on.
 	Defragment()
 	Defragmenting() archive.Progress
 	// Restore replaces everything by a checkpoint's state; a nil state is that of a new cluster.
@@ -68,7 +68,7 @@ type Options struct {
 	ID          MemberID
 	Cluster     uint64   // identifies the cluster; a data directory of another one is refused
 	Incarnation uint64   // random, for a data directory that is made now; a used one keeps its own
-	Boot        uint64   // random in each run; answers to an earlier run's commands are not mistaken
+	SessionID   uint64   // random in each run; answers to an earlier run's commands are not mistaken
 	Self        Member   // the attributes (name, URLs) that this member publishes of itself
 	Members     []Member // the first members, for a new data directory; empty: it joins and is told
 	Machine     Machine
@@ -81,7 +81,7 @@ type Options struct {
 	HeartbeatTicks int           // 1
 	NoPreVote      bool          // campaign without asking first whether that could succeed
 
-	Patience        time.Duration // for a request, then ErrTimeout, to one tick; 0: no end
+	RequestTimeout  time.Duration // for a request, then ErrTimeout, to one tick; 0: no end
 	EntryBytesMax   int           // commands packed into one raft entry, 1 MiB
 	PendingBytesMax int           // commands not yet proposed; more are answered ErrTooMany; 32 MiB
 	LogBytesMax     int           // entries kept in memory, 16 MiB; 8 times that for who catches up
@@ -90,25 +90,25 @@ type Options struct {
 	FetchBytesMax   int           // of a snapshot that were asked for and are not stored yet, 16 MiB
 	WALOptions      wal.Options   // size of the log's segments
 
-	trust bool // every entry of the log counts as committed, see MakeAlone
+	assumeCommitted bool // every entry of the log counts as committed, see ForceNewCluster
 }
 
 // Effects are what the world owes a replica after an input.
 type Effects struct {
-	Send    []Message // may leave at once, in any order
-	Write   *Write    // make durable by Disk.Do, then hand to Done; one is outstanding at a time
-	Bulk    *Bulk     // execute by Disk.DoBulk, then hand to BulkDone; a lane of its own
-	Answers []Answer  // for the clients of this member
-	Events  []Event   // what happened: the one source of logs, metrics and traces
-	View    any       // of the machine at the end of the turn, if anybody asked for it
-	More    bool      // there is more to take at once; inputs may come in between
-	Wake    Time      // when Tick is to be called, if nothing happens earlier
+	Send       []Message       // may leave at once, in any order
+	Write      *Write          // for Disk.Do, then Done; one is outstanding at a time
+	Background *BackgroundTask // for Disk.DoBackground, then BackgroundDone; beside the Write
+	Answers    []Answer        // for the clients of this member
+	Events     []Event         // what happened: the one source of logs, metrics and traces
+	View       any             // of the machine at the end of the turn, if anybody asked for it
+	More       bool            // there is more to take at once; inputs may come in between
+	Wake       Time            // when Tick is to be called, if nothing happens earlier
 }
 
-// Answer ends one Submit, Read, Ask or Change.
+// Answer ends one Submit, Read, QueryLeader or Change.
 type Answer struct {
 	ID    RequestID
-	Value any // of Machine.Apply, Machine.View, Machine.Ask ([]byte) or the Membership
+	Value any // of Machine.Apply, Machine.View, Machine.Query ([]byte) or the Membership
 	Index Index
 	Err   error // of this package; nil when the request was carried out
 }
@@ -118,22 +118,22 @@ type EventKind int
 
 // The kinds of event.
 const (
-	EventNone           EventKind = iota
-	EventRole                     // this member became what Text says, in Term
-	EventLeader                   // Member leads in Term, 0: nobody is known to
-	EventMembers                  // the membership changed, at Index
-	EventCheckpoint               // a checkpoint at Index is durable
-	EventTorn                     // recovery cut a torn end off the log; Text says where
-	EventRecovered                // the member recovered; Index is the last entry of its log
-	EventSnapshotSend             // a snapshot at Index is offered to Member
-	EventSnapshotRecv             // a snapshot at Index from Member begins to arrive
-	EventInstalled                // a snapshot at Index replaced the state
-	EventRefused                  // this data directory may not take part; Text says why. Fatal
-	EventRemoved                  // this member was removed from the cluster. Fatal
-	EventStranger                 // a message of Member was dropped: it has another incarnation
-	EventSpace                    // the log's device is full (Index 1) or has room again (Index 0)
-	EventSnapshotFailed           // a snapshot for or of Member was given up; Text says why
-	EventFailed                   // the member cannot go on; Text says why. Fatal
+	EventNone             EventKind = iota
+	EventRole                       // this member became what Text says, in Term
+	EventLeader                     // Member leads in Term, 0: nobody is known to
+	EventMembers                    // the membership changed, at Index
+	EventCheckpoint                 // a checkpoint at Index is durable
+	EventTorn                       // recovery cut a torn end off the log; Text says where
+	EventRecovered                  // the member recovered; Index is the last entry of its log
+	EventSnapshotSend               // a snapshot at Index is offered to Member
+	EventSnapshotRecv               // a snapshot at Index from Member begins to arrive
+	EventInstalled                  // a snapshot at Index replaced the state
+	EventRefused                    // this data directory may not take part; Text says why. Fatal
+	EventRemoved                    // this member was removed from the cluster. Fatal
+	EventWrongIncarnation           // a message of Member was dropped: it has another incarnation
+	EventSpace                      // the log's device is full (Index 1) or has room again (Index 0)
+	EventSnapshotFailed             // a snapshot for or of Member was given up; Text says why
+	EventFailed                     // the member cannot go on; Text says why. Fatal
 )
 
 // Event is something that happened inside the replica.

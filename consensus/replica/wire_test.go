@@ -89,7 +89,7 @@ func newChase(t *testing.T, seed uint64, has, lacks int) *chase {
 // store is how many bytes a snapshot of the leader has now.
 func (c *chase) store() int {
 	bytes := 0
-	for _, s := range c.leading().replica.bulks.latest.segments {
+	for _, s := range c.leading().replica.background.latest.segments {
 		bytes += int(s.Length)
 	}
 	return bytes

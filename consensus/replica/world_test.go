@@ -57,14 +57,14 @@ func (l *ledger) Due(int64) [][]byte {
 }
 
 func (l *ledger) Lead(_ int64, leading bool) { l.leading = leading }
-func (l *ledger) Ask(since int64, q []byte) []byte {
+func (l *ledger) Query(since int64, q []byte) []byte {
 	l.asked++
 	l.since = since
 	return append([]byte("re:"), q...)
 }
 func (l *ledger) View() any                       { return ledgerView{l.count, l.sum} }
-func (l *ledger) Bulk() *archive.Step             { return l.archive.Step() }
-func (l *ledger) BulkDone(s *archive.Step)        { l.archive.Done(s) }
+func (l *ledger) StorageStep() *archive.Step      { return l.archive.Step() }
+func (l *ledger) StorageStepDone(s *archive.Step) { l.archive.Done(s) }
 func (l *ledger) Saved(s []archive.Segment)       { l.archive.Saved(s) }
 func (l *ledger) Defragment()                     { l.archive.Defragment() }
 func (l *ledger) Defragmenting() archive.Progress { return l.archive.Defragmenting() }
@@ -213,9 +213,9 @@ func (w *world) start(a *actor) {
 	a.life++
 	a.timer = 0
 	a.machine = &ledger{}
-	options := Options{ID: a.id, Cluster: 7, Incarnation: a.incarnation, Boot: w.random.Uint64(),
+	options := Options{ID: a.id, Cluster: 7, Incarnation: a.incarnation, SessionID: w.random.Uint64(),
 		Self: Member{Name: fmt.Sprint("m", a.id)}, Members: a.members, Machine: a.machine,
-		NoPreVote: a.unasked, Tick: w.tick, Patience: w.bounds.Patience,
+		NoPreVote: a.unasked, Tick: w.tick, RequestTimeout: w.bounds.RequestTimeout,
 		FS: w.handles(a.fs), EntryBytesMax: 300, LogBytesMax: cmp.Or(w.bounds.LogBytesMax, 1<<10),
 		CheckpointBytes: cmp.Or(w.bounds.CheckpointBytes, 4<<10), ChunkBytes: 700,
 		FetchBytesMax: w.bounds.FetchBytesMax, WALOptions: wal.Options{SegmentSize: 8 << 10}}
@@ -324,8 +324,8 @@ func (w *world) takeNow(a *actor) {
 			w.input(a, cmp.Or(w.sync, w.delay(w.slow)),
 				func() { w.write(a, life, effects.Write) })
 		}
-		if effects.Bulk != nil {
-			w.after(w.delay(3*w.slow), func() { w.bulk(a, life, effects.Bulk) })
+		if effects.Background != nil {
+			w.after(w.delay(3*w.slow), func() { w.bulk(a, life, effects.Background) })
 		}
 		for _, answer := range effects.Answers {
 			if done := a.answers[answer.ID]; done != nil {
@@ -371,7 +371,7 @@ func (w *world) check(a *actor) {
 // checkPins sees to it that the machine still keeps what may be read of older checkpoints.
 func (w *world) checkPins(a *actor) {
 	r := a.replica
-	var used []*image
+	var used []*checkpointState
 	for _, id := range sortedKeys(r.snapshots.senders) {
 		used = append(used, r.snapshots.senders[id].checkpoint, r.snapshots.senders[id].before)
 	}
@@ -379,7 +379,7 @@ func (w *world) checkPins(a *actor) {
 		used = append(used, v.own)
 	}
 	for _, c := range used {
-		if c != nil && c.number < r.bulks.told {
+		if c != nil && c.number < r.background.told {
 			w.t.Fatalf("seed %d: member %d lets go of checkpoint %d, which is in use", w.seed, a.id,
 				c.number)
 		}
@@ -397,14 +397,14 @@ func (w *world) write(a *actor, life int, write *Write) {
 	w.take(a)
 }
 
-func (w *world) bulk(a *actor, life int, bulk *Bulk) {
+func (w *world) bulk(a *actor, life int, bulk *BackgroundTask) {
 	if a.life != life {
 		return
 	}
-	if err := a.disk.DoBulk(bulk); err != nil {
+	if err := a.disk.DoBackground(bulk); err != nil {
 		w.t.Fatalf("seed %d: %v", w.seed, err)
 	}
-	a.replica.BulkDone(bulk)
+	a.replica.BackgroundDone(bulk)
 	w.take(a)
 }
 

@@ -10,10 +10,10 @@ import (
 
 // Write is one batch of the log: Disk.Do makes it durable, all or nothing, with one sync.
 type Write struct {
-	Records [][]byte     // empty: nothing to write, only Release; valid until it is done
-	Release wal.Sequence // records before it are not needed any more; 0: no change
-	Roomy   bool         // set by Disk.Do: there is room beyond the present segment of the log
-	Full    bool         // set by Disk.Do: there was no room; it is to be executed again
+	Records     [][]byte     // empty: nothing to write, only Release; valid until it is done
+	Release     wal.Sequence // records before it are not needed any more; 0: no change
+	HasHeadroom bool         // set by Disk.Do: there is room beyond the present segment of the log
+	Full        bool         // set by Disk.Do: there was no room; it is to be executed again
 
 	at        wal.Position // set by Disk.Do: where the log was then
 	entries   []*raftpb.Entry
@@ -27,19 +27,19 @@ type Write struct {
 // Invariant: a response that raft attached to an append leaves this member only after the Write
 // that holds the append, and every Write before it, is done.
 type writes struct {
-	queue   []*raftpb.Message // MsgStorageAppend, in order
-	current *Write
-	next    wal.Sequence      // of the next record
-	at      wal.Position      // of the log, behind all that is done
-	asked   *raftpb.HardState // the latest that raft wants stored
-	written *raftpb.HardState // the latest that a Write carries
-	durable *raftpb.HardState // the latest whose Write is done
-	last    Index             // of the log, durable or on its way
-	release wal.Sequence      // to be passed on with the next Write
-	cramped bool              // the log has no room beyond its present segment
-	again   *Write            // found no room, and is executed again with the next tick
-	againAt int               // the tick at which room was last looked for
-	spare   spare             // of the last Write
+	queue    []*raftpb.Message // MsgStorageAppend, in order
+	current  *Write
+	next     wal.Sequence      // of the next record
+	at       wal.Position      // of the log, behind all that is done
+	asked    *raftpb.HardState // the latest that raft wants stored
+	written  *raftpb.HardState // the latest that a Write carries
+	durable  *raftpb.HardState // the latest whose Write is done
+	last     Index             // of the log, durable or on its way
+	release  wal.Sequence      // to be passed on with the next Write
+	lowSpace bool              // the log has no room beyond its present segment
+	retry    *Write            // found no room, and is executed again with the next tick
+	retryAt  int               // the tick at which room was last looked for
+	scratch  scratchBuffer     // of the last Write
 }
 
 func (r *Replica) queueAppend(m *raftpb.Message) {
@@ -58,14 +58,14 @@ func (r *Replica) queueAppend(m *raftpb.Message) {
 // the next batch.
 func (r *Replica) startWrite() {
 	w := &r.writes
-	if w.again != nil && w.againAt != r.ticks {
-		r.out.Write, w.again = w.again, nil
+	if w.retry != nil && w.retryAt != r.ticks {
+		r.out.Write, w.retry = w.retry, nil
 		return
 	}
 	if w.current != nil || r.snapshots.install != nil {
 		return
 	}
-	if len(w.queue) == 0 && w.release == 0 && !w.cramped {
+	if len(w.queue) == 0 && w.release == 0 && !w.lowSpace {
 		return
 	}
 	write := w.gather()
@@ -78,10 +78,10 @@ func (r *Replica) startWrite() {
 			r.beginInstall()
 			return
 		}
-		if write.Release == 0 && (!w.cramped || w.againAt == r.ticks) {
+		if write.Release == 0 && (!w.lowSpace || w.retryAt == r.ticks) {
 			return
 		}
-		w.againAt = r.ticks
+		w.retryAt = r.ticks
 	} else {
 		write.encode(w)
 	}
@@ -117,20 +117,20 @@ func (w *writes) note(m *raftpb.Message) {
 
 // A spare is memory for the records of the next Write: there is one Write at a time, and nobody
 // looks at the records of one that is done.
-type spare struct {
+type scratchBuffer struct {
 	records [][]byte
 	bytes   []byte
 }
 
 // spareMax bounds the bytes that are kept.
-const spareMax = 1 << 20
+const scratchMax = 1 << 20
 
 func (write *Write) encode(w *writes) {
 	size := hardSizeMax
 	for _, entry := range write.entries {
 		size += len(entry.GetData()) + entryOverhead
 	}
-	buffer, records := slices.Grow(w.spare.bytes[:0], size), w.spare.records[:0]
+	buffer, records := slices.Grow(w.scratch.bytes[:0], size), w.scratch.records[:0]
 	for _, entry := range write.entries {
 		start := len(buffer)
 		buffer = appendEntry(buffer, entry)
@@ -140,8 +140,9 @@ func (write *Write) encode(w *writes) {
 	buffer = appendHard(buffer, w.asked)
 	write.Records = append(records, buffer[start:])
 	write.hard, w.written = w.asked, w.asked
-	if w.spare = (spare{}); cap(buffer) <= spareMax && len(records) <= spareMax/entryOverhead {
-		w.spare = spare{write.Records, buffer}
+	w.scratch = scratchBuffer{}
+	if cap(buffer) <= scratchMax && len(records) <= scratchMax/entryOverhead {
+		w.scratch = scratchBuffer{write.Records, buffer}
 	}
 }
 
@@ -150,7 +151,7 @@ func (r *Replica) Done(write *Write) {
 	w := &r.writes
 	assert(write == w.current, "a write is done that was not under way")
 	if write.Full {
-		w.again, w.againAt, w.cramped = write, r.ticks, true
+		w.retry, w.retryAt, w.lowSpace = write, r.ticks, true
 		r.noteSpace()
 		return
 	}
@@ -164,8 +165,8 @@ func (r *Replica) Done(write *Write) {
 	if write.hard != nil {
 		w.durable = write.hard
 	}
-	r.bulks.logBytes(write.Records)
-	w.cramped = !write.Roomy
+	r.background.logBytes(write.Records)
+	w.lowSpace = !write.HasHeadroom
 	r.noteSpace()
 	r.respond(write.responses)
 	r.finishReads()
@@ -179,13 +180,13 @@ func (r *Replica) respond(responses []*raftpb.Message) {
 			r.sendRaft(m)
 		}
 	}
-	r.look()
+	r.noticeRole()
 }
 
 // noteSpace refuses new commands while the device has no room for more log, or for what the archive
 // wants written. What was begun goes on, and so do reads.
 func (r *Replica) noteSpace() {
-	full := r.writes.cramped || r.bulks.again != nil
+	full := r.writes.lowSpace || r.background.retry != nil
 	if full == r.proposals.full {
 		return
 	}

@@ -51,11 +51,11 @@ func (w *bench) bulk(b *testing.B) {
 	if w.store.archive.Stats().Unwritten < 2<<20 {
 		return
 	}
-	for step := w.store.Bulk(); step != nil; step = w.store.Bulk() {
+	for step := w.store.StorageStep(); step != nil; step = w.store.StorageStep() {
 		if err := archive.Execute(w.fs, dir, step); err != nil {
 			b.Fatal(err)
 		}
-		w.store.BulkDone(step)
+		w.store.StorageStepDone(step)
 	}
 }
 
@@ -127,7 +127,7 @@ func BenchmarkAMillionKeys(b *testing.B) {
 	if err := archive.Execute(w.fs, dir, flush); err != nil {
 		b.Fatal(err)
 	}
-	w.store.BulkDone(flush)
+	w.store.StorageStepDone(flush)
 	measure(b, "Restore", func(b *testing.B) {
 		if err := w.store.Restore(w.fs, dir, state, segments, nil); err != nil {
 			b.Fatal(err)
@@ -138,7 +138,7 @@ func BenchmarkAMillionKeys(b *testing.B) {
 		if err := w.store.Compact(w.store.Revision()); err != nil {
 			b.Fatal(err)
 		}
-		for w.store.Work(workPerBulk) {
+		for w.store.Work(workPerStep) {
 		}
 	})
 }

@@ -17,7 +17,7 @@ const stateVersion = 1
 var errState = errors.New("mvcc: the state of the checkpoint is malformed")
 
 // Checkpoint returns what Restore needs. It is true once the flush is executed and handed to
-// BulkDone. The state is small: all that grows is in the archive.
+// StorageStepDone. The state is small: all that grows is in the archive.
 func (s *Store) Checkpoint() (state []byte, segments []archive.Segment, flush *archive.Step) {
 	segments, flush = s.archive.Flush()
 	return s.state(), segments, flush

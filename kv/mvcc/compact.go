@@ -3,7 +3,7 @@ package mvcc
 import "slices"
 
 const (
-	workPerBulk    = 2048    // units of Work in one Bulk: half a millisecond, or less
+	workPerStep    = 2048    // units of Work in one StorageStep: half a millisecond, or less
 	bytesPerUnit   = 1 << 10 // bytes of values that are read in the time of one more unit
 	compactionsMax = 10      // compactions whose hash is known; etcd remembers as many
 )
@@ -53,7 +53,7 @@ type job interface {
 }
 
 // Work does about limit units of what a compaction left to do in memory; a unit is some hundred
-// nanoseconds. It says whether something is left. Bulk calls it.
+// nanoseconds. It says whether something is left. StorageStep calls it.
 func (s *Store) Work(limit int) (more bool) {
 	for s.failed == nil && s.next() {
 		if limit <= 0 {

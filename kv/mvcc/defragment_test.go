@@ -15,7 +15,7 @@ func TestADefragmentationWaitsForTheCompaction(t *testing.T) {
 	if err := s.Restore(fs, dir, nil, nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	const keys, rounds = 10, 2 * workPerBulk / 10 // more than one Bulk lets go of
+	const keys, rounds = 10, 2 * workPerStep / 10 // more than one StorageStep lets go of
 	for i := range keys * rounds {
 		txn := s.Begin()
 		txn.Put(fmt.Append(nil, i%keys), fmt.Append(nil, "value ", i), 0)
@@ -35,12 +35,12 @@ func TestADefragmentationWaitsForTheCompaction(t *testing.T) {
 		if naming {
 			_, segments, step = s.Checkpoint()
 		} else {
-			step = s.Bulk()
+			step = s.StorageStep()
 		}
 		if err := archive.Execute(fs, dir, step); err != nil {
 			t.Fatal(err)
 		}
-		s.BulkDone(step)
+		s.StorageStepDone(step)
 		if naming {
 			s.Saved(segments)
 		}

@@ -94,6 +94,6 @@
 // transaction: package kv conducts. It has no rollback, so kv refuses before it writes. A key
 // should be written once in a transaction, as etcd demands: if it is not, all versions are kept and
 // told to watchers, but HashKV is not etcd's any more. A store writes nothing itself: it hands out
-// steps (Bulk) and somebody executes them. Reading a value may read a file, and an error there ends
-// the member.
+// steps (StorageStep) and somebody executes them. Reading a value may read a file, and an error
+// there ends the member.
 package mvcc

@@ -41,7 +41,7 @@ func (y *yard) execute(step *archive.Step) {
 	if err := archive.Execute(y.fs, dir, step); err != nil {
 		y.t.Fatal(err)
 	}
-	y.store.BulkDone(step)
+	y.store.StorageStepDone(step)
 }
 
 // settle compacts everything and does all work that is left.
@@ -49,7 +49,7 @@ func (y *yard) settle() {
 	if err := y.store.Compact(y.store.Revision()); err != nil && !errors.Is(err, ErrCompacted) {
 		y.t.Fatal(err)
 	}
-	for step := y.store.Bulk(); step != nil || y.store.Work(1); step = y.store.Bulk() {
+	for step := y.store.StorageStep(); step != nil || y.store.Work(1); step = y.store.StorageStep() {
 		y.execute(step)
 	}
 	if err := y.store.Check(); err != nil {

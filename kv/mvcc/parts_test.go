@@ -217,7 +217,7 @@ func TestDamageIsAnError(t *testing.T) {
 	for range 20 {
 		y.put("a", strings.Repeat("x", 20))
 	}
-	for step := y.store.Bulk(); step != nil; step = y.store.Bulk() {
+	for step := y.store.StorageStep(); step != nil; step = y.store.StorageStep() {
 		y.execute(step)
 	}
 	names, err := y.fs.List(dir)

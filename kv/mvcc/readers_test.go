@@ -42,7 +42,7 @@ func TestReadersNeverSeeHalfATransfer(t *testing.T) {
 	for round := range 600 {
 		y.transfer(random)
 		views <- y.store.View()
-		y.execute(y.store.Bulk())
+		y.execute(y.store.StorageStep())
 		if round%20 == 0 {
 			if err := y.store.Compact(y.store.Revision() - 10); err != nil && round > 0 {
 				t.Error(err)

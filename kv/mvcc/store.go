@@ -20,7 +20,7 @@ type Store struct {
 	job         job           // what Work is at, or nil
 	released    uint64        // records that compactions have let go of
 	failed      error         // an archive that cannot be read stops all jobs
-	breath      *archive.Step // an empty step that Bulk returned last
+	breath      *archive.Step // an empty step that StorageStep returned last
 	defragment  bool          // it was asked for, and waits for the job that is under way
 
 	view *View // as things are now, or nil
@@ -78,12 +78,12 @@ func (s *Store) Begin() *Txn {
 	return s.txn
 }
 
-// Bulk does a bounded piece of the work that a compaction left in memory, and returns the next bulk
-// step for the disk, or nil. At most one step is outstanding. While there is more to do in memory a
-// step is returned in any case, if need be an empty one, so that the work goes on when that is done
-// and waits for no other input.
-func (s *Store) Bulk() *archive.Step {
-	more := s.Work(workPerBulk)
+// StorageStep does a bounded piece of the work that a compaction left in memory, and returns the
+// next bulk step for the disk, or nil. At most one step is outstanding. While there is more to do
+// in memory a step is returned in any case, if need be an empty one, so that the work goes on when
+// that is done and waits for no other input.
+func (s *Store) StorageStep() *archive.Step {
+	more := s.Work(workPerStep)
 	if s.defragment && !more {
 		s.defragment = false
 		s.archive.Defragment()
@@ -96,7 +96,7 @@ func (s *Store) Bulk() *archive.Step {
 	return step
 }
 
-// Defragment has the steps of Bulk rewrite all files of which a part is dead, as soon as what the
+// Defragment has StorageStep rewrite all files of which a part is dead, as soon as what the
 // compactions so far let go of is dead.
 func (s *Store) Defragment() { s.defragment = true }
 
@@ -108,8 +108,8 @@ func (s *Store) Defragmenting() archive.Progress {
 	return s.archive.Defragmenting()
 }
 
-// BulkDone takes back an executed step, whether it came from Bulk or from Checkpoint.
-func (s *Store) BulkDone(step *archive.Step) {
+// StorageStepDone takes back an executed step, whether it came from StorageStep or from Checkpoint.
+func (s *Store) StorageStepDone(step *archive.Step) {
 	if step != nil && step != s.breath {
 		s.archive.Done(step)
 		s.view = nil // it would pin files that a merge has replaced

@@ -289,7 +289,7 @@ func (w *world) checkpoint(t *rapid.T) {
 	state, segments, flush := w.store.Checkpoint()
 	m := w.model.clone()
 	w.execute(t, flush)
-	w.store.BulkDone(flush)
+	w.store.StorageStepDone(flush)
 	if rapid.IntRange(0, 3).Draw(t, "lost") == 0 {
 		return // a crash before the checkpoint itself was saved
 	}
@@ -302,9 +302,9 @@ func (w *world) settle(t *rapid.T) {
 	if w.store.Compact(w.model.revision) == nil {
 		w.model.compact(w.model.revision)
 	}
-	for step := w.store.Bulk(); step != nil || w.store.Work(1); step = w.store.Bulk() {
+	for step := w.store.StorageStep(); step != nil || w.store.Work(1); step = w.store.StorageStep() {
 		w.execute(t, step)
-		w.store.BulkDone(step)
+		w.store.StorageStepDone(step)
 		w.store.Saved(w.saved.segments)
 	}
 	w.checkpoint(t)
@@ -333,9 +333,9 @@ func TestStoreBehavesLikeTheListOfAllItsChanges(t *testing.T) {
 			"settle": w.settle,
 			"work":   func(t *rapid.T) { w.store.Work(rapid.IntRange(1, 20).Draw(t, "units")) },
 			"bulk": func(t *rapid.T) {
-				step := w.store.Bulk()
+				step := w.store.StorageStep()
 				w.execute(t, step)
-				w.store.BulkDone(step)
+				w.store.StorageStepDone(step)
 			},
 			"view": func(t *rapid.T) {
 				w.held = append(w.held, held{w.store.View(), w.model.clone()})

@@ -104,11 +104,11 @@ func (n *loner) tick() {
 	for _, command := range n.store.Due(n.now()) {
 		n.apply(command, false)
 	}
-	for step := n.store.Bulk(); step != nil; step = n.store.Bulk() {
+	for step := n.store.StorageStep(); step != nil; step = n.store.StorageStep() {
 		if err := archive.Execute(n.fs, "archive", step); err != nil {
 			panic(err)
 		}
-		n.store.BulkDone(step)
+		n.store.StorageStepDone(step)
 	}
 }
 
@@ -137,7 +137,7 @@ func (n *loner) Ask(ctx context.Context, question []byte) ([]byte, error) {
 	}
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
-	return n.store.Ask(since, question), nil
+	return n.store.Query(since, question), nil
 }
 
 // Defragment does what is to be done at once, checkpoints included.

@@ -93,7 +93,7 @@ func (a *adapter) View(ctx context.Context) (any, error) {
 
 // Ask asks the leader's machine.
 func (a *adapter) Ask(ctx context.Context, question []byte) ([]byte, error) {
-	answer, err := a.Node.Ask(ctx, question)
+	answer, err := a.Node.QueryLeader(ctx, question)
 	return answer, outward(err)
 }
 

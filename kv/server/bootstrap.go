@@ -102,7 +102,7 @@ func (c *Config) forceAlone(b beginning, options replica.Options) error {
 	}
 	c.Log.Warn("forcing a new cluster: every other member is removed, and what only they know is lost")
 	options.Machine = kv.New(kv.Options{ElectionTimeout: c.ElectionTimeout})
-	return replica.MakeAlone(options)
+	return replica.ForceNewCluster(options)
 }
 
 // replicaOptions describe this member to its replica.
@@ -119,7 +119,7 @@ func (c *Config) replicaOptions(b beginning, store *storage) replica.Options {
 		Tick:           c.HeartbeatInterval,
 		ElectionTicks:  int(c.ElectionTimeout / c.HeartbeatInterval),
 		HeartbeatTicks: 1,
-		Patience:       rpc.Patience(c.ElectionTimeout),
+		RequestTimeout: rpc.Patience(c.ElectionTimeout),
 		NoPreVote:      c.NoPreVote,
 		WALOptions:     wal.Options{SegmentSize: logSegmentBytes},
 	}

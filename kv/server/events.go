@@ -41,7 +41,7 @@ func (s *Server) happened(e replica.Event) {
 	case replica.EventSnapshotFailed:
 		s.measures.receivedAll(false)
 		log.Warn("gave up a snapshot", peer, text)
-	case replica.EventStranger:
+	case replica.EventWrongIncarnation:
 		log.Warn("dropped a message of a member with another data directory", peer)
 	case replica.EventSpace:
 		s.space(e)

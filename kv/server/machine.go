@@ -67,11 +67,11 @@ func (m *machine) Due(now int64) [][]byte {
 	return m.Store.Due(now)
 }
 
-// Bulk passes the news on that a compaction has made room. A member that is full applies nothing
-// that would.
-func (m *machine) Bulk() *archive.Step {
+// StorageStep passes the news on that a compaction has made room. A member that is full applies
+// nothing that would.
+func (m *machine) StorageStep() *archive.Step {
 	begun := time.Now()
-	step := m.Store.Bulk()
+	step := m.Store.StorageStep()
 	if m.compactions.revision > m.ended {
 		m.compactions.pauses.Add(compactionScale, time.Since(begun))
 	}
@@ -97,9 +97,9 @@ func (m *machine) tellFinished() {
 		slog.Int64("current-db-size-in-use-bytes", stats.Live))
 }
 
-// BulkDone passes the news on: a step changes what is on disk.
-func (m *machine) BulkDone(step *archive.Step) {
-	m.Store.BulkDone(step)
+// StorageStepDone passes the news on: a step changes what is on disk.
+func (m *machine) StorageStepDone(step *archive.Step) {
+	m.Store.StorageStepDone(step)
 	m.publish()
 }
 

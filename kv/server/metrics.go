@@ -110,7 +110,7 @@ func (f *front) aboutStorage() []gateway.Metric {
 			Help:      "How long it took to save a checkpoint, and what it names, durably.",
 		},
 		{
-			Name: "etcd_disk_backend_commit_duration_seconds", Histogram: histogram(&stats.Bulks),
+			Name: "etcd_disk_backend_commit_duration_seconds", Histogram: histogram(&stats.Background),
 			Help: "How long a step of background work (archive, checkpoint, snapshot) took.",
 		},
 		gauge("detcd_disk_device_full", one(now.DeviceFull),

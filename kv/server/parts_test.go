@@ -61,7 +61,7 @@ func moveIn(t *testing.T, h home, c Config, long bool) (*resident, error) {
 	}
 	small := func() replica.Options {
 		o := c.replicaOptions(b, store)
-		o.Boot, o.WALOptions = o.Incarnation+1, wal.Options{SegmentSize: 2 << 10}
+		o.SessionID, o.WALOptions = o.Incarnation+1, wal.Options{SegmentSize: 2 << 10}
 		if long {
 			o.CheckpointBytes = 1 << 10
 		}
@@ -102,13 +102,13 @@ func (r *resident) turn() {
 			}
 			r.replica.Done(w)
 		}
-		if b := effects.Bulk; b != nil {
-			if err := r.disk.DoBulk(b); err != nil {
+		if b := effects.Background; b != nil {
+			if err := r.disk.DoBackground(b); err != nil {
 				r.t.Fatal(err)
 			}
-			r.replica.BulkDone(b)
+			r.replica.BackgroundDone(b)
 		}
-		if effects.Write == nil && effects.Bulk == nil && !effects.More {
+		if effects.Write == nil && effects.Background == nil && !effects.More {
 			return
 		}
 	}

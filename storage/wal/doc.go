@@ -71,10 +71,10 @@
 // # Space
 //
 // When half of a segment is used the next one is made: reserved, synced, named. If the device is
-// full the log notices then, while there is room left for what is under way: Roomy turns false, and
-// the caller refuses new work. Blocks that were reserved and never written make a sync dearer,
-// because the system must also note that they are in use now; so now and then a batch is followed
-// by zeros that take the next 256 KiB into use at once (docs/decisions/0102).
+// full the log notices then, while there is room left for what is under way: HasHeadroom turns
+// false, and the caller refuses new work. Blocks that were reserved and never written make a sync
+// dearer, because the system must also note that they are in use now; so now and then a batch is
+// followed by zeros that take the next 256 KiB into use at once (docs/decisions/0102).
 //
 // # Example
 //

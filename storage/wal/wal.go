@@ -255,15 +255,15 @@ func (l *Log) rotate(size int64) error {
 	return nil
 }
 
-// Roomy says whether there is room for what is to come: half of the current segment, or a spare
-// one. While there is not, new work is better refused. Each Append tries again to make room, also
-// an empty one.
-func (l *Log) Roomy() bool { return l.ready || l.offset < l.current.size/2 }
+// HasHeadroom says whether there is room for what is to come: half of the current segment, or a
+// spare one. While there is not, new work is better refused. Each Append tries again to make room,
+// also an empty one.
+func (l *Log) HasHeadroom() bool { return l.ready || l.offset < l.current.size/2 }
 
-// reserve makes a spare segment when it is time to. It is no error when the device is full: Roomy
-// says so.
+// reserve makes a spare segment when it is time to. It is no error when the device is full:
+// HasHeadroom says so.
 func (l *Log) reserve() error {
-	if l.Roomy() {
+	if l.HasHeadroom() {
 		return nil
 	}
 	err := l.makeSpare(l.segmentSize)

@@ -93,8 +93,8 @@ func TestANewLogIsEmpty(t *testing.T) {
 		wantLog(t, memory, 1, "")
 	}
 	log, _ := open(t, memory, 0)
-	if log.Next() != 1 || !log.Roomy() {
-		t.Errorf("next %d, roomy %v", log.Next(), log.Roomy())
+	if log.Next() != 1 || !log.HasHeadroom() {
+		t.Errorf("next %d, roomy %v", log.Next(), log.HasHeadroom())
 	}
 }
 
@@ -292,7 +292,7 @@ func TestAFullDeviceIsNoticedEarlyAndOverWhenItHasRoom(t *testing.T) {
 	log, _ := open(t, fs, 1)
 	full = true
 	var want []string
-	for log.Roomy() {
+	for log.HasHeadroom() {
 		add(t, log, "roomy")
 		want = append(want, fmt.Sprintf("%d:roomy", len(want)+1))
 	}
@@ -310,7 +310,7 @@ func TestAFullDeviceIsNoticedEarlyAndOverWhenItHasRoom(t *testing.T) {
 	wantLog(t, memory, 1, strings.Join(want, " "))
 	full = false
 	add(t, log)
-	if !log.Roomy() {
+	if !log.HasHeadroom() {
 		t.Error("an empty batch did not make room")
 	}
 	add(t, log, "again")
@@ -331,7 +331,7 @@ func TestAFullDeviceLetsALogBeRead(t *testing.T) {
 		})
 		log, _ := open(t, fs, 1)
 		full = true
-		for log.Roomy() {
+		for log.HasHeadroom() {
 			add(t, log, "a")
 		}
 		must(t, log.Close())
@@ -339,7 +339,7 @@ func TestAFullDeviceLetsALogBeRead(t *testing.T) {
 		if got := show(recovery.Records); got != "1:a 2:a" {
 			t.Errorf("recovered %s", got)
 		}
-		if log.Roomy() {
+		if log.HasHeadroom() {
 			t.Errorf("%v fails and the log is roomy", kind)
 		}
 	}

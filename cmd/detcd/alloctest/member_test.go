@@ -42,7 +42,7 @@ func newMember(t testing.TB) *member {
 	fs := vfs.NewMemory()
 	var err error
 	m.replica, m.disk, err = replica.Open(replica.Options{
-		ID: 1, Cluster: 7, Incarnation: 1, Boot: 1, Self: replica.Member{Name: "m1"},
+		ID: 1, Cluster: 7, Incarnation: 1, SessionID: 1, Self: replica.Member{Name: "m1"},
 		Members: []replica.Member{{ID: 1, PeerURLs: []string{"http://m1"}}},
 		Machine: m.store, FS: fs,
 	})
@@ -79,13 +79,13 @@ func (m *member) turn() {
 			}
 			m.replica.Done(effects.Write)
 		}
-		if effects.Bulk != nil {
-			if err := m.disk.DoBulk(effects.Bulk); err != nil {
+		if effects.Background != nil {
+			if err := m.disk.DoBackground(effects.Background); err != nil {
 				m.t.Fatal(err)
 			}
-			m.replica.BulkDone(effects.Bulk)
+			m.replica.BackgroundDone(effects.Background)
 		}
-		if effects.Write == nil && effects.Bulk == nil && !effects.More {
+		if effects.Write == nil && effects.Background == nil && !effects.More {
 			return
 		}
 	}

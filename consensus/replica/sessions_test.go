@@ -7,9 +7,9 @@ import (
 )
 
 func TestABatchIsAppliedOnce(t *testing.T) {
-	var o origins
+	var o sessions
 	batch := func(member MemberID, boot, number uint64) bool {
-		return o.take(&envelope{origin: member, boot: boot, number: number})
+		return o.take(&envelope{origin: member, sessionID: boot, number: number})
 	}
 	for i, step := range []struct {
 		member       MemberID
@@ -33,10 +33,10 @@ func TestABatchIsAppliedOnce(t *testing.T) {
 		t.Errorf("%d earlier runs are remembered", len(o[1].retired))
 	}
 	w := writer{}
-	w.origins(o)
+	w.sessions(o)
 	r := reader{bytes: w.bytes}
 	again := writer{}
-	again.origins(r.origins())
+	again.sessions(r.sessions())
 	if r.bad || !bytes.Equal(again.bytes, w.bytes) {
 		t.Error("it is not read as it was written")
 	}

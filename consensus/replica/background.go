@@ -9,9 +9,9 @@ import (
 	"detcd/storage/archive"
 )
 
-// Bulk is one piece of background storage work, executed by Disk.DoBulk. It never delays a Write.
-// Its parts are executed in the order of the fields.
-type Bulk struct {
+// A BackgroundTask is one piece of background storage work, executed by Disk.DoBackground. It never
+// delays a Write. Its parts are executed in the order of the fields.
+type BackgroundTask struct {
 	Remove     []string          // segments that were received for nothing
 	Stage      *Stage            // write a piece of a received snapshot
 	Step       *archive.Step     // a step of the archive
@@ -19,10 +19,10 @@ type Bulk struct {
 	Order      []archive.Segment // audit that these follow one another
 	Checkpoint []byte            // save, under Number
 	Number     uint64
-	Damage     error // set by Disk.DoBulk: what Verify or Order found
-	Full       bool  // set by Disk.DoBulk: there was no room; it is to be executed again
+	Damage     error // set by Disk.DoBackground: what Verify or Order found
+	Full       bool  // set by Disk.DoBackground: there was no room; it is to be executed again
 
-	checkpoint *image
+	checkpoint *checkpointState
 	receiver   *receiver
 	part       *part // of the receiver: what Stage and Verify are about
 }
@@ -34,16 +34,16 @@ type Stage struct {
 	Data   [][]byte
 }
 
-// bulks decide what background work is next, one at a time: a received snapshot first, then a
-// checkpoint if it is time, then what the machine wants.
-type bulks struct {
-	current *Bulk
-	number  uint64 // of the last checkpoint that was begun
-	latest  *image // the last durable one
-	told    uint64 // the number of the last one that the machine was told of
+// backgroundWork decides what background work is next, one at a time: a received snapshot first,
+// then a checkpoint if it is time, then what the machine wants.
+type backgroundWork struct {
+	current *BackgroundTask
+	number  uint64           // of the last checkpoint that was begun
+	latest  *checkpointState // the last durable one
+	told    uint64           // the number of the last one that the machine was told of
 
-	again   *Bulk // found no room, and is executed again with the next tick
-	againAt int
+	retry   *BackgroundTask // found no room, and is executed again with the next tick
+	retryAt int
 
 	wanted bool // a checkpoint is wanted now
 	bytes  int  // of log written since the last checkpoint was begun
@@ -55,12 +55,12 @@ type bulks struct {
 	defragments   queue // the requests that wait for it to be done
 }
 
-func (b *bulks) entryApplied(int) {
+func (b *backgroundWork) entryApplied(int) {
 	b.dirty = true
 	b.quiet = 0
 }
 
-func (b *bulks) logBytes(records [][]byte) {
+func (b *backgroundWork) logBytes(records [][]byte) {
 	for _, record := range records {
 		b.bytes += len(record)
 		b.behind += len(record)
@@ -77,7 +77,7 @@ const behindMax = 8
 const quietElections = 5
 
 func (r *Replica) tickCheckpoint() {
-	b := &r.bulks
+	b := &r.background
 	b.quiet++
 	if b.dirty && b.quiet >= quietElections*r.options.ElectionTicks {
 		b.wanted = true
@@ -85,55 +85,55 @@ func (r *Replica) tickCheckpoint() {
 }
 
 // Checkpoint asks for a checkpoint as soon as the background lane is free.
-func (r *Replica) Checkpoint() { r.bulks.wanted = true }
+func (r *Replica) Checkpoint() { r.background.wanted = true }
 
-func (r *Replica) startBulk() {
-	b := &r.bulks
+func (r *Replica) startTask() {
+	b := &r.background
 	r.lookAtDefragmentation()
 	if b.current != nil {
 		return
 	}
-	if b.again != nil {
-		if r.ticks == b.againAt {
+	if b.retry != nil {
+		if r.ticks == b.retryAt {
 			return
 		}
-		b.current, b.again = b.again, nil
+		b.current, b.retry = b.retry, nil
 	} else {
-		b.current = r.nextBulk()
+		b.current = r.nextTask()
 	}
-	r.out.Bulk = b.current
+	r.out.Background = b.current
 }
 
-func (r *Replica) nextBulk() *Bulk {
-	b := &r.bulks
+func (r *Replica) nextTask() *BackgroundTask {
+	b := &r.background
 	if r.snapshots.install != nil {
-		return r.installBulk()
+		return r.installTask()
 	}
-	if bulk := r.receiverBulk(); bulk != nil {
+	if bulk := r.receiverTask(); bulk != nil {
 		return bulk
 	}
 	if b.dirty && (b.wanted || b.bytes >= r.options.CheckpointBytes) {
-		return r.checkpointBulk()
+		return r.checkpointTask()
 	}
-	if step := r.machine.Bulk(); step != nil {
-		return &Bulk{Step: step}
+	if step := r.machine.StorageStep(); step != nil {
+		return &BackgroundTask{Step: step}
 	}
 	return nil
 }
 
 // checkpointBulk captures the state as of now. The log is needed from the first entry that is not
 // in it.
-func (r *Replica) checkpointBulk() *Bulk {
-	b := &r.bulks
+func (r *Replica) checkpointTask() *BackgroundTask {
+	b := &r.background
 	b.wanted, b.dirty, b.bytes, b.quiet = false, false, 0, 0
-	c := &image{identity: r.identity, applied: r.applied, term: r.appliedTerm,
+	c := &checkpointState{identity: r.identity, applied: r.applied, term: r.appliedTerm,
 		hard: r.writes.durable, conf: r.log.conf, membership: r.membership,
 		changedAt: r.log.changedAt, walFrom: r.writes.next, passed: r.writes.at,
-		origins: slices.Clone(r.proposals.origins)}
+		sessions: slices.Clone(r.proposals.sessions)}
 	if sequence, ok := r.log.sequence(r.applied + 1); ok {
 		c.walFrom = sequence
 	}
-	bulk := &Bulk{checkpoint: c}
+	bulk := &BackgroundTask{checkpoint: c}
 	c.state, c.segments, bulk.Step = r.machine.Checkpoint()
 	b.number++
 	c.number = b.number
@@ -141,13 +141,13 @@ func (r *Replica) checkpointBulk() *Bulk {
 	return bulk
 }
 
-// BulkDone says that a Bulk was executed.
-func (r *Replica) BulkDone(bulk *Bulk) {
-	b := &r.bulks
+// BackgroundDone says that a BackgroundTask was executed.
+func (r *Replica) BackgroundDone(bulk *BackgroundTask) {
+	b := &r.background
 	assert(bulk == b.current, "a bulk is done that was not under way")
 	b.current = nil
 	if bulk.Full {
-		b.again, b.againAt = bulk, r.ticks
+		b.retry, b.retryAt = bulk, r.ticks
 	}
 	r.noteSpace()
 	if bulk.Full {
@@ -155,7 +155,7 @@ func (r *Replica) BulkDone(bulk *Bulk) {
 	}
 	install := r.snapshots.install
 	if bulk.Step != nil {
-		r.machine.BulkDone(bulk.Step)
+		r.machine.StorageStepDone(bulk.Step)
 	}
 	switch {
 	case install != nil && bulk.checkpoint == install.checkpoint:
@@ -169,8 +169,8 @@ func (r *Replica) BulkDone(bulk *Bulk) {
 
 // checkpointed lets go of what only the checkpoint before it needed. The log on disk is released
 // with the next Write.
-func (r *Replica) checkpointed(c *image) {
-	b := &r.bulks
+func (r *Replica) checkpointed(c *checkpointState) {
+	b := &r.background
 	b.latest, b.behind = c, b.bytes
 	r.log.snapshot = c.metadata()
 	r.writes.release = c.walFrom
@@ -189,7 +189,7 @@ const keepLogs = 8
 // that a follower will ask for soon. That is one who receives a snapshot now, or who is being
 // served from the log.
 func (r *Replica) neededFrom() Index {
-	needed := r.bulks.latest.applied
+	needed := r.background.latest.applied
 	if !r.leading() {
 		return needed
 	}
@@ -208,9 +208,9 @@ func (r *Replica) neededFrom() Index {
 // releaseSegments tells the machine which segments are named: those of the oldest checkpoint that a
 // follower may still fetch, or whose segments become part of a snapshot here.
 func (r *Replica) releaseSegments() {
-	b := &r.bulks
+	b := &r.background
 	oldest := b.latest
-	older := func(c *image) {
+	older := func(c *checkpointState) {
 		if c != nil && c.number < oldest.number {
 			oldest = c
 		}

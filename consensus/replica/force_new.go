@@ -10,7 +10,7 @@ import (
 // ErrNoRoom says that a device is full.
 var ErrNoRoom = errors.New("replica: no room to save a checkpoint")
 
-// MakeAlone makes a member the only one of its cluster, whatever the others think, in a data
+// ForceNewCluster makes a member the only one of its cluster, whatever the others think, in a data
 // directory that nobody uses. It is for a cluster that has lost its majority for good:
 //
 //  1. A, B and C were a cluster; the disks of B and C are gone.
@@ -19,8 +19,8 @@ var ErrNoRoom = errors.New("replica: no room to save a checkpoint")
 //     client may have been told that it was done. The others are removed and may not come back.
 //
 // Nothing is changed where it is alone already.
-func MakeAlone(options Options) (err error) {
-	options.trust = true
+func ForceNewCluster(options Options) (err error) {
+	options.assumeCommitted = true
 	r, disk, err := Open(options)
 	if err != nil {
 		return err
@@ -30,23 +30,23 @@ func MakeAlone(options Options) (err error) {
 	if len(members) == 1 && members[0].ID == options.ID && !members[0].Learner {
 		return nil
 	}
-	if err := r.settle(disk); err != nil {
+	if err := r.applyCommitted(disk); err != nil {
 		return err
 	}
 	hard := r.log.hard
-	c := &image{
+	c := &checkpointState{
 		identity: r.identity, applied: r.applied, term: r.appliedTerm, walFrom: r.writes.next,
-		passed: r.writes.at, changedAt: r.applied, origins: slices.Clone(r.proposals.origins),
+		passed: r.writes.at, changedAt: r.applied, sessions: slices.Clone(r.proposals.sessions),
 		membership: r.membership.alone(options.Self),
 		hard: &raftpb.HardState{ // of a term in which nobody has voted
 			Term: new(hard.GetTerm() + 1), Vote: new(uint64(0)), Commit: new(uint64(r.applied)),
 		},
 	}
 	c.conf = c.membership.confState()
-	bulk := &Bulk{Number: r.bulks.number + 1}
+	bulk := &BackgroundTask{Number: r.background.number + 1}
 	c.state, c.segments, bulk.Step = r.machine.Checkpoint()
 	bulk.Checkpoint = c.encode()
-	if err := disk.DoBulk(bulk); err != nil {
+	if err := disk.DoBackground(bulk); err != nil {
 		return err
 	}
 	if bulk.Full {
@@ -56,7 +56,7 @@ func MakeAlone(options Options) (err error) {
 }
 
 // settle applies all that is committed. Time stands still, so nothing else happens.
-func (r *Replica) settle(disk *Disk) error {
+func (r *Replica) applyCommitted(disk *Disk) error {
 	for more := true; more; {
 		effects := r.Take()
 		more = effects.More || effects.Write != nil
@@ -69,14 +69,14 @@ func (r *Replica) settle(disk *Disk) error {
 			}
 			r.Done(w)
 		}
-		if b := effects.Bulk; b != nil {
-			if err := disk.DoBulk(b); err != nil {
+		if b := effects.Background; b != nil {
+			if err := disk.DoBackground(b); err != nil {
 				return err
 			}
 			if b.Full {
 				return ErrNoRoom
 			}
-			r.BulkDone(b)
+			r.BackgroundDone(b)
 		}
 	}
 	assert(r.applied == Index(r.log.hard.GetCommit()), "what is committed was not applied")

@@ -11,40 +11,40 @@ import (
 	"detcd/consensus/transport"
 )
 
-// An owner is the one goroutine that touches the replica.
-type owner struct {
+// A loop is the one goroutine that touches the replica.
+type loop struct {
 	node    *Node
 	replica *replica.Replica
 	waiters map[replica.RequestID]*waiter
 	scratch []byte // for encoding messages
 	spare   batch
 
-	start   time.Time     // of this run: replica.Time is what has passed since, on the monotonic clock
-	looked  time.Duration // when this run was last asked who is connected
-	timer   *time.Timer
-	wake    replica.Time // what the timer is set to; 0: it has fired
-	writing bool
-	moving  bool
-	failure error
+	start          time.Time     // of this run: replica.Time is what has passed since, monotonic
+	looked         time.Duration // when this run was last asked who is connected
+	timer          *time.Timer
+	wake           replica.Time // what the timer is set to; 0: it has fired
+	writing        bool
+	backgroundBusy bool
+	failure        error
 
 	status Status
 	beats  heartbeats
 }
 
-func newOwner(n *Node, r *replica.Replica) *owner {
-	o := &owner{
+func newLoop(n *Node, r *replica.Replica) *loop {
+	o := &loop{
 		node: n, replica: r, waiters: make(map[replica.RequestID]*waiter),
 		start: time.Now(), timer: time.NewTimer(n.tickPeriod()), status: n.Status(),
 	}
 	if n.alone() {
-		o.hurry()
+		o.skipElectionTimeout()
 	}
 	return o
 }
 
-// hurry lets the time of an election pass at once. Who is the only voter need not wait for a leader
-// who might call.
-func (o *owner) hurry() {
+// skipElectionTimeout lets the time of an election pass at once. Who is the only voter need not
+// wait for a leader who might call.
+func (o *loop) skipElectionTimeout() {
 	ticks, period := 2*o.node.electionTicks(), o.node.tickPeriod()
 	o.start = o.start.Add(-time.Duration(ticks) * period)
 	for i := range ticks {
@@ -52,8 +52,8 @@ func (o *owner) hurry() {
 	}
 }
 
-// run is the life of the owner, and the end of the node.
-func (n *Node) run(o *owner, lanes *sync.WaitGroup) {
+// run is the life of the loop, and the end of the node.
+func (n *Node) run(o *loop, lanes *sync.WaitGroup) {
 	err := o.turns()
 	o.timer.Stop()
 	if err != nil {
@@ -64,10 +64,10 @@ func (n *Node) run(o *owner, lanes *sync.WaitGroup) {
 	n.view.Store(nil) // nothing keeps it up to date any more
 	n.transport.Close()
 	close(n.writes)
-	close(n.bulks)
+	close(n.background)
 	close(n.chunks)
-	o.abandon()
-	n.changes.tell(true)
+	o.failPending()
+	n.changes.notifyAll(true)
 	lanes.Wait()
 	if closeErr := n.disk.Close(); err == nil {
 		err = closeErr
@@ -78,7 +78,7 @@ func (n *Node) run(o *owner, lanes *sync.WaitGroup) {
 
 // turns runs until the member is stopped or cannot go on. A panic, of the machine or of an
 // assertion, ends the member, not the process: others may live in it.
-func (o *owner) turns() (err error) {
+func (o *loop) turns() (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
@@ -86,7 +86,7 @@ func (o *owner) turns() (err error) {
 	}()
 	more := true // what recovery has left to do
 	for o.failure == nil {
-		if o.node.stop.Load() && !o.writing && !o.moving {
+		if o.node.stop.Load() && !o.writing && !o.backgroundBusy {
 			return nil
 		}
 		if !more {
@@ -96,36 +96,36 @@ func (o *owner) turns() (err error) {
 				o.wake = 0
 			}
 		}
-		more = o.turn()
+		more = o.step()
 	}
 	return o.failure
 }
 
-// turn tells the replica all that has arrived, and does what it wants done. It returns true when
+// step tells the replica all that has arrived, and does what it wants done. It returns true when
 // there is more to do at once.
-func (o *owner) turn() bool {
+func (o *loop) step() bool {
 	arrived := o.node.inbox.take(o.spare)
 	for _, w := range arrived.waiters {
 		o.waiters[w.id] = w
 	}
-	for i := range arrived.Asked {
-		if arrived.Asked[i].Kind == replica.InputForget {
-			delete(o.waiters, arrived.Asked[i].ID)
+	for i := range arrived.Requests {
+		if arrived.Requests[i].Kind == replica.InputForget {
+			delete(o.waiters, arrived.Requests[i].ID)
 		}
 	}
 	if o.failure = arrived.failure; o.failure != nil {
 		return false
 	}
 	o.writing = o.writing && arrived.Written == nil
-	if arrived.Moved != nil {
-		o.moving = false
+	if arrived.BackgroundDone != nil {
+		o.backgroundBusy = false
 		o.node.view.Store(nil) // a view tells how far a compaction has come
 	}
 	now := time.Since(o.start)
 	arrived.Now = replica.Time(now)
 	effects := o.replica.Turn(&arrived.Inputs)
 	o.spare = arrived.emptied()
-	o.carry(&effects)
+	o.dispatch(&effects)
 	if now-o.looked >= o.node.tickPeriod() {
 		o.looked = now
 		o.connected()
@@ -140,7 +140,7 @@ func (o *owner) turn() bool {
 // carry does what the replica wants done. The write goes first: it takes longest. A member that is
 // being stopped begins no other one, as if it had crashed here; with a new one at every turn it
 // would never end.
-func (o *owner) carry(effects *replica.Effects) {
+func (o *loop) dispatch(effects *replica.Effects) {
 	n := o.node
 	stopping := n.stop.Load()
 	if effects.Write != nil && !stopping {
@@ -153,12 +153,12 @@ func (o *owner) carry(effects *replica.Effects) {
 	if len(effects.Send) > 0 {
 		n.transport.Flush()
 	}
-	if effects.Bulk != nil && !stopping {
-		o.moving = true
-		n.bulks <- effects.Bulk
+	if effects.Background != nil && !stopping {
+		o.backgroundBusy = true
+		n.background <- effects.Background
 	}
 	for _, event := range effects.Events {
-		o.happened(event)
+		o.onEvent(event)
 	}
 	o.publish(effects.View)
 	for i := range effects.Answers {
@@ -175,7 +175,7 @@ func (o *owner) carry(effects *replica.Effects) {
 
 // publish lets readers see what has changed. It comes before the answers: who has got one must find
 // its effect in the next view. The view that was asked for in this turn, if any, serves others too.
-func (o *owner) publish(view any) {
+func (o *loop) publish(view any) {
 	if status := o.replica.Status(); status != o.status.Status {
 		o.publishStatus(status)
 	}
@@ -184,7 +184,7 @@ func (o *owner) publish(view any) {
 	}
 }
 
-func (o *owner) publishStatus(status replica.Status) {
+func (o *loop) publishStatus(status replica.Status) {
 	n := o.node
 	if status.Leading != o.status.Leading {
 		o.beats = heartbeats{}
@@ -204,13 +204,13 @@ func (o *owner) publishStatus(status replica.Status) {
 		if n.changes.waited.Load() { // who waits for a change asks for a view next
 			n.view.Store(&viewBox{o.replica.View()})
 		}
-		n.changes.tell(false)
+		n.changes.notifyAll(false)
 	}
 }
 
 // send hands a message to the transport. What cannot be sent is lost: the protocol lives with that,
 // but raft sends less to who is known to be unreachable.
-func (o *owner) send(m *replica.Message) {
+func (o *loop) send(m *replica.Message) {
 	if m.Chunk != nil {
 		select {
 		case o.node.chunks <- *m:
@@ -241,8 +241,8 @@ func (o *owner) send(m *replica.Message) {
 // scratchMax bounds the buffer that is kept for encoding messages.
 const scratchMax = 4 << 20
 
-// happened acts on what the node itself cares about and passes the event on.
-func (o *owner) happened(event replica.Event) {
+// onEvent acts on what the node itself cares about and passes the event on.
+func (o *loop) onEvent(event replica.Event) {
 	switch event.Kind {
 	case replica.EventMembers:
 		members := o.replica.Members()
@@ -265,9 +265,9 @@ func (o *owner) happened(event replica.Event) {
 	}
 }
 
-// abandon ends every request that still waits, wherever the last turn left it; the inbox is closed
-// already. None may be answered twice: its waiter may be in use again.
-func (o *owner) abandon() {
+// failPending ends every request that still waits, wherever the last turn left it; the inbox is
+// closed already. None may be answered twice: its waiter may be in use again.
+func (o *loop) failPending() {
 	arrived := o.node.inbox.take(batch{})
 	for _, w := range arrived.waiters {
 		w.answer(nil, o.node.inbox.closed)

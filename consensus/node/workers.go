@@ -41,16 +41,16 @@ func (n *Node) doWrites() {
 	}
 }
 
-// doBulks does the background work of storage.
-func (n *Node) doBulks() {
-	for b := range n.bulks {
+// doBackground does the background work of storage.
+func (n *Node) doBackground() {
+	for b := range n.background {
 		begun := time.Now()
-		err := guarded(func() error { return n.disk.DoBulk(b) })
-		n.counted.bulks.add(time.Since(begun))
+		err := guarded(func() error { return n.disk.DoBackground(b) })
+		n.counted.background.add(time.Since(begun))
 		if len(b.Checkpoint) > 0 && err == nil && !b.Full {
 			n.counted.checkpoints.add(time.Since(begun))
 		}
-		n.inbox.moved(b, err)
+		n.inbox.backgroundDone(b, err)
 	}
 }
 

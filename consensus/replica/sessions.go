@@ -2,7 +2,7 @@ package replica
 
 import "slices"
 
-// origins remember, for every member, which of its batches of commands were applied last. They are
+// sessions remember, for every member, which of its batches of commands were applied last. They are
 // part of the replicated state, so all members decide alike.
 //
 //  1. B sends a batch to A, who leads. The network delivers it twice.
@@ -13,13 +13,13 @@ import "slices"
 // So a member numbers its batches, and each number of a run is applied once, in ascending order.
 // A batch that others have overtaken is void; its requests are answered ErrDropped. Of a member's
 // earlier runs the last few are remembered: a message that outlived its sender is void too.
-type origins []origin // ascending by member
+type sessions []session // ascending by member
 
-type origin struct {
-	id      MemberID
-	boot    uint64   // the run
-	last    uint64   // the highest number of a batch that was applied in it
-	retired []uint64 // earlier runs, at most retiredMax
+type session struct {
+	id        MemberID
+	sessionID uint64   // the run
+	last      uint64   // the highest number of a batch that was applied in it
+	retired   []uint64 // earlier runs, at most retiredMax
 }
 
 // retiredMax bounds the runs that are remembered; a message that outlives so many restarts of its
@@ -27,8 +27,8 @@ type origin struct {
 const retiredMax = 8
 
 // take says whether a batch is to be applied, and remembers that it was.
-func (o *origins) take(e *envelope) bool {
-	i, known := slices.BinarySearchFunc(*o, e.origin, func(a origin, id MemberID) int {
+func (o *sessions) take(e *envelope) bool {
+	i, known := slices.BinarySearchFunc(*o, e.origin, func(a session, id MemberID) int {
 		switch {
 		case a.id < id:
 			return -1
@@ -38,16 +38,16 @@ func (o *origins) take(e *envelope) bool {
 		return 0
 	})
 	if !known {
-		*o = slices.Insert(*o, i, origin{id: e.origin, boot: e.boot})
+		*o = slices.Insert(*o, i, session{id: e.origin, sessionID: e.sessionID})
 	}
 	at := &(*o)[i]
 	switch {
-	case at.boot == e.boot && e.number <= at.last, slices.Contains(at.retired, e.boot):
+	case at.sessionID == e.sessionID && e.number <= at.last, slices.Contains(at.retired, e.sessionID):
 		return false
-	case at.boot != e.boot:
-		at.retired = append(slices.Clone(at.retired), at.boot)
+	case at.sessionID != e.sessionID:
+		at.retired = append(slices.Clone(at.retired), at.sessionID)
 		at.retired = at.retired[max(0, len(at.retired)-retiredMax):]
-		at.boot = e.boot
+		at.sessionID = e.sessionID
 	}
 	at.last = e.number
 	return true
@@ -62,11 +62,11 @@ func (r *Replica) drop(e *envelope) {
 	}
 }
 
-func (w *writer) origins(list origins) {
+func (w *writer) sessions(list sessions) {
 	w.uvarint(uint64(len(list)))
 	for _, o := range list {
 		w.fixed(uint64(o.id))
-		w.fixed(o.boot)
+		w.fixed(o.sessionID)
 		w.uvarint(o.last)
 		w.uvarint(uint64(len(o.retired)))
 		for _, boot := range o.retired {
@@ -75,9 +75,9 @@ func (w *writer) origins(list origins) {
 	}
 }
 
-func (r *reader) origins() (list origins) {
+func (r *reader) sessions() (list sessions) {
 	for range r.count() {
-		o := origin{id: MemberID(r.fixed()), boot: r.fixed(), last: r.uvarint()}
+		o := session{id: MemberID(r.fixed()), sessionID: r.fixed(), last: r.uvarint()}
 		for range r.count() {
 			o.retired = append(o.retired, r.fixed())
 		}
