@@ -154,8 +154,15 @@ func (s *search) outOfDate() bool {
 
 // compactsLate tells whether a compaction need not wait any more. It only takes from others what
 // they can read: while the owner of the next revision can make it, a compaction can come behind
-// that.
-func (s *search) compactsLate() bool { return s.outOfDate() || !s.canGoOn() }
+// that, unless a transaction needs it: behind that its comparisons may lead it past what it could
+// not read.
+func (s *search) compactsLate() bool {
+	return s.outOfDate() || !s.canGoOn() || slices.ContainsFunc(s.stuck, func(k int32) bool {
+		o := &s.history[s.floats[k].op]
+		_, transaction := o.Request.Ask.(*etcd.Txn)
+		return transaction && o.Error == etcd.ErrCompacted
+	})
+}
 
 // addNext adds who may make the next revision. It returns the leases that some of them miss.
 func (s *search) addNext(add func(option)) (missing []int64) {

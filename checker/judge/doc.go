@@ -47,7 +47,9 @@
 //     because each step that is not tried can be put off or advanced without harm:
 //     what changes nothing is never better later, for it holds back whatever was called after its
 //     return (but for an operation that misses a lease, see mayWait);
-//     what nobody saw is never better earlier than just before the answer that needs it;
+//     what nobody saw is never better earlier than just before the answer that needs it, and a
+//     compaction never before the revision behind which nobody can go on without it (but for a
+//     transaction that failed for it, which may take its other branch there);
 //     and of several lost operations that can have made just what was seen of a revision, all
 //     orders remain if one is taken and they are exchanged when another revision needs it
 //     (release). A state from which all was tried is not tried again (failed): states are told

@@ -125,6 +125,15 @@ func storiesOfKeys() []story {
 		{"and not for the key", illegal, []string{
 			`{"client":4,"call":1,"return":2,"request":{"txn":{"success":[{"put":{"key":"b",` +
 				`"ignore_value":true,"lease":9}}]}},"error":"etcdserver: key not found"}`}},
+		{"a lost compaction that a transaction needs before the key it looks at is gone", legal, []string{
+			putA, strings.NewReplacer(`"call":10,"return":20`, `"call":22,"return":24`, `"key":"a"`,
+				`"key":"b"`, `"revision":2`, `"revision":3`).Replace(putA),
+			`{"client":3,"call":25,"request":{"compact":{"revision":3}},"unknown":true}`,
+			`{"client":4,"call":30,"return":50,"request":{"delete":{"key":"a"}},"response":` +
+				`{"revision":4,"count":1}}`,
+			`{"client":5,"call":30,"return":50,"request":{"txn":{"compare":[{"key":"a","target":1,` +
+				`"result":1}],"success":[{"range":{"key":"b","revision":2}}]}},` +
+				`"error":"etcdserver: mvcc: required revision has been compacted"}`}},
 		{"a revision that a read names and nobody made", illegal, []string{putA, lostPut, lostDel,
 			`{"client":4,"call":60,"return":70,"request":{"range":{"key":"a"}},"response":{"revision":9}}`}},
 	}
