@@ -202,15 +202,16 @@ func (j *judge) observe(m *member) {
 	}
 	view := m.store.View().(*kv.View)
 	for revision := seen + 1; revision <= view.Compacted() && revision <= view.Revision(); revision++ {
-		h.gaps[revision] = true
-		h.revisions = append(h.revisions, nil)
+		j.gap()
 		seen = revision
 	}
+	var changes []*mvccpb.Event
 	each := func(revision int64, list []*mvccpb.Event) bool {
 		for h.next() < revision {
 			h.revisions = append(h.revisions, nil)
 		}
 		h.add(append([]*mvccpb.Event(nil), list...))
+		changes = append(changes, list...)
 		j.once(h.of(revision))
 		j.world.sawIf(len(list) >= 3, "txn-of-many")
 		return true
@@ -219,9 +220,23 @@ func (j *judge) observe(m *member) {
 	if err != nil && !m.disk.failing() && !m.disk.damaged {
 		j.fail("member %d cannot tell its history from %d: %v", m.number, seen+1, err)
 	}
+	for err != nil && h.next() <= view.Revision() {
+		j.gap()
+	}
 	for h.next() <= view.Revision() {
 		h.revisions = append(h.revisions, nil)
 	}
+	if err != nil {
+		return
+	}
+	j.record.revisions(j.world.now, seen+1, view.Revision(), changes)
+}
+
+// gap notes that nobody can tell the next revision any more. The watch of everything ends there.
+func (j *judge) gap() {
+	j.history.gaps[j.history.next()] = true
+	j.history.revisions = append(j.history.revisions, nil)
+	j.record.everything = 0
 }
 
 // once: no write is carried out twice. Every put of a client has a value of its own; only one that

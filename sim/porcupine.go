@@ -17,8 +17,9 @@ type interval struct {
 // windowRevisions is how much of a run porcupine looks at: its search is costly in long histories.
 const windowRevisions = 150
 
-// opinionSteps bounds its search, which grows without measure with the operations that overlap. A
-// window that it could not finish is reported, and is neither right nor wrong.
+// opinionSteps bounds its search, which grows without measure with the operations that overlap if
+// no order explains them. A window that it could not finish is reported, and is neither right nor
+// wrong.
 const opinionSteps = 300_000
 
 // keep remembers an operation for the second opinion, if it must be linearizable.
@@ -72,6 +73,13 @@ func txnWrote(r *pb.TxnResponse) bool {
 	return false
 }
 
+// count is the state that porcupine searches through: a revision, and how often it was read. It
+// moves on only when all who read the revision have: whoever has not could never come after.
+type count struct {
+	revision int64
+	reads    int
+}
+
 // secondOpinion asks porcupine, which knows nothing of revisions, logs or raft, whether there is an
 // order of the operations in the window that explains what clients were told: the store is a
 // counter; a write makes the next revision, a read sees the present one. Revisions that no client
@@ -81,14 +89,18 @@ func (j *judge) secondOpinion() {
 		return
 	}
 	end := j.world.now + 1
-	made := map[int64]bool{}
+	made, reads := map[int64]bool{}, map[int64]int{}
 	var history []porcupine.Operation
 	add := func(v interval) {
 		history = append(history, porcupine.Operation{ClientId: v.client, Input: v, Call: v.call,
 			Return: v.finished})
 	}
 	for _, v := range j.window {
-		made[v.revision] = made[v.revision] || v.write
+		if v.write {
+			made[v.revision] = true
+		} else {
+			reads[v.revision]++
+		}
 		add(v)
 	}
 	for r := j.windowFrom + 1; r <= j.windowFrom+windowRevisions; r++ {
@@ -98,18 +110,21 @@ func (j *judge) secondOpinion() {
 	}
 	steps := 0
 	model := porcupine.Model{
-		Init: func() any { return j.windowFrom },
+		Init: func() any { return count{revision: j.windowFrom} },
 		Step: func(state, input, _ any) (bool, any) {
 			if steps++; steps > opinionSteps {
 				return false, state
 			}
-			v := input.(interval)
+			v, s := input.(interval), state.(count)
 			if v.write {
-				return v.revision == state.(int64)+1, v.revision
+				return v.revision == s.revision+1 && s.reads == reads[s.revision],
+					count{revision: v.revision}
 			}
-			return v.revision == state.(int64), state
+			return v.revision == s.revision, count{s.revision, s.reads + 1}
 		},
-		Hash: func(state any) uint64 { return uint64(state.(int64)) },
+		Hash: func(state any) uint64 {
+			return uint64(state.(count).revision)<<16 + uint64(state.(count).reads)
+		},
 	}
 	switch explained := porcupine.CheckOperations(model, history); {
 	case explained:

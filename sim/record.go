@@ -5,6 +5,7 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -14,8 +15,9 @@ import (
 	"detcd/faults"
 )
 
-// stepsPerOperation bounds how long the checker looks for what happened without an answer: a run
-// with too many choices stays undecided, and the other judges have to be enough.
+// stepsPerOperation bounds how long the checker looks for what happened without an answer. With a
+// watch of everything there is little to choose; a run with too many choices stays undecided, which
+// the result says.
 const stepsPerOperation = 4
 
 // record keeps what clients saw, as package checker/judge wants it: the same that is
@@ -24,6 +26,7 @@ type record struct {
 	calls      []*operation // of clients, some of which are not over when the run is
 	operations []etcd.Operation
 	watches    int64
+	everything int64 // the number of the watch that shows every change; 0: it is to begin
 }
 
 // operation adds what a client was told.
@@ -88,6 +91,25 @@ func (r *record) watched(c *client, now, number int64, response *pb.WatchRespons
 	r.operations = append(r.operations, etcd.Operation{Client: int64(c.number), Call: now,
 		Return: now, Request: etcd.Request{Ask: &etcd.Watched{Watch: number}},
 		Response: etcd.FromWatch(response)})
+}
+
+// revisions takes the changes of revisions that a member has applied before any other, as a message
+// of one watch of everything: so the history says of every revision what it changed, also of those
+// whose makers were never answered. first is the oldest revision that it may show.
+func (r *record) revisions(now, first, last int64, events []*mvccpb.Event) {
+	add := func(ask any, response *etcd.Response) {
+		r.operations = append(r.operations, etcd.Operation{Client: planNumber, Call: now, Return: now,
+			Request: etcd.Request{Ask: ask}, Response: response})
+	}
+	if r.everything == 0 {
+		r.watches++
+		r.everything = r.watches
+		add(&etcd.Watch{Watch: r.everything, Key: "\x00", End: "\x00", Start: first}, &etcd.Response{})
+		add(&etcd.Watched{Watch: r.everything}, etcd.FromWatch(&pb.WatchResponse{Created: true,
+			Header: &pb.ResponseHeader{Revision: first - 1}}))
+	}
+	add(&etcd.Watched{Watch: r.everything}, etcd.FromWatch(&pb.WatchResponse{Events: events,
+		Header: &pb.ResponseHeader{Revision: last}}))
 }
 
 // checked asks the checker about everything that clients saw. That no lease ends early is not its

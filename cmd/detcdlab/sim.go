@@ -101,7 +101,18 @@ func (l *simLine) String() string {
 		speed = fmt.Sprintf(" in %6.2fs %6.0fx", l.Wall, l.Virtual/l.Wall)
 	}
 	return fmt.Sprintf("seed %-7d %-11s %-8s %8d events %6d ops %7.1fs%s  %s",
-		l.Seed, l.Profile, l.Verdict, l.Events, l.Operations, l.Virtual, speed, l.Hash)
+		l.Seed, l.Profile, l.Verdict, l.Events, l.Operations, l.Virtual, speed, l.Hash) + l.open()
+}
+
+// open says which of the checkers could not decide.
+func (l *simLine) open() (text string) {
+	if l.Undecided {
+		text = "  undecided"
+	}
+	if l.NoOpinion {
+		text += "  no opinion"
+	}
+	return text
 }
 
 func lineOf(r sim.Result, wall time.Duration, details bool) *simLine {
