@@ -38,6 +38,8 @@ func hint(err error) string {
 		{rpctypes.ErrNoSpace, "the quota is used up: compaction, defrag, then alarm disarm"},
 		{rpc.ErrDeviceFull, "make room on the member's disk; it takes writes again by itself, and " +
 			"neither compaction nor defrag helps"},
+		{rpc.ErrTooManyFiles, "raise the limit of open files of the member (ulimit -n, LimitNOFILE=), " +
+			"or end what holds connections to it; it takes writes again by itself"},
 		{rpctypes.ErrRootUserNotExist, "detcdctl user add root, and then once more"},
 		{rpctypes.ErrNotLeader, "give the leader's address; endpoint status --cluster finds it"},
 		{rpctypes.ErrUnhealthy, "endpoint health --cluster tells which members do not answer"},

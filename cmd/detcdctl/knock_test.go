@@ -39,7 +39,10 @@ func (k *keyStore) Range(ctx context.Context, _ *pb.RangeRequest) (*pb.RangeResp
 	return nil, status.FromContextError(ctx.Err()).Err()
 }
 
-func (k *keyStore) Put(context.Context, *pb.PutRequest) (*pb.PutResponse, error) {
+func (k *keyStore) Put(_ context.Context, r *pb.PutRequest) (*pb.PutResponse, error) {
+	if string(r.Key) == "files" {
+		return nil, status.Error(codes.ResourceExhausted, "etcdserver: too many open files at the member")
+	}
 	return nil, status.Error(codes.ResourceExhausted,
 		"etcdserver: no space left on the device of the member's log")
 }
@@ -184,7 +187,8 @@ func TestWhatAServerSaysOfItselfIsTheCause(t *testing.T) {
 		{silent.Addr().String() + " get a", "something accepts connections there and does not answer"},
 		{"127.0.0.1:1 endpoint status", "(context deadline exceeded)\n" +
 			"Cause: dial tcp 127.0.0.1:1: connect: connection refused\n"},
-		{slow + " put a 1", "no space left on the device of the member's log\nHint: "},
+		{slow + " put a 1", "no space left on the device of the member's log\nHint: make room"},
+		{slow + " put files 1", "too many open files at the member\nHint: raise the limit"},
 	} {
 		args := append([]string{"--command-timeout", "200ms", "--endpoints"}, strings.Fields(c.words)...)
 		r := runHere(t.Context(), args...)

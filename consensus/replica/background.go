@@ -21,6 +21,7 @@ type BackgroundTask struct {
 	Number     uint64
 	Damage     error // set by Disk.DoBackground: what Verify or Order found
 	Full       bool  // set by Disk.DoBackground: there was no room; it is to be executed again
+	Lack       error // set by Disk.DoBackground: of what, where it is Full
 
 	checkpoint *checkpointState
 	receiver   *receiver

@@ -30,6 +30,7 @@ type Disk struct {
 func (d *Disk) Do(w *Write) error {
 	err := d.log.Append(w.Records) // of none: looks for room again, where there was none
 	if w.Full = errors.Is(err, vfs.ErrNoSpace); w.Full {
+		w.Lack = err
 		return nil
 	}
 	if err != nil {
@@ -40,7 +41,7 @@ func (d *Disk) Do(w *Write) error {
 			return fmt.Errorf("release the log: %w", err)
 		}
 	}
-	w.HasHeadroom, w.at = d.log.HasHeadroom(), d.log.Position()
+	w.HasHeadroom, w.Lack, w.at = d.log.HasHeadroom(), d.log.Lack(), d.log.Position()
 	return nil
 }
 
@@ -48,8 +49,8 @@ func (d *Disk) Do(w *Write) error {
 // does not, nor does a full device: every part of a BackgroundTask can be executed again.
 func (d *Disk) DoBackground(b *BackgroundTask) error {
 	err := d.execute(b)
-	b.Full = errors.Is(err, vfs.ErrNoSpace)
-	if b.Full {
+	if b.Full = errors.Is(err, vfs.ErrNoSpace); b.Full {
+		b.Lack = err
 		return nil
 	}
 	return err

@@ -8,6 +8,8 @@ var (
 	ErrTooMany = errors.New("replica: too many requests")
 	// ErrNoSpace says that the device of the log is full. The request was not proposed.
 	ErrNoSpace = errors.New("replica: no space left for the log")
+	// ErrTooManyFiles says that the log cannot open one more file. The request was not proposed.
+	ErrTooManyFiles = errors.New("replica: too many open files")
 	// ErrTimeout says that no answer came in time. A command may still be executed, once.
 	ErrTimeout = errors.New("replica: no answer in time")
 	// ErrNotLeader says that only the leader can do this.

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,39 @@ func TestFilesThatCannotBeOpenedAreTriedAgain(t *testing.T) {
 	}
 	if refused < 1000 || acknowledged < 1000 {
 		t.Errorf("%d files not opened, %d commands acknowledged", refused, acknowledged)
+	}
+}
+
+// Who wants something written is told what there is too little of, and so is the operator.
+func TestALackOfFilesIsNoLackOfRoom(t *testing.T) {
+	for _, c := range []struct {
+		lack, want error
+		index      Index
+	}{{vfs.ErrNoSpace, ErrNoSpace, 1}, {vfs.ErrTooManyFiles, ErrTooManyFiles, 2}} {
+		w, leader := elected(t, 940, 1)
+		w.lack, w.refuses = c.lack, func(op vfs.Op) bool { return op.Kind == vfs.Create }
+		var told error
+		for i := 0; told == nil && i < 1000; i++ { // until a segment of the log is half full
+			w.request++
+			leader.answers[w.request] = func(answer Answer) { told = answer.Err }
+			leader.replica.Submit(w.request, fmt.Appendf(nil, "command %d", i))
+			w.take(leader)
+			w.run(10 * time.Millisecond)
+		}
+		if told != c.want {
+			t.Errorf("%v: a client is told %v", c.lack, told)
+		}
+		w.refuses = nil
+		w.run(time.Second)
+		var events []Index
+		for _, e := range leader.events {
+			if e.Kind == EventSpace {
+				events = append(events, e.Index)
+			}
+		}
+		if !slices.Equal(events, []Index{c.index, 0}) {
+			t.Errorf("%v: the events are %v", c.lack, events)
+		}
 	}
 }
 

@@ -19,7 +19,7 @@ type proposals struct {
 	due      [][]byte // of the machine, to be proposed in leadTerm
 	batches  uint64   // handed to raft in this run
 	sessions sessions // replicated: which batches were applied
-	full     bool     // the log's device is: only what needs no room is taken
+	refusal  error    // why only what needs no room is taken; nil: all is
 
 	published int // the tick at which this member last told its attributes
 }
@@ -29,8 +29,8 @@ type proposals struct {
 func (r *Replica) Submit(id RequestID, command []byte) {
 	p := &r.proposals
 	switch {
-	case p.full:
-		r.answer(Answer{ID: id, Err: ErrNoSpace})
+	case p.refusal != nil:
+		r.answer(Answer{ID: id, Err: p.refusal})
 	case p.bytes+len(command) > r.options.PendingBytesMax && p.bytes > 0,
 		r.background.behind > behindMax*r.options.CheckpointBytes:
 		r.answer(Answer{ID: id, Err: ErrTooMany})

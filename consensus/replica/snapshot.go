@@ -99,6 +99,7 @@ func (r *Replica) installed(bulk *BackgroundTask) {
 	c := r.snapshots.install.checkpoint
 	err := r.machine.Restore(r.options.FS, archiveDir, c.state, c.segments)
 	if errors.Is(err, vfs.ErrNoSpace) { // too many files are open: the task is executed again
+		bulk.Lack = err
 		r.background.retry, r.background.retryAt = bulk, r.ticks
 		r.noteSpace()
 		return

@@ -131,7 +131,7 @@ const (
 	EventRefused                    // this data directory may not take part; Text says why. Fatal
 	EventRemoved                    // this member was removed from the cluster. Fatal
 	EventWrongIncarnation           // a message of Member was dropped: it has another incarnation
-	EventSpace                      // the log's device is full (Index 1) or has room again (Index 0)
+	EventSpace                      // no room: device (Index 1), open files (2); there is again (0)
 	EventSnapshotFailed             // a snapshot for or of Member was given up; Text says why
 	EventFailed                     // the member cannot go on; Text says why. Fatal
 )

@@ -127,6 +127,7 @@ type world struct {
 	slow   time.Duration // of a disk operation at most
 
 	refuses func(vfs.Op) bool // to open a file
+	lack    error             // what refuses says; nil: that too many are open
 
 	tick   time.Duration // of the members; 0: the default
 	link   time.Duration // what a message takes; 0: anything up to 5 ms
@@ -227,13 +228,14 @@ func (w *world) start(a *actor) {
 	w.take(a)
 }
 
-// handles is a tree that refuses to open files, as a system does where too many are open.
+// handles is a tree that refuses to open files, as a system does where too many are open, or makes
+// none, as one without room.
 func (w *world) handles(tree vfs.FS) vfs.FS {
 	return vfs.Wrap(tree, func(op vfs.Op) vfs.Verdict {
 		switch op.Kind {
 		case vfs.Open, vfs.List, vfs.Create, vfs.SyncDir:
 			if w.refuses != nil && w.refuses(op) {
-				return vfs.Verdict{Err: vfs.ErrNoSpace}
+				return vfs.Verdict{Err: cmp.Or(w.lack, vfs.ErrTooManyFiles)}
 			}
 		}
 		return vfs.Verdict{}

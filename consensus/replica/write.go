@@ -1,10 +1,12 @@
 package replica
 
 import (
+	"errors"
 	"slices"
 
 	"go.etcd.io/raft/v3/raftpb"
 
+	"detcd/storage/vfs"
 	"detcd/storage/wal"
 )
 
@@ -14,6 +16,7 @@ type Write struct {
 	Release     wal.Sequence // records before it are not needed any more; 0: no change
 	HasHeadroom bool         // set by Disk.Do: there is room beyond the present segment of the log
 	Full        bool         // set by Disk.Do: there was no room; it is to be executed again
+	Lack        error        // set by Disk.Do: of what there is no room, where there is none
 
 	at        wal.Position // set by Disk.Do: where the log was then
 	entries   []*raftpb.Entry
@@ -37,6 +40,7 @@ type writes struct {
 	last     Index             // of the log, durable or on its way
 	release  wal.Sequence      // to be passed on with the next Write
 	lowSpace bool              // the log has no room beyond its present segment
+	lack     error             // of what there is no room then
 	retry    *Write            // found no room, and is executed again with the next tick
 	retryAt  int               // the tick at which room was last looked for
 	scratch  scratchBuffer     // of the last Write
@@ -151,7 +155,7 @@ func (r *Replica) Done(write *Write) {
 	w := &r.writes
 	assert(write == w.current, "a write is done that was not under way")
 	if write.Full {
-		w.retry, w.retryAt, w.lowSpace = write, r.ticks, true
+		w.retry, w.retryAt, w.lowSpace, w.lack = write, r.ticks, true, write.Lack
 		r.noteSpace()
 		return
 	}
@@ -166,7 +170,7 @@ func (r *Replica) Done(write *Write) {
 		w.durable = write.hard
 	}
 	r.background.logBytes(write.Records)
-	w.lowSpace = !write.HasHeadroom
+	w.lowSpace, w.lack = !write.HasHeadroom, write.Lack
 	r.noteSpace()
 	r.respond(write.responses)
 	r.finishReads()
@@ -183,17 +187,27 @@ func (r *Replica) respond(responses []*raftpb.Message) {
 	r.noticeRole()
 }
 
-// noteSpace refuses new commands while the device has no room for more log, or for what the archive
-// wants written. What was begun goes on, and so do reads.
+// noteSpace refuses new commands while there is no room for more log, or for what the archive wants
+// written. What was begun goes on, and so do reads.
 func (r *Replica) noteSpace() {
-	full := r.writes.lowSpace || r.background.retry != nil
-	if full == r.proposals.full {
-		return
-	}
-	r.proposals.full = full
 	e := Event{Kind: EventSpace}
-	if full {
-		e.Index = 1
+	var refusal error
+	switch {
+	case r.writes.lowSpace:
+		e.Index, refusal = refusalFor(r.writes.lack)
+	case r.background.retry != nil:
+		e.Index, refusal = refusalFor(r.background.retry.Lack)
 	}
-	r.event(e)
+	if refusal != r.proposals.refusal {
+		r.proposals.refusal = refusal
+		r.event(e)
+	}
+}
+
+// refusalFor is what is told of a lack of room: by an event, and to who wants something written.
+func refusalFor(lack error) (Index, error) {
+	if errors.Is(lack, vfs.ErrTooManyFiles) {
+		return 2, ErrTooManyFiles
+	}
+	return 1, ErrNoSpace
 }

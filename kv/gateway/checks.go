@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"detcd/kv/rpc"
 )
 
 // A check is one thing that must be well for a member to be alive or ready.
@@ -27,13 +29,19 @@ var (
 	deviceSpace      = check{name: "device_space", run: (*Gateway).checkSpace, extra: true}
 )
 
-var errDeviceFull = errors.New("no space left on the device; writes are refused")
+var (
+	errDeviceFull   = errors.New("no space left on the device; writes are refused")
+	errTooManyFiles = errors.New("too many open files; writes are refused")
+)
 
 func (g *Gateway) checkSpace(context.Context) error {
-	if g.options.Node.Status().DeviceFull {
-		return errDeviceFull
+	switch g.options.Node.Status().Refusing {
+	case nil:
+		return nil
+	case rpc.ErrTooManyFiles:
+		return errTooManyFiles
 	}
-	return nil
+	return errDeviceFull
 }
 
 var errLearner = errors.New("not supported for learner")

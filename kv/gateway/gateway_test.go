@@ -82,7 +82,9 @@ func TestHealthSaysWhatIsWrong(t *testing.T) {
 	gone.view, gone.barrier = rpctypes.ErrGRPCStopped, rpctypes.ErrGRPCStopped
 	full := well().alarm(pb.AlarmType_NOSPACE)
 	cramped := well()
-	cramped.status.DeviceFull = true
+	cramped.status.Refusing = rpc.ErrDeviceFull
+	crowded := well()
+	crowded.status.Refusing = rpc.ErrTooManyFiles
 	both := well().alarm(pb.AlarmType_CORRUPT, pb.AlarmType_NOSPACE)
 	for _, c := range []struct {
 		member  *member
@@ -100,6 +102,7 @@ func TestHealthSaysWhatIsWrong(t *testing.T) {
 		{full, "GET /health?exclude=NOSPACE", ""},
 		{full, "GET /health?exclude=CORRUPT", "ALARM NOSPACE"},
 		{cramped, "GET /health", "NO SPACE LEFT ON DEVICE"},
+		{crowded, "GET /health", "TOO MANY OPEN FILES"},
 		{cramped, "GET /health?exclude=NOSPACE", ""},
 		{cramped, "GET /health?serializable=true", ""}, // it is alive, and reads go on
 		{both, "GET /health?exclude=CORRUPT", "ALARM NOSPACE"},
@@ -125,7 +128,9 @@ func TestProbesNameTheChecksThatFail(t *testing.T) {
 	alone.barrier = rpctypes.ErrGRPCTimeout
 	alone.trouble = []string{"no leader since noon", "not reachable: m2 at http://m2:2380"}
 	cramped := well()
-	cramped.status.DeviceFull, cramped.trouble = true, []string{"no space on /var"}
+	cramped.status.Refusing, cramped.trouble = rpc.ErrDeviceFull, []string{"no space on /var"}
+	crowded := well()
+	crowded.status.Refusing = rpc.ErrTooManyFiles
 	learner := well()
 	learner.status.Learner = true
 	corrupt := well().alarm(pb.AlarmType_CORRUPT)
@@ -165,6 +170,8 @@ func TestProbesNameTheChecksThatFail(t *testing.T) {
 				"[-]device_space failed: no space left on the device; writes are refused\n" +
 				"no space on /var\n\n"},
 		{cramped, "GET /readyz?exclude=device_space", 200, "ok\n"},
+		{crowded, "GET /readyz/device_space", 503,
+			"[-]device_space failed: too many open files; writes are refused\n\n"},
 		{well(), "GET /readyz/device_space?verbose", 200, ok("device_space") + "ok\n"},
 		{learner, "GET /readyz/non_learner", 503,
 			"[-]non_learner failed: not supported for learner\n\n"},

@@ -52,7 +52,10 @@ func (g *Gateway) illness(ctx context.Context, excluded []string, local bool) st
 	if !local && now.Leader == 0 {
 		return "RAFT NO LEADER"
 	}
-	if !local && now.DeviceFull && !contains(excluded, pb.AlarmType_NOSPACE.String()) {
+	if !local && now.Refusing != nil && !contains(excluded, pb.AlarmType_NOSPACE.String()) {
+		if now.Refusing == rpc.ErrTooManyFiles {
+			return "TOO MANY OPEN FILES"
+		}
 		return "NO SPACE LEFT ON DEVICE"
 	}
 	read := g.readAgreed

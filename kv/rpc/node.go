@@ -63,6 +63,11 @@ type Node interface {
 var ErrDeviceFull = status.Error(codes.ResourceExhausted,
 	"etcdserver: no space left on the device of the member's log")
 
+// ErrTooManyFiles says that the process of a member, or its machine, may open no more files. The
+// member takes writes again by itself when others were closed.
+var ErrTooManyFiles = status.Error(codes.ResourceExhausted,
+	"etcdserver: too many open files at the member")
+
 // Snapshot is a file that can be read once and must be closed.
 type Snapshot interface {
 	io.WriterTo
@@ -108,7 +113,7 @@ type Status struct {
 	Used        int64 // bytes that count for the quota
 	Downgrade   kv.Downgrade
 	Alarms      []kv.Alarm // ascending
-	DeviceFull  bool       // no space is left for the log: writes are refused
+	Refusing    error      // why no writes are taken: ErrDeviceFull, ErrTooManyFiles; nil: they are
 
 	LeaderSince    time.Time // when the present leader became known
 	ConnectedSince time.Time // since when its leader (of a leader: a quorum) is heard; zero: it is not

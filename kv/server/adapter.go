@@ -39,6 +39,8 @@ func outward(err error) error {
 		return rpctypes.ErrGRPCRequestTooManyRequests
 	case errors.Is(err, replica.ErrNoSpace):
 		return rpc.ErrDeviceFull
+	case errors.Is(err, replica.ErrTooManyFiles):
+		return rpc.ErrTooManyFiles
 	case errors.Is(err, replica.ErrDropped):
 		return rpctypes.ErrGRPCLeaderChanged
 	case errors.Is(err, replica.ErrNotLeader):
@@ -118,7 +120,7 @@ func (a *adapter) Status() rpc.Status {
 		DBSizeInUse: emptySize + stats.InUse,
 		DBSizeQuota: a.config.QuotaBytes,
 		Used:        stats.used,
-		DeviceFull:  !a.device.fullSince().IsZero(),
+		Refusing:    a.device.refusal(),
 		Alarms:      a.machine.Alarms(),
 		Downgrade:   a.machine.Downgrade(),
 		LeaderSince: now.LeaderSince, ConnectedSince: now.ConnectedSince,

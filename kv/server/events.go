@@ -60,7 +60,8 @@ type flank struct {
 	quiet bool // the last time it was not told: the time before was too near
 }
 
-// space notes that the device is full, or is no more.
+// space notes that there is no room on the device, or for one more open file, or that there is
+// again.
 func (s *Server) space(e replica.Event) {
 	log, dir := s.config.Log, slog.String("data-dir", s.config.DataDir)
 	if e.Index == 0 {
@@ -70,12 +71,17 @@ func (s *Server) space(e replica.Event) {
 		}
 		return
 	}
-	now := time.Now()
-	s.device.full.Store(&now)
-	if s.flank.quiet = now.Sub(s.flank.told) < flankMin; s.flank.quiet {
+	at := time.Now()
+	now, recent := &shortage{since: at, files: e.Index == 2}, at.Sub(s.flank.told) < flankMin
+	if before := s.device.full.Load(); before != nil { // of the other kind
+		now.since = before.since
+	} else {
+		s.flank.quiet = recent
+	}
+	s.device.full.Store(now)
+	if recent {
 		return
 	}
-	s.flank.told = now
-	log.Error("no space left on the device: no room for the log; "+
-		"writes are refused until there is", dir)
+	s.flank.told = at
+	log.Error(now.what()+": no room for the log; writes are refused until there is", dir)
 }

@@ -113,7 +113,7 @@ func (f *front) aboutStorage() []gateway.Metric {
 			Name: "etcd_disk_backend_commit_duration_seconds", Histogram: histogram(&stats.Background),
 			Help: "How long a step of background work (archive, checkpoint, snapshot) took.",
 		},
-		gauge("detcd_disk_device_full", one(now.DeviceFull),
+		gauge("detcd_disk_device_full", one(now.Refusing == rpc.ErrDeviceFull),
 			"1 if no space is left on the device of the data: writes are refused."),
 		gauge("etcd_disk_wal_write_bytes_total", stats.WrittenBytes, "Bytes written to the log."),
 		gauge("etcd_mvcc_db_total_size_in_bytes", now.DBSize, "Size of the data on disk, in bytes."),

@@ -56,14 +56,21 @@ func (s *Server) report() {
 				a.reportLeaderless(since)
 			}
 			if since := a.device.fullSince(); full.due(since, now) {
-				log.Error("there is still no space left on the device; writes are refused",
-					slog.String("data-dir", s.config.DataDir), slog.String("since", stamp(since)))
+				s.reportFull()
 			}
 			if since := a.Node.Stats().WritingSince; hangs.due(since, now) {
 				log.Error("the disk does not answer: a write to the log has not ended",
 					slog.String("data-dir", s.config.DataDir), slog.String("since", stamp(since)))
 			}
 		}
+	}
+}
+
+// reportFull tells again that nothing can be written, unless there is room by now.
+func (s *Server) reportFull() {
+	if now := s.device.full.Load(); now != nil {
+		s.config.Log.Error("still "+now.what()+"; writes are refused",
+			slog.String("data-dir", s.config.DataDir), slog.String("since", stamp(now.since)))
 	}
 }
 

@@ -8,20 +8,46 @@ import (
 
 	"detcd/consensus/replica"
 	"detcd/consensus/transport"
+	"detcd/kv/rpc"
 )
 
 // What keeps a member from all of its work is said wherever somebody may look: in its log, by
 // Status (errors), at /readyz, and through these by the command line. A cluster that is down cannot
 // be asked who is missing; each member that is there can say whom it does not reach, and why.
 
-// A device is since when the one below a data directory is full; zero: it is not.
-type device struct{ full atomic.Pointer[time.Time] }
+// A device is why nothing can be written below a data directory; nil: it can.
+type device struct{ full atomic.Pointer[shortage] }
+
+// A shortage is a lack of room, and since when there is one, of whichever kind.
+type shortage struct {
+	since time.Time
+	files bool // that may be open; else of room on the device
+}
+
+// what names what there is too little of, as the system does.
+func (s *shortage) what() string {
+	if s.files {
+		return "too many open files"
+	}
+	return "no space left on the device"
+}
 
 func (d *device) fullSince() time.Time {
-	if since := d.full.Load(); since != nil {
-		return *since
+	if now := d.full.Load(); now != nil {
+		return now.since
 	}
 	return time.Time{}
+}
+
+// refusal is what who wants to write is told; nil: nothing.
+func (d *device) refusal() error {
+	switch now := d.full.Load(); {
+	case now == nil:
+		return nil
+	case now.files:
+		return rpc.ErrTooManyFiles
+	}
+	return rpc.ErrDeviceFull
 }
 
 // writeMax is how long a write to the log may take before it is said that the disk hangs.
@@ -30,9 +56,12 @@ const writeMax = 10 * time.Second
 // Troubles says in words why this member cannot do all of its work; none: it can, as far as it
 // knows.
 func (a *adapter) Troubles() (all []string) {
-	if since := a.device.fullSince(); !since.IsZero() {
-		all = append(all, fmt.Sprintf("no space left on the device of %s since %s: "+
-			"writes are refused until there is", a.config.DataDir, stamp(since)))
+	if now := a.device.full.Load(); now != nil {
+		what := now.what()
+		if !now.files {
+			what += " of " + a.config.DataDir
+		}
+		all = append(all, what+" since "+stamp(now.since)+": writes are refused until there is room")
 	}
 	if since := a.Node.Stats().WritingSince; !since.IsZero() && time.Since(since) > writeMax {
 		all = append(all, fmt.Sprintf("the disk of %s has not ended a write since %s",

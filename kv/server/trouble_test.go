@@ -273,3 +273,47 @@ func TestAFullDeviceIsSeenAndIsNotTheQuota(t *testing.T) {
 		t.Errorf("%d lines about a device that is full and is not, and is", n)
 	}
 }
+
+// A lack of files that may be open is not told of as one of room on the device.
+func TestTooManyOpenFilesAreSeenAsThat(t *testing.T) {
+	config := testConfig(t, "m0")
+	config.InitialCluster = types.URLsMap{"m0": config.AdvertisePeerURLs}
+	var log lockedBuffer
+	config.Log = slog.New(slog.NewJSONHandler(&log, nil))
+	s := start(t, config)
+	ready(t, s)
+	s.space(replica.Event{Kind: replica.EventSpace, Index: 2})
+	for _, c := range []struct{ path, want string }{
+		{"/health", `{"health":"false","reason":"TOO MANY OPEN FILES"}`},
+		{"/readyz", "[-]device_space failed: too many open files"},
+		{"/livez", "ok"}, {"/metrics", "\ndetcd_disk_device_full 0\n"},
+	} {
+		if said := page(t, s, c.path); !strings.Contains(said, c.want) {
+			t.Errorf("%s does not say %q:\n%s", c.path, c.want, said)
+		}
+	}
+	said := statusErrors(t, s)
+	if !strings.Contains(said, "too many open files since 20") || strings.Contains(said, "device") {
+		t.Errorf("Status says %q", said)
+	}
+	if err := outward(replica.ErrTooManyFiles); !errors.Is(err, rpc.ErrTooManyFiles) {
+		t.Errorf("a client is told %v", err)
+	}
+	s.reportFull()
+	for _, line := range []string{"too many open files: no room", "still too many open files"} {
+		if !log.has(line, config.DataDir, `"level":"ERROR"`) {
+			t.Errorf("no line %q:\n%s", line, log.String())
+		}
+	}
+	if strings.Contains(log.String(), "no space left") {
+		t.Errorf("the log speaks of the device:\n%s", log.String())
+	}
+	s.space(replica.Event{Kind: replica.EventSpace, Index: 1}) // while it lasts
+	if said := statusErrors(t, s); !strings.Contains(said, "no space left on the device of ") {
+		t.Errorf("Status says %q", said)
+	}
+	s.space(replica.Event{Kind: replica.EventSpace})
+	if said := page(t, s, "/health"); said != `{"health":"true","reason":""}` {
+		t.Errorf("/health: %s", said)
+	}
+}

@@ -150,12 +150,14 @@ func (f osFile) Size() (int64, error) {
 	return info.Size(), nil
 }
 
-// noSpaceError is an error of the system that means ErrNoSpace.
+// noSpaceError is an error of the system that means ErrNoSpace, and perhaps ErrTooManyFiles.
 type noSpaceError struct{ error }
 
 func (e noSpaceError) Unwrap() error { return e.error }
 
-func (e noSpaceError) Is(target error) bool { return target == ErrNoSpace }
+func (e noSpaceError) Is(target error) bool {
+	return target == ErrNoSpace || target == ErrTooManyFiles && isTooManyFiles(e.error)
+}
 
 func withNoSpace(err error) error {
 	if isNoSpace(err) {

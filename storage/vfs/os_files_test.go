@@ -37,7 +37,7 @@ func TestTooManyOpenFilesAreAWantOfRoom(t *testing.T) {
 	for what, err := range map[string]error{
 		"Open": opened, "Create": created, "List": listed, "SyncDir": synced, "MakeDir": made,
 	} {
-		if !errors.Is(err, ErrNoSpace) {
+		if !errors.Is(err, ErrNoSpace) || !errors.Is(err, ErrTooManyFiles) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

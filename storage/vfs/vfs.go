@@ -12,6 +12,17 @@ import (
 // the device fails in its own way.
 var ErrNoSpace = errors.New("vfs: no space left on device")
 
+// ErrTooManyFiles is the ErrNoSpace of the table of open files.
+var ErrTooManyFiles error = tooManyFiles{}
+
+type tooManyFiles struct{}
+
+// Error has the words of the system.
+func (tooManyFiles) Error() string { return "vfs: too many open files" }
+
+// Is says that it is a lack of room.
+func (tooManyFiles) Is(target error) bool { return target == ErrNoSpace }
+
 // ErrLocked says that another process holds a directory.
 var ErrLocked = errors.New("the directory is in use by another process")
 

@@ -70,6 +70,7 @@ type Log struct {
 	ready   bool
 
 	buffer []byte
+	lack   error // why there was no room for a spare the last time
 	failed error // why nothing more can be appended
 }
 
@@ -260,6 +261,9 @@ func (l *Log) rotate(size int64) error {
 // also an empty one.
 func (l *Log) HasHeadroom() bool { return l.ready || l.offset < l.current.size/2 }
 
+// Lack is why there was no room the last time that it was looked for.
+func (l *Log) Lack() error { return l.lack }
+
 // reserve makes a spare segment when it is time to. It is no error when the device is full:
 // HasHeadroom says so.
 func (l *Log) reserve() error {
@@ -267,7 +271,7 @@ func (l *Log) reserve() error {
 		return nil
 	}
 	err := l.makeSpare(l.segmentSize)
-	if errors.Is(err, vfs.ErrNoSpace) {
+	if l.lack = err; errors.Is(err, vfs.ErrNoSpace) {
 		return nil
 	}
 	return err
