@@ -125,6 +125,7 @@ func (g guest) Hash(password string) (hash []byte, err error) {
 func (g guest) Matches(hash []byte, password string) (right bool, err error) {
 	err = g.work(func() error {
 		right = bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil
+		g.auth.hashing.judge(connectionOf(g.ctx), right)
 		return nil
 	})
 	return right, err
@@ -134,7 +135,7 @@ func (g guest) Matches(hash []byte, password string) (right bool, err error) {
 func (g guest) work(do func() error) error {
 	begun := time.Now()
 	user, _ := g.ctx.Value(claimed{}).(string)
-	if err := g.auth.hashing.take(g.ctx, addressOf(g.ctx), user); err != nil {
+	if err := g.auth.hashing.take(g.ctx, addressOf(g.ctx), user, connectionOf(g.ctx)); err != nil {
 		return g.failure(g.ctx, err, begun)
 	}
 	defer g.auth.hashing.give()

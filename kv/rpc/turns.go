@@ -19,12 +19,14 @@ import (
 //	                 └─ user ann    guess                    and at an address among its users
 //	address 10.0.0.8 ── user root   the true login           is next
 //
-// Who shares address and user with a guesser shares its line; nobody can tell them apart.
+// Who shares address and user with a guesser shares its line. In a line those come first who have
+// missed least over the same connection: a true login is the first attempt, a guess seldom.
 type turns struct {
 	mutex     sync.Mutex
 	free      int // turns that nobody has
 	waiting   int
 	addresses []*addressLine // that wait, the next one first
+	missed    map[string]int // wrong passwords in a row, by connection
 }
 
 type addressLine struct {
@@ -42,23 +44,41 @@ type userLine struct {
 type turn struct {
 	decided chan struct{}
 	refused bool
+	missed  int // before
 }
 
 // turnsMax bounds who waits. At the bound the last of the longest line makes room, unless that is
 // where the newcomer would stand: then the newcomer is refused. Clients are told to try again.
 const turnsMax = 1024
 
-func newTurns(free int) *turns { return &turns{free: free} }
+// missedMax bounds the connections of which misses are remembered; beyond it counting starts anew.
+const missedMax = 4096
+
+func newTurns(free int) *turns { return &turns{free: free, missed: make(map[string]int)} }
+
+// judge notes whether a password was right that came over a connection.
+func (t *turns) judge(connection string, right bool) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if right {
+		delete(t.missed, connection)
+		return
+	}
+	if len(t.missed) >= missedMax {
+		clear(t.missed)
+	}
+	t.missed[connection]++
+}
 
 // take waits for a turn. Who gets one must give it back.
-func (t *turns) take(ctx context.Context, address, user string) error {
+func (t *turns) take(ctx context.Context, address, user, connection string) error {
 	t.mutex.Lock()
 	if t.free > 0 {
 		t.free--
 		t.mutex.Unlock()
 		return nil
 	}
-	mine, ok := t.enter(address, user)
+	mine, ok := t.enter(address, user, t.missed[connection])
 	t.mutex.Unlock()
 	if !ok {
 		return rpctypes.ErrGRPCRequestTooManyRequests
@@ -95,7 +115,7 @@ func (t *turns) give() {
 func rotated[T any](lines []T) []T { return append(lines[1:], lines[0]) }
 
 // enter puts a newcomer into its line; false: there is no room.
-func (t *turns) enter(address, user string) (*turn, bool) {
+func (t *turns) enter(address, user string, missed int) (*turn, bool) {
 	a, u := t.line(address, user)
 	if t.waiting >= turnsMax && !t.makeRoom(a, u) {
 		return nil, false
@@ -106,8 +126,11 @@ func (t *turns) enter(address, user string) (*turn, bool) {
 	if !slices.Contains(a.users, u) {
 		a.users = append(a.users, u)
 	}
-	mine := &turn{decided: make(chan struct{})}
-	u.queue = append(u.queue, mine)
+	mine := &turn{decided: make(chan struct{}), missed: missed}
+	at, _ := slices.BinarySearchFunc(u.queue, missed+1, func(other *turn, missed int) int {
+		return other.missed - missed
+	})
+	u.queue = slices.Insert(u.queue, at, mine) // behind those who have missed as often
 	a.waiting++
 	t.waiting++
 	return mine, true
@@ -169,6 +192,15 @@ func (t *turns) abandon(mine *turn, address, user string) bool {
 	}
 	t.remove(a, u, at)
 	return false
+}
+
+// connectionOf tells connections apart by which requests come. Those of JSON have only an address.
+func connectionOf(ctx context.Context) string {
+	from, ok := peer.FromContext(ctx)
+	if !ok || from.Addr == nil || from.Addr.Network() == inMemory {
+		return addressOf(ctx)
+	}
+	return from.Addr.String()
 }
 
 // inMemory is the network of the gateway's own connection.

@@ -21,9 +21,14 @@ type crowd struct {
 }
 
 func (c *crowd) wait(ctx context.Context, address, user string) {
-	name := address + " " + user
+	c.waitAgain(ctx, address, user, "")
+}
+
+// waitAgain is wait over a connection that may have missed before.
+func (c *crowd) waitAgain(ctx context.Context, address, user, connection string) {
+	name := address + " " + user + connection
 	go func() {
-		switch err := c.take(ctx, address, user); {
+		switch err := c.take(ctx, address, user, connection); {
 		case err == nil:
 			c.order = append(c.order, name)
 		case errors.Is(err, rpctypes.ErrGRPCRequestTooManyRequests):
@@ -65,6 +70,35 @@ func TestALoginDoesNotWaitBehindAllGuesses(t *testing.T) {
 		c.wait(t.Context(), "late", "")
 		if c.order[len(c.order)-1] != "late " {
 			t.Error("a turn was lost")
+		}
+	})
+}
+
+// Who comes for the first time over a connection does not wait behind those who guessed before.
+func TestALoginDoesNotWaitBehindGuessesOfTheSameUser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &crowd{turns: newTurns(0), refused: map[string]int{}}
+		for i := range 100 {
+			connection := fmt.Sprint(" over ", i)
+			for range i % 3 {
+				c.judge(connection, false)
+			}
+			c.waitAgain(t.Context(), "here", "ann", connection)
+		}
+		c.judge(" over the true one", false) // a slip
+		c.judge(" over the true one", true)
+		c.waitAgain(t.Context(), "here", "ann", " over the true one")
+		c.serve(101)
+		if len(c.order) != 101 || c.order[0] != "here ann over 0" ||
+			c.order[33] != "here ann over 99" || c.order[34] != "here ann over the true one" ||
+			c.order[35] != "here ann over 1" {
+			t.Errorf("the order is %q", c.order)
+		}
+		for i := range 2 * missedMax {
+			c.judge(fmt.Sprint(i), false)
+		}
+		if len(c.missed) > missedMax {
+			t.Errorf("%d connections are remembered", len(c.missed))
 		}
 	})
 }
