@@ -29,7 +29,7 @@ diff: tools ## ten minutes of random requests to etcd and to detcd: is every ans
 	go test ./cmd/detcd/difftest -run AndDetcd -count=1 -v -rapid.seed 0 -difftest.for 10m -timeout 20m
 
 opinion: ## an oracle, porcupine and the judge on 350,000 small histories, legal and not: do they agree?
-	go test ./checker/judge -run 'Agrees|AreRefused' -count=1 -v -oracle 300000 -opinions 50000 -timeout 30m
+	go test ./checker/judge -run 'Agrees|AreRefused|AllSmall' -count=1 -v -oracle 300000 -opinions 50000 -letters 3 -timeout 1h
 
 fuzz: ## every fuzz target for half a minute
 	.ci/fuzz 30s
