@@ -78,6 +78,9 @@ func NewState() *State {
 	return &State{revision: 1, compacted: -1, keys: map[Bytes]*history{}, leases: map[int64]*Lease{}}
 }
 
+// Expect makes room for so many changes.
+func (s *State) Expect(changes int) { s.changes = slices.Grow(s.changes, changes) }
+
 // Revision returns the revision of the last change.
 func (s *State) Revision() int64 { return s.revision }
 

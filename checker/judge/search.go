@@ -171,12 +171,14 @@ func (j *judge) findOrder(report *Report) *verdict {
 
 func newSearch(j *judge) *search {
 	s := &search{judge: j, state: etcd.NewState(), rev: 1, latest: -never,
-		trail:  make([]step, 0, len(j.history)),
-		placed: make([]bool, len(j.history)), floated: make([]bool, len(j.floats)),
+		trail:   make([]step, 0, len(j.history)),
+		choices: make([]choice, 0, len(j.lost)),
+		placed:  make([]bool, len(j.history)), floated: make([]bool, len(j.floats)),
 		back: make([]int64, len(j.members)), byBack: make([]int32, len(j.floats)),
 		compacted: map[int64]int{}, ends: map[int64]int64{}, gone: map[int64]int64{},
 		swaps: map[int32][]int32{},
 		at:    map[int32]int32{}, failed: map[failure]bool{}}
+	s.state.Expect(int(j.last))
 	s.rank = make([]int32, len(j.floats))
 	for k := range s.byBack {
 		s.byBack[k] = int32(k)

@@ -32,6 +32,7 @@ type follower struct {
 	created bool
 	ended   bool
 	before  int32 // the message before
+	events  int   // how many will come, as far as is known
 }
 
 // followWatches reads the messages of all watches.
@@ -40,6 +41,12 @@ func (j *judge) followWatches(report *Report) *verdict {
 	var order []*follower
 	for i := range j.history {
 		o := &j.history[i]
+		if told, ok := o.Request.Ask.(*etcd.Watched); ok && o.Response != nil && o.Response.Watch != nil {
+			if f := followers[told.Watch]; f != nil {
+				f.events += len(o.Response.Watch.Events)
+			}
+			continue
+		}
 		ask, ok := o.Request.Ask.(*etcd.Watch)
 		if !ok || !o.Succeeded() {
 			continue
@@ -58,6 +65,10 @@ func (j *judge) followWatches(report *Report) *verdict {
 		followers[ask.Watch] = f
 		order = append(order, f)
 		report.Watches++
+	}
+	for _, f := range order {
+		f.view.events = make([]*etcd.Event, 0, f.events)
+		f.view.messages = make([]int32, 0, f.events)
 	}
 	for i := range j.history {
 		o := &j.history[i]
