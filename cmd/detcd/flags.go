@@ -134,7 +134,7 @@ func (s *settings) registerLimits() {
 	f, c := s.flags, &s.config
 	count(f, &c.MaxRequestBytes, "max-request-bytes", "largest request of a client, in bytes")
 	count(f, &c.MaxTxnOps, "max-txn-ops", "most operations in a transaction")
-	f.Func("max-concurrent-streams", "most streams on one connection of a client (default 4294967295)",
+	f.Func("max-concurrent-streams", "most streams on one connection of a client (default 65536)",
 		func(value string) error {
 			n, err := strconv.ParseUint(value, 0, 32)
 			if err != nil {

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"detcd/kv"
+	"detcd/kv/rpc"
 )
 
 // PeerNode is what is asked at the address of the members.
@@ -47,7 +48,8 @@ func Peer(node PeerNode, cluster pb.ClusterClient, timeout time.Duration,
 	mux.HandleFunc("/raft/", p.refuse)
 	mux.HandleFunc("/members", p.signed(http.MethodGet, p.members))
 	mux.HandleFunc("/members/promote/{id...}", p.signed(http.MethodPost, p.promote))
-	mux.HandleFunc("/members/hashkv", onlyGet(p.hash))
+	hashes := rpc.NewBound(hashesMax, "hashes")
+	mux.HandleFunc("/members/hashkv", onlyGet(bounded(hashes, p.hash)))
 	mux.HandleFunc("/leases", p.renewal)
 	mux.HandleFunc("/leases/internal", p.remaining)
 	mux.HandleFunc("/downgrade/enabled", p.signed(http.MethodGet, p.downgrade))

@@ -16,11 +16,14 @@ import (
 // streams of clients that require one are ended.
 const leaderlessMax = 3
 
-// A gate is what every request passes: what its metadata asks for, and what a learner may serve.
+// A gate is what every request passes: how many there may be at a time, what its metadata asks for,
+// and what a learner may serve.
 type gate struct {
 	node            Node
 	electionTimeout time.Duration
 	meter           *Meter
+	requests        *Bound
+	bounds          map[string]*Bound // of streams, by method
 
 	mutex    sync.Mutex
 	streams  map[*guarded]struct{}
@@ -36,11 +39,13 @@ type guarded struct {
 
 func (g *guarded) Context() context.Context { return g.ctx }
 
-func newGate(node Node, electionTimeout time.Duration, meter *Meter) *gate {
+func newGate(node Node, options Options) *gate {
 	return &gate{
 		node:            node,
-		electionTimeout: electionTimeout,
-		meter:           meter,
+		electionTimeout: options.ElectionTimeout,
+		meter:           options.Meter,
+		requests:        newRequestBound(options.Bounds.Requests),
+		bounds:          options.Bounds.streams(),
 		streams:         make(map[*guarded]struct{}),
 	}
 }
@@ -54,6 +59,10 @@ func (g *gate) unary(
 	if _, err := g.check(ctx, "unary"); err != nil {
 		return nil, err
 	}
+	if err := g.requests.Enter(); err != nil {
+		return nil, err
+	}
+	defer g.requests.Leave()
 	return handle(ctx, request)
 }
 
@@ -66,6 +75,12 @@ func (g *gate) stream(
 	requireLeader, err := g.check(stream.Context(), "stream")
 	if err != nil {
 		return err
+	}
+	if bound := g.bounds[info.FullMethod]; bound != nil {
+		if err := bound.Enter(); err != nil {
+			return err
+		}
+		defer bound.Leave()
 	}
 	if !requireLeader {
 		return handle(service, stream)

@@ -42,7 +42,7 @@ func TestRequireLeader(t *testing.T) {
 func TestStreamsEndWithoutLeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node := newLoner(t)
-		g := newGate(node, time.Second, new(Meter))
+		g := newGate(node, Options{}.withDefaults())
 		open := func(md metadata.MD) <-chan error {
 			ended := make(chan error, 1)
 			stream := newFakeStream(metadata.NewIncomingContext(t.Context(), md))
@@ -77,7 +77,7 @@ func TestStreamsEndWithoutLeader(t *testing.T) {
 // However often streams come and go, one goroutine guards them.
 func TestOneGuardForAllStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(newLoner(t), time.Second, new(Meter))
+		g := newGate(newLoner(t), Options{}.withDefaults())
 		before := runtime.NumGoroutine()
 		for range 20 {
 			stream := &guarded{}
@@ -171,7 +171,7 @@ func TestLearnerServesOnlySerializableReads(t *testing.T) {
 
 // The version that a client names must be text.
 func TestClientVersionMustBeText(t *testing.T) {
-	g := newGate(newLoner(t), time.Second, new(Meter))
+	g := newGate(newLoner(t), Options{}.withDefaults())
 	for version, want := range map[string]error{
 		"3.7":      nil,
 		"":         nil,

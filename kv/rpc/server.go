@@ -34,6 +34,9 @@ const (
 	// overheadBytes is by how much a gRPC message may exceed what a command may have, so that a
 	// request which is somewhat too large gets etcd's error and not gRPC's.
 	overheadBytes = 512 << 10
+	// concurrentStreamsMax bounds what one connection asks at a time, where the operator does not. At
+	// the bound a client of HTTP/2 waits.
+	concurrentStreamsMax = 65_536
 	// streamWorkers is how many goroutines wait for requests, with stacks that have grown already. A
 	// new goroutine for each request was measured to cost 10% of the CPU of a put and its client.
 	// When all are busy or serve streams, the next request gets a new one.
@@ -43,6 +46,7 @@ const (
 // Options are the settings of the services. A zero means what etcd does by default.
 type Options struct {
 	Limits           kv.Limits
+	Bounds           Bounds
 	ElectionTimeout  time.Duration // of the cluster; the time limit of a request derives from it
 	ProgressInterval time.Duration // between progress notifications of a watch
 
@@ -52,7 +56,7 @@ type Options struct {
 	Incidents *Incidents // tells of refusals and damage; nil: nobody does
 	Recipes   *Recipes   // Lock and Election; nil: they are not served
 
-	ConcurrentStreamsMax uint32        // on one connection
+	ConcurrentStreamsMax uint32        // on one connection; math.MaxUint32: as many as it can
 	KeepaliveMinTime     time.Duration // a client that pings more often is disconnected
 	KeepaliveInterval    time.Duration // a silent client is pinged after it; negative: never
 	KeepaliveTimeout     time.Duration // and disconnected when it does not answer within it
@@ -65,7 +69,10 @@ func (o Options) withDefaults() Options {
 	leaseMin := (o.ElectionTimeout*3/2 + time.Second - 1) / time.Second
 	o.Limits.LeaseTTLMin = cmp.Or(o.Limits.LeaseTTLMin, int64(leaseMin))
 	o.ProgressInterval = max(cmp.Or(o.ProgressInterval, progressInterval), progressIntervalMin)
-	o.ConcurrentStreamsMax = cmp.Or(o.ConcurrentStreamsMax, math.MaxUint32)
+	o.Bounds = o.Bounds.withDefaults()
+	if o.ConcurrentStreamsMax == 0 || o.ConcurrentStreamsMax == math.MaxUint32 {
+		o.ConcurrentStreamsMax = concurrentStreamsMax
+	}
 	if o.Meter == nil {
 		o.Meter = new(Meter)
 	}
@@ -85,7 +92,7 @@ func (o Options) messageBytesMax() int { return o.Limits.RequestBytesMax + overh
 func ServerOptions(node Node, options Options) []grpc.ServerOption {
 	options = options.withDefaults()
 	c := newCarrier(node, options)
-	gate := newGate(node, options.ElectionTimeout, options.Meter)
+	gate := newGate(node, options)
 	all := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(options.messageBytesMax()),
 		grpc.MaxSendMsgSize(math.MaxInt32),

@@ -22,6 +22,7 @@ type watchService struct {
 	*carrier
 	pb.UnimplementedWatchServer
 	options watch.Options
+	bounds  Bounds
 	meter   *Meter
 	birth   time.Time // when the clock of all streams was at 0
 	board   switchboard
@@ -30,6 +31,7 @@ type watchService struct {
 func newWatchService(c *carrier, options Options) *watchService {
 	return &watchService{
 		carrier: c,
+		bounds:  options.Bounds,
 		meter:   options.Meter,
 		birth:   time.Now(),
 		board:   switchboard{history: c.history, changed: c.node.Changed},
@@ -159,6 +161,13 @@ func (w *watching) request(ctx context.Context, r *received[*pb.WatchRequest]) e
 	view, err := w.history(ctx)
 	if err != nil {
 		return err
+	}
+	if r.message.GetCreateRequest() != nil {
+		reason := w.bounds.refusal(int64(w.stream.Watches()), w.meter.watches.Load())
+		if reason != "" {
+			w.stream.Refuse(view, reason)
+			return nil
+		}
 	}
 	if create := r.message.GetCreateRequest(); create != nil && create.StartRevision >= 0 {
 		if err := w.permit(ctx, create); err != nil {

@@ -38,7 +38,7 @@ type Config struct {
 	ElectionTimeout       time.Duration
 	MaxRequestBytes       int
 	MaxTxnOps             int
-	MaxConcurrentStreams  uint32        // on one connection
+	MaxConcurrentStreams  uint32        // on one connection; math.MaxUint32: 65,536
 	WatchProgressInterval time.Duration // between progress notifications
 	UnsafeNoFsync         bool          // loses data when the machine fails
 	QuotaBytes            int64         // of keys, values and history; negative: none

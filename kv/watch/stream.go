@@ -87,6 +87,9 @@ func (s *Stream) Request(r *pb.WatchRequest, view *mvcc.View, now int64) {
 	}
 }
 
+// Watches is how many there are.
+func (s *Stream) Watches() int { return len(s.watchers) }
+
 // Take gives the responses that are ready, in the order in which they must be sent, and forgets
 // them. Their headers have only the revision, and not even that where compaction cancelled a watch.
 func (s *Stream) Take() []*pb.WatchResponse {
