@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// lab runs a command line as a shell does. FILES stands for a folder of its own.
+// lab runs a command line as a shell does. FILES stands for a folder of its own, SELF for this
+// program, and "_" for a blank in a word; wherever they lie their names are taken as they are.
 func lab(t *testing.T, line, files string) (status int, out, say string) {
 	t.Helper()
 	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
@@ -17,9 +18,13 @@ func lab(t *testing.T, line, files string) (status int, out, say string) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	words := strings.Fields(strings.ReplaceAll(line, "FILES", files))
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	words, names := strings.Fields(line), strings.NewReplacer("_", " ", "FILES", files, "SELF", self)
 	for i, word := range words {
-		words[i] = strings.ReplaceAll(word, "_", " ")
+		words[i] = names.Replace(word)
 	}
 	said := &bytes.Buffer{}
 	status = execute(t.Context(), words, strings.NewReader(""), &device{File: file}, said)
@@ -150,13 +155,9 @@ func TestWhatCannotBeDoneIsRefusedBeforeAnythingIsBegun(t *testing.T) {
 		"holds": checkHeading + checkPut + checkFresh,
 		"twice": checkHeading + checkWatch + checkWatch,
 	})
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for line := range strings.Lines(strings.TrimSpace(refusals)) {
 		words, want, _ := strings.Cut(strings.TrimSpace(line), ": ")
-		status, out, say := lab(t, strings.ReplaceAll(words, "SELF", self), files)
+		status, out, say := lab(t, words, files)
 		if status != exitUsage || !strings.Contains(say, want) || out != "" {
 			t.Errorf("%s: status %d, want %q:\n%s%s", words, status, want, out, say)
 		}
