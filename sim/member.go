@@ -40,7 +40,9 @@ type member struct {
 	paused  bool
 	backlog []func() // what its process does when it is no longer paused
 	inbox   replica.Inputs
-	turning bool // a turn is planned
+	spare   replica.Inputs // its slices are those of the next inbox
+	look    func()         // takes a turn, in this life
+	turning bool           // a turn is planned
 
 	write   *replica.Write // under way
 	bulk    *replica.BackgroundTask
@@ -87,7 +89,7 @@ func (m *member) start() {
 	m.life++
 	m.waiting = map[replica.RequestID]func(replica.Answer){}
 	m.write, m.bulk, m.paused, m.backlog, m.streams = nil, nil, false, nil, nil
-	m.inbox, m.turning = replica.Inputs{}, false
+	m.inbox, m.turning, m.look = replica.Inputs{}, false, m.looks()
 	m.seen, m.timer, m.waking, m.due = 0, 0, false, map[int64]claim{}
 	m.hard = nil
 	v := &w.options.World
@@ -115,7 +117,7 @@ func (m *member) start() {
 	w.event(eventStart, m.number, uint64(m.life), uint64(r.Status().Last), func() string {
 		return fmt.Sprintf("recovers with a log up to %d", r.Status().Last)
 	})
-	m.sees(r.Status().Durable)
+	m.sees(r.Durable())
 	m.sawRecovery()
 	w.judge.keepsItsWord(m)
 	w.judge.audit(m)

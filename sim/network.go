@@ -21,7 +21,34 @@ type network struct {
 	reorder, delay, tail     time.Duration
 	bandwidth                int64 // bytes a second; 0: no limit
 
-	links map[[2]int]*link
+	links [][]*link // by sender and receiver
+	idle  []*flight // whose messages have arrived
+}
+
+// A flight is a message under way. Flights are used again: in a run there are some hundred messages
+// a second, and few at a time.
+type flight struct {
+	from    int
+	to      *member
+	message replica.Message
+	hash    uint64
+	land    func()
+}
+
+func (n *network) flight() *flight {
+	if last := len(n.idle) - 1; last >= 0 {
+		f := n.idle[last]
+		n.idle = n.idle[:last]
+		return f
+	}
+	f := &flight{}
+	f.land = func() {
+		from, to, message, hash := f.from, f.to, f.message, f.hash
+		f.message = replica.Message{}
+		n.idle = append(n.idle, f)
+		n.arrive(from, to, message, hash)
+	}
+	return f
 }
 
 // link is one direction between two members.
@@ -35,12 +62,16 @@ type link struct {
 }
 
 func (n *network) link(from, to int) *link {
-	l := n.links[[2]int{from, to}]
-	if l == nil {
-		l = &link{longer: n.longer(from, to)}
-		n.links[[2]int{from, to}] = l
+	for from >= len(n.links) {
+		n.links = append(n.links, nil)
 	}
-	return l
+	for to >= len(n.links[from]) {
+		n.links[from] = append(n.links[from], nil)
+	}
+	if n.links[from][to] == nil {
+		n.links[from][to] = &link{longer: n.longer(from, to)}
+	}
+	return n.links[from][to]
 }
 
 // longer draws how much longer a link is than the shortest. The way back may be another one.
@@ -98,7 +129,7 @@ func (n *network) send(from *member, m replica.Message) {
 }
 
 func (n *network) drops(from, to int) bool {
-	if n.links[[2]int{from, to}] != nil && n.link(from, to).blocked > 0 {
+	if n.link(from, to).blocked > 0 {
 		return true
 	}
 	return n.loss > 0 && n.random.Int64N(100) < n.loss
@@ -106,14 +137,16 @@ func (n *network) drops(from, to int) bool {
 
 func (n *network) carry(from int, to *member, m replica.Message, hash uint64) {
 	l := n.link(from, to.number)
-	arrive := func() { n.arrive(from, to, m, hash) }
-	if l.clogged > 0 {
-		if len(l.held) < heldMax {
-			l.held = append(l.held, arrive)
-		}
+	if l.clogged > 0 && len(l.held) >= heldMax {
 		return
 	}
-	n.world.after(n.time(l, &m), arrive)
+	f := n.flight()
+	f.from, f.to, f.message, f.hash = from, to, m, hash
+	if l.clogged > 0 {
+		l.held = append(l.held, f.land)
+		return
+	}
+	n.world.after(n.time(l, &m), f.land)
 }
 
 // heldMax bounds what a clogged link holds, as a socket's buffers would.

@@ -89,13 +89,18 @@ func (m *member) turnAfter(delay time.Duration) {
 		return
 	}
 	m.turning = true
+	m.world.after(delay, m.look)
+}
+
+// looks returns what a planned turn of this life of the member does.
+func (m *member) looks() func() {
 	life := m.life
-	m.world.after(delay, func() {
+	return func() {
 		if m.life == life {
 			m.turning = false
 			m.turn()
 		}
-	})
+	}
 }
 
 // turn tells the replica all that has gathered, and carries out what it owes the world.
@@ -106,7 +111,7 @@ func (m *member) turn() {
 	defer m.catch()
 	m.world.raft.source = m.random
 	in := m.inbox
-	m.inbox = replica.Inputs{}
+	m.inbox = m.spare
 	in.Now = replica.Time(m.clock.read(m.world.now))
 	if in.Written != nil {
 		m.write = nil
@@ -120,7 +125,10 @@ func (m *member) turn() {
 	m.world.gathered[gathered(len(in.Messages)+len(in.Requests))]++
 	m.world.sawIf(len(in.Messages)+len(in.Requests) >= 100, "queue-long")
 	effects := m.replica.Turn(&in)
-	m.sees(m.replica.Status().Durable)
+	clear(in.Messages)
+	clear(in.Requests)
+	m.spare = replica.Inputs{Messages: in.Messages[:0], Requests: in.Requests[:0]}
+	m.sees(m.replica.Durable())
 	m.carry(&effects)
 }
 

@@ -147,8 +147,7 @@ func newWorld(o Options) *world {
 	w.diskRandom, w.faultRandom = newRandom(o.Seed, streamDisk), newRandom(o.Seed, streamFaults)
 	w.states, w.campaigns = make([]int, len(stateInfos)), map[replica.Term]int{}
 	w.changedAt, w.grantedIn = map[int]int64{}, map[int64]uint64{}
-	w.network = network{world: w, random: newRandom(o.Seed, streamNetwork),
-		links: map[[2]int]*link{}}
+	w.network = network{world: w, random: newRandom(o.Seed, streamNetwork)}
 	w.judge = newJudge(w)
 	w.fates = fates{world: w, clientCut: map[int]int{}, clientMute: map[int]int{}}
 	return w

@@ -271,6 +271,9 @@ func (r *Replica) Status() Status {
 	}
 }
 
+// Durable returns up to where this member has its log on its disk, as Status does, but for nothing.
+func (r *Replica) Durable() Index { return r.log.last() }
+
 func (r *Replica) leading() bool { return r.role == raft.StateLeader }
 
 // Take returns what the world owes the replica, and forgets it.
