@@ -25,14 +25,14 @@ func TestTimeoutsTellTheirReason(t *testing.T) {
 		{"no leader", func(s *Status) { s.Leader, s.ConnectedSince = 0, time.Time{} },
 			"etcdserver: request timed out"},
 		{"leader lost meanwhile",
-			func(s *Status) { s.LeaderSince = time.Now().Add(500 * time.Millisecond) },
+			func(s *Status) { s.LeaderSince = time.Now().Add(1900 * time.Millisecond) },
 			"etcdserver: request timed out, possibly due to previous leader failure"},
 		{"another leader, much later",
 			func(s *Status) { s.LeaderSince = time.Now().Add(time.Minute) },
 			"etcdserver: request timed out"},
 		{"never connected", func(s *Status) { s.ConnectedSince = time.Time{} },
 			"etcdserver: request timed out, possibly due to connection lost"},
-		{"connected again", func(s *Status) { s.ConnectedSince = time.Now().Add(10 * time.Millisecond) },
+		{"connected again", func(s *Status) { s.ConnectedSince = time.Now().Add(time.Minute) },
 			"etcdserver: request timed out, possibly due to connection lost"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -81,7 +81,7 @@ func TestSignedTokens(t *testing.T) {
 	for _, method := range []string{"RS256", "RS512", "PS384", "ES256", "ES384", "ES512", "EdDSA"} {
 		private, public := keys(t, newKey(t, method))
 		spec := "jwt,sign-method=" + method + ",priv-key=" + private
-		signer := auths(t, spec+",pub-key="+public+",ttl=1m").signer
+		signer := auths(t, spec+",pub-key="+public+",ttl=1h").signer
 		reader := auths(t, "jwt,sign-method="+method+",pub-key="+public).signer
 		token, err := signer.token(ann, now)
 		if err != nil {
@@ -97,7 +97,7 @@ func TestSignedTokens(t *testing.T) {
 		if _, err := reader.token(ann, now); err != errVerifyOnly {
 			t.Errorf("%s: a public key signs: %v", method, err)
 		}
-		old, _ := signer.token(ann, now.Add(-61*time.Second))
+		old, _ := signer.token(ann, now.Add(-61*time.Minute))
 		if _, ok := reader.read(old); ok {
 			t.Errorf("%s: a token that is over is taken", method)
 		}
