@@ -26,11 +26,11 @@ import (
 type Places struct {
 	max  int
 	full func(times uint64, remote net.Addr)
+	born time.Time // all times are since then: whoever sets the clock of the machine changes none
 
 	mu        sync.Mutex
 	taken     map[*place]struct{}
 	addresses map[string]int // places that are taken, by address
-	arrivals  uint64
 
 	times atomic.Uint64 // that one had to end
 }
@@ -51,7 +51,8 @@ func NewPlaces(max int, full func(times uint64, remote net.Addr)) *Places {
 		full = func(uint64, net.Addr) {}
 	}
 	return &Places{
-		max: max, full: full, taken: make(map[*place]struct{}), addresses: make(map[string]int),
+		max: max, full: full, born: time.Now(),
+		taken: make(map[*place]struct{}), addresses: make(map[string]int),
 	}
 }
 
@@ -125,19 +126,18 @@ type place struct {
 	net.Conn
 	places  *Places
 	address string
-	arrival uint64
-	asked   atomic.Int64 // since when it is listened to, in Unix nanoseconds; 0: not yet
+	asked   atomic.Int64 // since when it is listened to, in nanoseconds; 0: not yet
 	heard   atomic.Int64 // when it last said something; 0: never
 }
 
 // Read notes that the connection speaks.
 func (c *place) Read(b []byte) (int, error) {
 	if c.asked.Load() == 0 {
-		c.asked.Store(time.Now().UnixNano())
+		c.asked.Store(int64(time.Since(c.places.born)))
 	}
 	n, err := c.Conn.Read(b)
 	if n > 0 {
-		c.heard.Store(time.Now().UnixNano())
+		c.heard.Store(int64(time.Since(c.places.born)))
 	}
 	return n, err
 }
@@ -184,8 +184,6 @@ func (p *Places) take(conn net.Conn, now time.Time) (*place, time.Duration) {
 		}
 		p.remove(gone)
 	}
-	p.arrivals++
-	c.arrival = p.arrivals
 	p.taken[c] = struct{}{}
 	p.addresses[c.address]++
 	p.mu.Unlock()
@@ -204,13 +202,15 @@ func (p *Places) choose(address string, now time.Time) (*place, time.Duration) {
 		most = max(most, n)
 	}
 	var silent, quiet *place
-	// order-free: arrivals differ
+	var wait time.Duration // for those whom nobody has listened to yet
+	// order-free: no two are equal, or either may go
 	for c := range p.taken {
-		heard := c.heard.Load()
+		asked, heard := c.asked.Load(), c.heard.Load()
 		switch {
+		case asked == 0:
+			wait = silenceMin
 		case heard == 0:
-			if silent == nil || silent.asked.Load() == 0 || c.asked.Load() != 0 &&
-				c.asked.Load() < silent.asked.Load() {
+			if silent == nil || asked < silent.asked.Load() {
 				silent = c
 			}
 		case p.addresses[c.address] < most:
@@ -219,19 +219,17 @@ func (p *Places) choose(address string, now time.Time) (*place, time.Duration) {
 		}
 	}
 	switch {
-	case silent != nil && silent.asked.Load() == 0:
-		return nil, silenceMin
 	case silent != nil:
-		if left := silenceMin - time.Duration(now.UnixNano()-silent.asked.Load()); left > 0 {
+		if left := silenceMin - (now.Sub(p.born) - time.Duration(silent.asked.Load())); left > 0 {
 			return nil, left
 		}
 		return silent, 0
 	case quiet == nil:
-		return nil, 0
-	case p.addresses[address]+1 < most, now.UnixNano()-quiet.heard.Load() >= int64(quietMin):
+		return nil, wait
+	case p.addresses[address]+1 < most, now.Sub(p.born)-time.Duration(quiet.heard.Load()) >= quietMin:
 		return quiet, 0
 	}
-	return nil, 0
+	return nil, wait
 }
 
 // hostOf is the address of who connected, without a port; all who come by a Unix socket share one.

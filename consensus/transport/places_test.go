@@ -34,6 +34,7 @@ func TestWhoGivesWayWhenThereIsNoPlace(t *testing.T) {
 		{"who was quiet for a minute", []string{"1 59", "1 61", "2 90"}, "1", 1},
 	} {
 		places := NewPlaces(len(c.taken), nil)
+		places.born = time.Unix(0, 0)
 		var callers []*caller
 		enter := func(address string, quiet int64) bool {
 			callers = append(callers, &caller{address: "10.0.0." + address})
@@ -73,6 +74,7 @@ func TestEverybodyIsListenedToForAWhile(t *testing.T) {
 	const begin = int64(1e18)
 	at := func(after time.Duration) time.Time { return time.Unix(0, begin).Add(after) }
 	places := NewPlaces(2, nil)
+	places.born = time.Unix(0, 0)
 	first, _ := places.take(&caller{address: "10.0.0.1"}, at(0))
 	second, _ := places.take(&caller{address: "10.0.0.1"}, at(0))
 	second.asked.Store(begin)
