@@ -98,14 +98,15 @@ func beside(t *testing.T, url string) (end func()) {
 	arrived := make(chan struct{}, flood)
 	for range flood {
 		crowd.Go(func() {
-			for first := true; ctx.Err() == nil; first = false {
+			for told := false; ctx.Err() == nil; {
 				var dialer net.Dialer
 				conn, err := dialer.DialContext(ctx, "tcp", address)
 				if err != nil {
-					time.Sleep(time.Millisecond) // a few hundred dial at a time
+					time.Sleep(time.Millisecond) // too many dial at a time
 					continue
 				}
-				if first {
+				if !told {
+					told = true
 					arrived <- struct{}{}
 				}
 				leave := context.AfterFunc(ctx, func() { _ = conn.Close() })
