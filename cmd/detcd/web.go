@@ -36,6 +36,12 @@ func (s *settings) registerWeb() {
 		web.NoJSON = !serve
 		return err
 	})
+	f.BoolFunc("enable-v2", "serve the API of etcd 2 at /v2/ (default true)",
+		func(value string) error {
+			serve, err := parseBool(value)
+			web.NoV2 = !serve
+			return err
+		})
 	f.Func("cors", "`origins` whose pages may read answers, or * (default *)",
 		func(value string) error {
 			web.Origins = nil

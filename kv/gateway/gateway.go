@@ -30,10 +30,11 @@ type Node interface {
 // Options are what a Gateway is made of.
 type Options struct {
 	Node     Node
-	Services *grpc.ClientConn // the member's own gRPC services; nil: no JSON under /v3
-	Recipes  []rpc.Recipe     // of them, those that are described at run time
-	Metrics  func() []Metric  // what /metrics shows; nil: there is no such page
-	Timeout  time.Duration    // of a check that needs the other members
+	Services *grpc.ClientConn     // the member's own gRPC services; nil: no JSON under /v3
+	Recipes  []rpc.Recipe         // of them, those that are described at run time
+	Extend   func(*http.ServeMux) // adds pages; nil: there are no more
+	Metrics  func() []Metric      // what /metrics shows; nil: there is no such page
+	Timeout  time.Duration        // of a check that needs the other members
 
 	RequestBytesMax int      // of a request of gRPC; JSON may have twice that
 	Origins         []string // who may read answers in a browser (CORS); none or "*": everyone
@@ -73,6 +74,9 @@ func New(options Options) (*Gateway, error) {
 			return nil, err
 		}
 		all.Handle("/v3/", services)
+	}
+	if options.Extend != nil {
+		options.Extend(all)
 	}
 	watched := http.NewServeMux()
 	g.observe(watched)

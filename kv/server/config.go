@@ -68,6 +68,7 @@ type Web struct {
 	Profiling    bool       // serve /debug/pprof
 	Extensive    bool       // /metrics tells how long requests took
 	NoJSON       bool       // do not serve /v3
+	NoV2         bool       // do not serve /v2
 }
 
 // Sockets are options of listeners.

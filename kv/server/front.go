@@ -21,10 +21,14 @@ import (
 	"detcd/consensus/transport"
 	"detcd/kv"
 	"detcd/kv/gateway"
+	"detcd/kv/gateway/v2http"
 	"detcd/kv/rpc"
 )
 
 // A front is everything of a member that clients reach: listeners, gRPC and HTTP.
+//
+// Many fields: they are all the servers of a member, the listeners that they serve, and what they
+// count.
 type front struct {
 	door    *door
 	places  *transport.Places // of the connections to all listeners here
@@ -44,6 +48,7 @@ type front struct {
 
 	served    *adapter
 	gateway   *gateway.Gateway
+	v2        *v2http.Handler // nil: /v2 is not served
 	meter     *rpc.Meter
 	incidents *rpc.Incidents
 	timer     *stopwatch
@@ -145,6 +150,10 @@ func (f *front) register(c *Config, served *adapter, auth *rpc.Auth) error {
 	}
 	if c.Web.NoJSON {
 		settings.Services = nil
+	}
+	if !c.Web.NoV2 {
+		f.v2 = c.newV2(served)
+		settings.Extend = f.v2.Register
 	}
 	if f.gateway, err = gateway.New(settings); err != nil {
 		return err
@@ -276,6 +285,9 @@ func (f *front) drain() {
 	f.watch.Close()
 	f.visits.Close()
 	f.peer.Close()
+	if f.v2 != nil {
+		f.v2.Close()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime/2)
 	defer cancel()
 	if err := f.http.Shutdown(ctx); err != nil {

@@ -52,6 +52,7 @@ func (f *front) metrics() []gateway.Metric {
 	all = append(all, aboutFiles()...)
 	all = append(all, f.aboutKeys()...)
 	all = append(all, f.aboutClients()...)
+	all = append(all, f.aboutV2()...)
 	return append(all, f.aboutPeers()...)
 }
 

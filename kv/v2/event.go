@@ -63,8 +63,8 @@ func (e *Event) bytes() int64 {
 	return size
 }
 
-// removed tells whether a directory went.
-func (e *Event) removed() bool {
+// Removed tells whether a directory went, with all that was in it.
+func (e *Event) Removed() bool {
 	return (e.Action == Delete || e.Action == Expire) && e.Prev != nil && e.Prev.Dir
 }
 
@@ -79,7 +79,7 @@ func (e *Event) Concerns(key string, recursive bool) bool {
 	case under(at, key):
 		return recursive && !hidden(at, key)
 	default:
-		return e.removed() && under(key, at)
+		return e.Removed() && under(key, at)
 	}
 }
 
@@ -88,5 +88,5 @@ func (e *Event) Concerns(key string, recursive bool) bool {
 func (e *Event) Concerned(key string, recursive bool) bool {
 	at := e.Node.Key
 	return !e.Refresh && (at == key || recursive && under(at, key) ||
-		e.removed() && strings.HasPrefix(key, at))
+		e.Removed() && strings.HasPrefix(key, at))
 }
