@@ -236,10 +236,10 @@ func TestAPlanIsCarriedOutAndUndone(t *testing.T) {
 func TestWhatCannotBeDoneIsRefusedBeforeItBegins(t *testing.T) {
 	cluster := relayed(t, 2)
 	for line, want := range map[string]string{
-		"0s flip-log":                  "real processes cannot",
-		"0s crash-keep members=3":      "no member 3",
-		"0s for 1s clock-fast":         "real processes cannot",
-		"0s for 1s misdirect amount=1": "real processes cannot",
+		"0s flip-log":                   "real processes cannot",
+		"0s crash-keep members=3":       "no member 3",
+		"0s for 1s clock-fast amount=9": "real processes cannot",
+		"0s for 1s misdirect amount=1":  "real processes cannot",
 	} {
 		fault, err := faults.ParseFault(line)
 		if err != nil {
