@@ -1,6 +1,6 @@
 # Every target is one line that you could type yourself. `make` alone lists them.
 
-.PHONY: help build demo test check sim fleet diff opinion fuzz bench-compare bench-scale
+.PHONY: help build demo test check sim fleet diff diff-v2 opinion fuzz bench-compare bench-scale
 .PHONY: torture torture-kill old-bugs test-clients test-etcd tools clean
 
 help: ## this list
@@ -48,6 +48,8 @@ torture-kill: build ## kill -9, a thousand times, at any moment; nothing acknowl
 
 test-clients: .cache/clients/fetched ## programs made for etcd (Debian, npm, Go), unchanged, with detcd under them
 	go test ./cmd/detcd/programtest -count=1 -v -programs $(CURDIR)/.cache/clients
+diff-v2: .cache/clients/fetched ## random requests of /v2 to Debian's etcd 3.4 and to detcd: is every answer equal?
+	go test ./cmd/detcd/v2test -run Alike -count=1 -v -rapid.checks 300 -etcd34 $(CURDIR)/.cache/clients/debian/usr/bin/etcd
 .cache/clients/fetched: .ci/clients/fetch .ci/clients/coredns/go.mod
 	.ci/clients/fetch .cache/clients
 
