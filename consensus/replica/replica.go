@@ -302,12 +302,25 @@ func (r *Replica) Take() Effects {
 const entriesPerTake = 512
 
 // ready carries out what raft has decided and returns how many entries were applied.
+//
+// A candidate asks for votes when its own is durable. Raft waits for that only before it counts the
+// candidate's vote, and the others may be a majority without it:
+//
+//  1. A asks B and C in term 5, is voted for by both, leads, and appends at B.
+//  2. A crashes before term 5 is on its disk, and starts again in term 4.
+//  3. It campaigns in term 5 once more. C has voted for A in that term and does so again.
+//  4. A leads in term 5, and appends other entries with the indexes and the term of those at B.
 func (r *Replica) ready(rd raft.Ready) int {
 	applied := 0
+	var votes []*raftpb.Message // that this member asks for
 	for _, m := range rd.Messages {
 		switch {
-		case m.GetTo() == raft.LocalAppendThread:
+		case m.GetTo() == raft.LocalAppendThread: // behind all others
+			m.Responses = append(m.Responses, votes...)
+			votes = nil
 			r.queueAppend(m)
+		case m.GetType() == raftpb.MsgVote:
+			votes = append(votes, m)
 		case m.GetTo() == raft.LocalApplyThread:
 			r.apply(m.GetEntries())
 			applied += len(m.GetEntries())
@@ -320,6 +333,7 @@ func (r *Replica) ready(rd raft.Ready) int {
 			r.sendRaft(m)
 		}
 	}
+	assert(votes == nil, "a member campaigns and writes no term")
 	for _, state := range rd.ReadStates {
 		r.readConfirmed(state)
 	}
