@@ -156,8 +156,9 @@ func (v *Surroundings) diskTime(size int) time.Duration {
 }
 
 func (d *disk) time(base time.Duration) time.Duration {
-	if d.stalled {
-		base += time.Duration(max(d.healsAt-d.world.now, 0))
+	if d.stalled { // what hangs goes on when all heals
+		until := min(d.healsAt, int64(d.world.options.Duration))
+		base += time.Duration(max(until-d.world.now, 0))
 	}
 	return base + d.slow
 }

@@ -31,6 +31,7 @@ type judge struct {
 	leases  map[int64]*leaseRecord
 	word    map[int]promise // what each member has told others that it will not forget
 	highest int64           // revision that some client was told
+	written int64           // bytes of commands
 
 	tried   []*operation    // of clients with rights, since rights were last judged
 	refused map[string]bool // values that may not come to be
@@ -109,6 +110,7 @@ func (j *judge) applied(m *member, index uint64, command []byte) {
 			m.number, p.next, index)
 	case p.next == len(states):
 		j.states[p.index] = append(states, hash)
+		j.written += int64(len(command))
 	}
 	p.next++
 	m.sawApplied(p.index, p.next)

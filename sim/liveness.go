@@ -69,10 +69,11 @@ func (w *world) converge() {
 	w.judge.leaderAfter = time.Duration(w.now) - healed
 	leader := w.leader()
 	behind, target := leader.store.Used()+v[LogBytes], leader.replica.Status().Committed
-	if !w.within(v.catchUpWithin(behind), "with clients at work, ", func() string {
-		return w.lagging(target)
-	}) {
+	if !w.catchesUp(v.catchUpWithin(behind), target) {
 		return
+	}
+	if leader = w.leader(); leader != nil { // another one, maybe, with more
+		behind = max(behind, leader.store.Used()+v[LogBytes])
 	}
 	w.resting = true
 	w.sawUnknown()
@@ -81,27 +82,48 @@ func (w *world) converge() {
 	}
 }
 
+// catchesUp wants every member to have applied an entry within a time, though clients go on; unless
+// they write more meanwhile than links and disks can carry to a member in that time: then it has to
+// when they have come to an end.
+func (w *world) catchesUp(limit time.Duration, target replica.Index) bool {
+	before := w.judge.written
+	lags := w.wait(limit, func() string { return w.lagging(target) })
+	if lags != "" && w.options.World.carryTime(w.judge.written-before) <= limit {
+		w.judge.stuck("%v after healing, with clients at work, %s", limit, lags)
+	}
+	return !w.judge.broken()
+}
+
 // within waits until nothing is wanting any more, and judges it if that takes too long.
 func (w *world) within(limit time.Duration, when string, wanting func() string) bool {
+	if what := w.wait(limit, wanting); what != "" {
+		w.judge.stuck("%v after healing, %s%s", limit, when, what)
+	}
+	return !w.judge.broken()
+}
+
+// wait waits until nothing is wanting any more, and returns what still is after so long.
+func (w *world) wait(limit time.Duration, wanting func() string) (what string) {
 	deadline := time.Duration(w.now) + limit
-	for !w.judge.broken() {
-		what := wanting()
-		if what == "" {
-			return true
-		}
+	for what = wanting(); what != "" && !w.judge.broken(); what = wanting() {
 		if time.Duration(w.now) >= deadline {
-			w.judge.stuck("%v after healing, %s%s", limit, when, what)
-			return false
+			return what
 		}
 		w.until(min(deadline, time.Duration(w.now)+w.options.World.duration(TickInterval)))
 	}
-	return false
+	return what
 }
 
 // catchUpWithin is how long a member that lacks so many bytes may take to have them: twice what
-// links and disks need for them, a window of chunks a round trip, and the time in which a leader
-// notices that it is back.
+// links and disks need for them, and the time in which a leader notices that it is back.
 func (v *Surroundings) catchUpWithin(bytes int64) time.Duration {
+	return 2*v.carryTime(bytes) + 8*v.electionTimeout() + v.duration(ClientPatience) +
+		v.serverPatience()
+}
+
+// carryTime is what links and disks need at most to bring so many bytes to a member: a window of
+// chunks a round trip, and a step of the disk for each chunk.
+func (v *Surroundings) carryTime(bytes int64) time.Duration {
 	trips := bytes/max(v[FetchBytes], v[ChunkBytes]) + 3
 	steps := bytes/v[ChunkBytes] + bytes/v[ArchiveStep] + 3
 	need := time.Duration(trips)*v.roundTrip() + time.Duration(steps)*8*v.duration(BulkTime) +
@@ -109,7 +131,7 @@ func (v *Surroundings) catchUpWithin(bytes int64) time.Duration {
 	if v[LinkBandwidth] > 0 {
 		need += time.Duration(bytes * s / v[LinkBandwidth])
 	}
-	return 2*need + 8*v.electionTimeout() + v.duration(ClientPatience) + v.serverPatience()
+	return need
 }
 
 // lagging says which member has not applied what was committed when all had healed.
