@@ -107,6 +107,9 @@ func (b *bench) promise(m *raftpb.Message) {
 		return
 	}
 	switch m.GetType() { // of the others nobody concludes what this member will remember
+	case raftpb.MsgVote: // it counts on its own
+		b.term = max(b.term, Term(m.GetTerm()))
+		b.vote[Term(m.GetTerm())] = MemberID(m.GetFrom())
 	case raftpb.MsgVoteResp:
 		b.term = max(b.term, Term(m.GetTerm()))
 		if !m.GetReject() {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/proto"
 
 	"detcd/storage/archive"
@@ -153,7 +154,8 @@ type actor struct {
 	removed     bool
 	events      []Event
 	timer       Time
-	turns       time.Duration // its loop is late: it looks around only so often; 0: at once
+	durable     *raftpb.HardState // the last that is on its disk
+	turns       time.Duration     // its loop is late: it looks around only so often; 0: at once
 	turning     bool
 }
 
@@ -395,6 +397,9 @@ func (w *world) write(a *actor, life int, write *Write) {
 	if err := a.disk.Do(write); err != nil {
 		w.t.Fatalf("seed %d: %v", w.seed, err)
 	}
+	if write.hard != nil {
+		a.durable = write.hard
+	}
 	a.replica.Done(write)
 	w.take(a)
 }
@@ -422,6 +427,11 @@ func (w *world) send(a *actor, m Message) {
 			w.t.Fatalf("seed %d: a chunk that is promised cannot be read: %v", w.seed, err)
 		}
 		m.Data, m.Chunk = data, nil
+	}
+	if m.Raft.GetType() == raftpb.MsgVote && (a.durable.GetTerm() != m.Raft.GetTerm() ||
+		a.durable.GetVote() != uint64(a.id)) {
+		w.t.Fatalf("seed %d: member %d asks for votes in term %d and would forget it: %v", w.seed,
+			a.id, m.Raft.GetTerm(), a.durable)
 	}
 	encoded, err := m.Encode(nil)
 	if err != nil {
