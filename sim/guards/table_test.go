@@ -96,4 +96,12 @@ func staleReader(s *Store, txn reader) reader {
 		promise: "every batch of the log is synced, also a small one",
 		profile: "everything", seeds: 200,
 	},
+	{
+		name: "snapshots-are-offered",
+		edits: []edit{{file: "consensus/replica/offer.go",
+			find:    "	to, latest := MemberID(m.GetTo()), r.background.latest\n",
+			replace: "	if OFF {\n		return\n	}\n	to, latest := MemberID(m.GetTo()), r.background.latest\n"}},
+		promise: "a follower whose entries are not kept any more gets a snapshot",
+		profile: "everything", seeds: 200, want: "with clients at work",
+	},
 }
