@@ -8,8 +8,9 @@ import (
 
 // topLevel is everything that may lie in the root. What git ignores is not looked at.
 const topLevel = `
-	consensus storage kv sim faults checker bench cmd docs
-	README.md LICENSE Makefile go.mod go.sum .ci .gitignore .gitattributes
+	consensus storage kv sim faults checker bench cmd docs deploy
+	README.md CONTRIBUTING.md CHANGELOG.md LICENSE Makefile Dockerfile .dockerignore
+	go.mod go.sum .ci .gitignore .gitattributes
 `
 
 // emptyNames say nothing of what a folder holds.

@@ -42,6 +42,7 @@ func rules() []rule {
 		{"map-order", checkMapOrder},
 		{"state", checkState},
 		{"size", checkSize},
+		{"module", checkModule},
 		{"package-comment", checkPackageComments},
 		{"comment", checkExportedComments},
 		{"todo", checkTodo},

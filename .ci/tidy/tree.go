@@ -20,6 +20,7 @@ type tree struct {
 	names     map[string]bool // every file and directory, by slash path
 	packages  []*pkg          // sorted by directory
 	documents []*document     // *.md, sorted by path
+	module    string          // go.mod
 }
 
 // A pkg is one directory of Go files.
@@ -90,12 +91,16 @@ func load(root fs.FS) (*tree, error) {
 // read adds one file.
 func (t *tree) read(root fs.FS, name string, packages map[string]*pkg) error {
 	extension := path.Ext(name)
-	if extension != ".go" && extension != ".md" {
+	if extension != ".go" && extension != ".md" && name != "go.mod" {
 		return nil
 	}
 	source, err := fs.ReadFile(root, name)
 	if err != nil {
 		return err
+	}
+	if name == "go.mod" {
+		t.module = string(source)
+		return nil
 	}
 	if extension == ".md" {
 		t.documents = append(t.documents, &document{name, string(source)})

@@ -28,7 +28,6 @@ const (
 )
 
 func main() {
-	relax()
 	reserve := reserveHeap()
 	status, sig := run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	runtime.KeepAlive(reserve)

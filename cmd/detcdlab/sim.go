@@ -65,7 +65,8 @@ back after everything healed (liveness), 4 the program crashed, or two runs of a
 	f := cmd.Flags()
 	f.StringVar(&o.seeds, "seeds", "", "range of seeds: 1-1000, or 1000, the same; 1- never ends")
 	f.IntVar(&o.jobs, "jobs", 1, "processes to run at a time; 0: as many as there are processors")
-	f.StringVar(&o.shard, "shard", "", "run part i of n of the seeds, as in 2/8")
+	f.StringVar(&o.shard, "shard", "", "run part i of n of the seeds, as in 2/8; job/8: "+
+		"in a pod of an Indexed Job of Kubernetes, the part of its index")
 	f.StringVar(&o.failures, "failures", "", "append failing seeds to this file")
 	f.BoolVar(&o.json, "json", false, "one JSON object a line")
 	f.BoolVar(&o.twice, "twice", false, "run each seed twice and compare every event")

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"iter"
+	"os"
 	"strconv"
 	"strings"
 )
@@ -23,6 +24,13 @@ const forever = 1 << 62
 // partsMax bounds the parts that seeds are run in.
 const partsMax = 1 << 20
 
+// podPart stands for the part of a pod of an Indexed Job, which has its index in this variable: an
+// image without a shell cannot count on.
+const (
+	podPart  = "job"
+	podIndex = "JOB_COMPLETION_INDEX"
+)
+
 // span reads --seed, --seeds and --shard.
 func (o *simOptions) span() (*seedSpan, error) {
 	s := &seedSpan{low: o.seed, last: o.seed, step: 1, part: 1, done: map[uint64]bool{}}
@@ -32,10 +40,16 @@ func (o *simOptions) span() (*seedSpan, error) {
 	if o.shard != "" {
 		part, parts, _ := strings.Cut(o.shard, "/")
 		var err, errOf error
-		s.part, err = strconv.ParseUint(part, 10, 64)
+		if part == podPart { // which Kubernetes counts from 0
+			s.part, err = strconv.ParseUint(os.Getenv(podIndex), 10, 32)
+			s.part++
+		} else {
+			s.part, err = strconv.ParseUint(part, 10, 64)
+		}
 		s.step, errOf = strconv.ParseUint(parts, 10, 64)
 		if err != nil || errOf != nil || s.part < 1 || s.part > s.step || s.step > partsMax {
-			return nil, fmt.Errorf("--shard %s: want a part, as in 2/8, of at most %d", o.shard, partsMax)
+			return nil, fmt.Errorf("--shard %s: want a part, as in 2/8, of at most %d; or %s/8, where %s "+
+				"says which", o.shard, partsMax, podPart, podIndex)
 		}
 	}
 	s.next = s.first()

@@ -42,6 +42,20 @@ func TestARunOfSeedsSaysHowToGoOn(t *testing.T) {
 	}
 }
 
+func TestAPodOfAJobRunsItsPart(t *testing.T) {
+	o := &simOptions{seeds: "1-10", shard: "job/5"}
+	if _, err := o.span(); err == nil {
+		t.Error("a part of no job")
+	}
+	for index, first := range map[string]uint64{"0": 1, "4": 5, "5": 0, "-1": 0} {
+		t.Setenv(podIndex, index)
+		span, err := o.span()
+		if first == 0 && err == nil || first > 0 && (err != nil || span.first() != first) {
+			t.Errorf("index %s: %+v, %v", index, span, err)
+		}
+	}
+}
+
 // The last seeds of all are run once.
 func TestSeedsEnd(t *testing.T) {
 	const last = 1<<64 - 1

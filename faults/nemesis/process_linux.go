@@ -21,11 +21,11 @@ func processAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// childSlack is what detcd gives itself.
+// childSlack is what the unit for systemd gives a member (decision 0514).
 const childSlack = 200 * time.Microsecond
 
-// begin starts a child with a timer slack that is not the kernel's. A detcd without one would start
-// itself anew, in the same process, and a clock that was set meanwhile would be true again.
+// begin starts a child with the timer slack of a service. A thread has that of the one that started
+// it, so it is set here for a moment.
 func begin(cmd *exec.Cmd) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
