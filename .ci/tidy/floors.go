@@ -16,7 +16,7 @@ const floorTable = `
 	floor 6: kv/gateway kv/gateway/v2http sim/builds
 	floor 5: kv/rpc kv/backup sim
 	floor 4: kv
-	floor 3: consensus/node kv/watch
+	floor 3: consensus/node kv/watch sim/explore
 	floor 2: consensus/replica consensus/transport kv/mvcc checker/judge checker/probe faults/nemesis
 	floor 1: storage/wal storage/archive storage/checkpoint storage/vfs/vfstest
 	floor 1: checker/etcd checker/access faults bench

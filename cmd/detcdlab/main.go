@@ -30,7 +30,7 @@ etcd itself for comparison.`,
 	}
 	root.SetFlagErrorFunc(hintFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(simCommand(), replayCommand(), shrinkCommand())
+	root.AddCommand(simCommand(), replayCommand(), shrinkCommand(), exploreCommand())
 	root.AddCommand(benchCommand(), demoCommand(), tortureCommand(), tortureKillCommand(),
 		checkCommand())
 	return root

@@ -274,6 +274,10 @@ func (r *Replica) Status() Status {
 // Durable returns up to where this member has its log on its disk, as Status does, but for nothing.
 func (r *Replica) Durable() Index { return r.log.last() }
 
+// Log returns the entries that are on this member's disk and are kept in memory, in order, for an
+// audit that compares members. They are not to be changed.
+func (r *Replica) Log() []*raftpb.Entry { return slices.Clone(r.log.entries) }
+
 func (r *Replica) leading() bool { return r.role == raft.StateLeader }
 
 // Take returns what the world owes the replica, and forgets it.
