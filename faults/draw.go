@@ -51,18 +51,20 @@ func (p Profile) kinds() []Kind {
 	case Lossy:
 		return []Kind{Loss, Duplicate, Reorder, Delay, DelayTail, Corrupt, Bandwidth, SlowLink}
 	case Partition:
-		return append(between(Split, Flap), ClientCut, ClientMute, Transfer, PauseLeader)
+		return append(between(Split, Flap), ClientCut, ClientMute, Transfer, PauseLeader,
+			CrashLeaders)
 	case DiskFaults:
 		list := append(between(DiskSlow, Misdirect), between(CrashClean, CrashFollowers)...)
 		return append(append(list, Wipe, OldCopy, CheckpointNow), between(FailBeforeSync, kindEnd-1)...)
 	case Clock:
 		return append(between(ClockFast, ClockStall), Pause, PauseLeader, PauseAll, LeaseStorm,
-			CrashLeader, Transfer)
+			CrashLeader, Transfer, IsolateLeader)
 	case Membership:
-		return append(between(AddVoter, TransferLagging), CrashTorn, Isolate, Wipe, Loss, CompactNow)
+		return append(between(AddVoter, TransferLagging), CrashTorn, Isolate, Wipe, Loss, CompactNow,
+			FailInStage, FailBeforeInstall)
 	case Lease:
 		return append(between(ClockFast, ClockStall), LeaseStorm, CrashLeader, PauseLeader, Pause,
-			Isolate, IsolateInbound, IsolateOutbound, Transfer, Upgrade, Loss, SyncSlow)
+			Isolate, IsolateInbound, IsolateOutbound, IsolateLeader, Transfer, Upgrade, Loss, SyncSlow)
 	}
 	return slices.DeleteFunc(Kinds(), func(k Kind) bool { return slices.Contains(alarming(), k) })
 }

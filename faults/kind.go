@@ -45,6 +45,7 @@ const (
 	Isolate
 	IsolateInbound
 	IsolateOutbound
+	IsolateLeader
 	Bridge
 	Ring
 	ClogLink
@@ -74,6 +75,7 @@ const (
 	CrashAll
 	CrashMost
 	CrashLeader
+	CrashLeaders
 	CrashAgain
 	CrashFollowers
 	Pause

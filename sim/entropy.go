@@ -50,6 +50,7 @@ const (
 	streamUsers        = 997
 	streamPreVote      = 996
 	streamSurroundings = 995
+	streamImages       = 994
 	streamClients      = 1000
 	streamLinks        = 1 << 60
 )

@@ -11,8 +11,6 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"google.golang.org/protobuf/proto"
-
-	"detcd/consensus/replica"
 )
 
 // holder is the part of a client that holds a lease: it is granted one, ties a key to it, takes a
@@ -257,26 +255,26 @@ func (h *holder) gone() {
 
 // expired judges the end of a lease: not before its time to live has passed on the clock of the
 // leader that ends it, counted from when that member began to lead or, if that was later, from the
-// last renewal that was acknowledged. A leader that was deposed meanwhile may claim what it likes:
-// its claim is void, and never comes here.
+// last renewal that was acknowledged. That leader found it due: the claim of one that was deposed
+// is void.
 func (j *judge) expired(m *member, id int64) {
 	record := j.leases[id]
 	if record == nil || record.revoked {
 		return
 	}
-	leader := j.world.memberByID(replica.MemberID(j.leaders[m.replica.Status().AppliedTerm]))
-	if leader == nil {
+	term := m.replica.Status().AppliedTerm
+	claim, ok := j.claims[claimed{term, id}]
+	if !ok {
+		j.fail("lease %d was ended in term %d, and member %d, who led then, had not found it due", id,
+			term, j.leaders[term])
 		return
 	}
-	claim, ok := leader.due[id]
-	if !ok {
-		return // of an earlier life of the leader
-	}
 	delete(j.leases, id)
-	start := max(claim.ledAt, record.readings[leader.number])
+	leader := j.leaders[term]
+	start := max(claim.ledAt, record.readings[leader])
 	passed := time.Duration(claim.now - start)
 	if passed < time.Duration(record.ttl)*time.Second {
 		j.fail("member %d ended lease %d %v after its last renewal or the election: it lives %d s",
-			leader.number, id, passed, record.ttl)
+			leader, id, passed, record.ttl)
 	}
 }

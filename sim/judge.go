@@ -29,9 +29,11 @@ type judge struct {
 	removed map[int]bool               // members that were removed on purpose
 	history history                    // what happened to the keys, revision by revision
 	leases  map[int64]*leaseRecord
-	word    map[int]promise // what each member has told others that it will not forget
-	highest int64           // revision that some client was told
-	written int64           // bytes of commands
+	claims  map[claimed]claim // what leaders found due
+	ballots map[ballot][]int  // who would vote for whom
+	word    map[int]promise   // what each member has told others that it will not forget
+	highest int64             // revision that some client was told
+	written int64             // bytes of commands
 
 	tried   []*operation    // of clients with rights, since rights were last judged
 	refused map[string]bool // values that may not come to be
@@ -41,6 +43,8 @@ type judge struct {
 	noOpinion  bool       // porcupine could not
 	window     []interval // for the second opinion
 	windowFrom int64      // the revision before the window
+
+	excused replica.Index // up to here others may have voted than those that are members now
 
 	answeredOps, unknownOps, watchSeen, judgedRights uint64
 }
@@ -64,7 +68,8 @@ type history struct {
 func newJudge(w *world) judge {
 	return judge{world: w, windowFrom: int64(w.options.Seed % 1200), leaders: map[replica.Term]int{},
 		states: map[replica.Index][]uint64{}, at: map[*member]place{}, removed: map[int]bool{},
-		leases: map[int64]*leaseRecord{}, refused: map[string]bool{}, word: map[int]promise{},
+		leases: map[int64]*leaseRecord{}, claims: map[claimed]claim{},
+		ballots: map[ballot][]int{}, refused: map[string]bool{}, word: map[int]promise{},
 		history: history{first: 2, gaps: map[int64]bool{}, latest: map[string]*mvccpb.Event{},
 			before: map[*mvccpb.Event]*mvccpb.Event{}, written: map[string]int64{}}}
 }
@@ -88,6 +93,9 @@ func (j *judge) end(verdict Verdict, format string, v ...any) {
 
 // role: at most one member leads in a term.
 func (j *judge) role(m *member, e replica.Event) {
+	if e.Text == "candidate" || e.Text == "pre-candidate" {
+		j.campaigns(m, e)
+	}
 	if e.Text != "leader" {
 		return
 	}
@@ -129,6 +137,7 @@ type promise struct {
 
 // told takes what a member says to another.
 func (j *judge) told(m *member, r *raftpb.Message) {
+	j.willing(m, r)
 	p := j.word[m.number]
 	if r.GetReject() || r.GetTerm() < p.term {
 		return
@@ -151,8 +160,8 @@ func (j *judge) told(m *member, r *raftpb.Message) {
 }
 
 // keepsItsWord: after a crash a member remembers what it has promised.
-func (j *judge) keepsItsWord(m *member) {
-	p, s := j.word[m.number], m.replica.Status()
+func (j *judge) keepsItsWord(m *member, s replica.Status) {
+	p := j.word[m.number]
 	switch {
 	case m.disk.forgot || m.disk.damaged:
 	case uint64(s.Term) < p.term:
@@ -186,14 +195,21 @@ func (j *judge) answered(m *member, answer replica.Answer) {
 			have++ // what a fault took from a disk was there when it counted
 		}
 	}
-	if have <= voters/2 && !j.changing() {
+	if have <= voters/2 && answer.Index > j.excused {
 		j.fail("member %d answered at entry %d, which %d of %d voters have on their disks",
 			m.number, answer.Index, have, voters)
 	}
 }
 
-// changing says that the voters may be others than this member knows.
-func (j *judge) changing() bool { return j.world.fates.membershipTouched }
+// membersChanged: of the entries that are in some log when a member learns of a change, those who
+// voted before it may have decided.
+func (j *judge) membersChanged() {
+	for _, m := range j.world.members {
+		if m.up() {
+			j.excused = max(j.excused, m.replica.Status().Last)
+		}
+	}
+}
 
 // observe takes the changes that a member has applied and no other member before it.
 func (j *judge) observe(m *member) {

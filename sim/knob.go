@@ -22,10 +22,13 @@ const (
 	SyncTime
 	BulkTime
 	DiskBandwidth
+	LoopSpan
+	LoopBusy
 
 	TickInterval
 	HeartbeatTicks
 	ElectionTicks
+	EntryBytes
 	LogBytes
 	CheckpointBytes
 	ChunkBytes
@@ -75,10 +78,13 @@ var knobInfos = [knobEnd]KnobInfo{
 	SyncTime:      {"sync", 100 * us, 10 * us, 10 * s, "a sync of the log, at least", true},
 	BulkTime:      {"bulk", ms, 10 * us, 10 * s, "a step in the background, at least", true},
 	DiskBandwidth: {"disk-bandwidth", 0, 0, 1 << 40, "bytes a second of a disk; 0: no limit", false},
+	LoopSpan:      {"loop-span", 64 * ms, ms, 10 * s, "a busy loop does not look so long", true},
+	LoopBusy:      {"loop-busy", 1, 0, 64, "of 64 spans in which a loop is", false},
 
 	TickInterval:    {"tick", 100 * ms, ms, 10 * s, "the unit of the two below", true},
 	HeartbeatTicks:  {"heartbeat-ticks", 1, 1, 100, "from one heartbeat to the next", false},
 	ElectionTicks:   {"election-ticks", 10, 2, 1000, "without a leader until a campaign", false},
+	EntryBytes:      {"entry-bytes", 1 << 20, 1, 1 << 20, "of entries in one message", false},
 	LogBytes:        {"log-bytes", 4 << 10, 256, 1 << 30, "of entries for followers", false},
 	CheckpointBytes: {"checkpoint-bytes", 12 << 10, 1 << 10, 1 << 30, "between checkpoints", false},
 	ChunkBytes:      {"chunk-bytes", 3 << 10, 256, 1 << 20, "of a snapshot in one message", false},

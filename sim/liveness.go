@@ -12,6 +12,7 @@ import (
 func (w *world) heal() {
 	w.healed = true
 	w.fates.healAll()
+	w.fates.reigns = 0
 	for _, m := range w.members {
 		m.disk.trap, m.armed = nil, faults.None
 	}

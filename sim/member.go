@@ -54,11 +54,10 @@ type member struct {
 	seen    int64
 	ledAt   int64 // on its clock, when it began to lead
 
-	due map[int64]claim // the leases that it wants to end
-
 	hard []byte // the term and vote that a planted bug keeps writing
 
 	watched // what is looked at to count states
+	ears    ears
 
 	armed  faults.Kind // where in its own work it is to crash
 	sprung func()      // when it does
@@ -68,6 +67,12 @@ type member struct {
 type claim struct {
 	now   int64 // on the leader's clock
 	ledAt int64 // the same, when it began to lead
+}
+
+// claimed is whose word it is: that of the leader of a term, and about which lease.
+type claimed struct {
+	term  replica.Term
+	lease int64
 }
 
 func (w *world) newMember(number int, first []replica.Member) *member {
@@ -90,24 +95,12 @@ func (m *member) start() {
 	m.waiting = map[replica.RequestID]func(replica.Answer){}
 	m.write, m.bulk, m.paused, m.backlog, m.streams = nil, nil, false, nil, nil
 	m.inbox, m.turning, m.look = replica.Inputs{}, false, m.looks()
-	m.seen, m.timer, m.waking, m.due = 0, 0, false, map[int64]claim{}
+	m.seen, m.timer, m.waking, m.ears = 0, 0, false, ears{}
 	m.hard = nil
-	v := &w.options.World
-	m.store = kv.New(kv.Options{ElectionTimeout: v.electionTimeout(), Archive: archive.Options{
-		SegmentSize: v[ArchiveSegment], StepSize: int(v[ArchiveStep]),
-		FlushSize: int(v[ArchiveFlush])}})
+	m.store = m.newStore()
 	w.raft.source = m.random
-	options := replica.Options{
-		ID: m.id(), Cluster: 1, Incarnation: m.disk.incarnation, SessionID: m.random.Uint64(),
-		Self: replica.Member{Name: fmt.Sprint("m", m.number)}, Members: m.first,
-		Machine: &observed{m.store, m}, FS: m.disk.fs, Tick: v.duration(TickInterval),
-		ElectionTicks: int(v[ElectionTicks]), HeartbeatTicks: int(v[HeartbeatTicks]),
-		NoPreVote:       w.options.NoPreVote,
-		LogBytesMax:     int(v[LogBytes]),
-		CheckpointBytes: int(v[CheckpointBytes]), ChunkBytes: int(v[ChunkBytes]),
-		RequestTimeout: v.serverPatience(), FetchBytesMax: int(v[FetchBytes]),
-		WALOptions: wal.Options{SegmentSize: v[LogSegment]},
-	}
+	options := m.options(&observed{m.store, m}, m.disk.fs)
+	options.SessionID = m.random.Uint64()
 	r, driver, err := replica.Open(options)
 	if err != nil {
 		m.recoveryFailed(err)
@@ -119,9 +112,34 @@ func (m *member) start() {
 	})
 	m.sees(r.Durable())
 	m.sawRecovery()
-	w.judge.keepsItsWord(m)
+	w.judge.keepsItsWord(m, r.Status())
 	w.judge.audit(m)
 	m.turn()
+}
+
+// newStore makes an empty state machine.
+func (m *member) newStore() *kv.Store {
+	v := &m.world.options.World
+	return kv.New(kv.Options{ElectionTimeout: v.electionTimeout(), Archive: archive.Options{
+		SegmentSize: v[ArchiveSegment], StepSize: int(v[ArchiveStep]),
+		FlushSize: int(v[ArchiveFlush])}})
+}
+
+// options are those of the member, on a disk.
+func (m *member) options(machine replica.Machine, fs vfs.FS) replica.Options {
+	v := &m.world.options.World
+	return replica.Options{
+		ID: m.id(), Cluster: 1, Incarnation: m.disk.incarnation,
+		Self: replica.Member{Name: fmt.Sprint("m", m.number)}, Members: m.first,
+		Machine: machine, FS: fs, Tick: v.duration(TickInterval),
+		ElectionTicks: int(v[ElectionTicks]), HeartbeatTicks: int(v[HeartbeatTicks]),
+		NoPreVote:       m.world.options.NoPreVote,
+		EntryBytesMax:   int(v[EntryBytes]),
+		LogBytesMax:     int(v[LogBytes]),
+		CheckpointBytes: int(v[CheckpointBytes]), ChunkBytes: int(v[ChunkBytes]),
+		RequestTimeout: v.serverPatience(), FetchBytesMax: int(v[FetchBytes]),
+		WALOptions: wal.Options{SegmentSize: v[LogSegment]},
+	}
 }
 
 // sees notes how far its log is on its disk.
@@ -261,7 +279,8 @@ func (o *observed) Due(now int64) [][]byte {
 	o.member.sawDue(len(commands))
 	for _, command := range commands {
 		if id, ok := kv.ExpiredLease(command); ok {
-			o.member.due[int64(id)] = claim{now, o.member.ledAt}
+			by := claimed{o.member.replica.Status().Term, int64(id)}
+			o.member.world.judge.claims[by] = claim{now, o.member.ledAt}
 		}
 	}
 	return commands
@@ -298,6 +317,13 @@ func (m *member) note(e replica.Event) {
 		m.disk.torn()
 	case replica.EventRole:
 		w.judge.role(m, e)
+		m.ears.role(m, e)
+		if e.Text == "leader" {
+			w.fates.reignBegins(m)
+		}
+	case replica.EventMembers:
+		m.ears.excuse()
+		w.judge.membersChanged()
 	}
 }
 

@@ -41,7 +41,7 @@ func (w *world) probeEverywhere() {
 func (w *world) probe(c *client, what string, trips time.Duration) bool {
 	v := &w.options.World
 	limit := trips*v.roundTrip()/10 + v.roundTrip()/2 + 3*v.syncMax() +
-		16*v.duration(ClientDelay) + 6*turnSpan
+		16*v.duration(ClientDelay) + 6*v.duration(LoopSpan)
 	c.patience = limit
 	c.reseed()
 	var request proto.Message = &pb.RangeRequest{Key: c.key()}

@@ -18,7 +18,7 @@ import (
 // stepsPerOperation bounds how long the checker looks for what happened without an answer. With a
 // watch of everything there is little to choose; a run with too many choices stays undecided, which
 // the result says.
-const stepsPerOperation = 4
+const stepsPerOperation = 16
 
 // record keeps what clients saw, as package checker/judge wants it: the same that is
 // recorded of real clusters.

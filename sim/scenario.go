@@ -23,6 +23,7 @@ import (
 //	1.2s for 3s wipe members=2
 type Scenario struct {
 	Story    []string // lines, without the #
+	Guard    string   // the rule without which it is red; sim/guards takes it away
 	Options  Options
 	Seedless bool // no seed was named
 }
@@ -32,6 +33,9 @@ func (s Scenario) String() string {
 	var b strings.Builder
 	for _, line := range s.Story {
 		b.WriteString(strings.TrimRight("# "+line, " ") + "\n")
+	}
+	if s.Guard != "" {
+		fmt.Fprintf(&b, "guard %s\n", s.Guard)
 	}
 	o := s.Options
 	if !s.Seedless {
@@ -117,6 +121,10 @@ func ParseScenario(text string) (Scenario, error) {
 			continue
 		}
 		if line == "" {
+			continue
+		}
+		if name, ok := strings.CutPrefix(line, "guard "); ok {
+			s.Guard = strings.TrimSpace(name)
 			continue
 		}
 		if err := s.Options.read(line, given); err != nil {

@@ -42,6 +42,7 @@ var stateInfos = []StateInfo{
 	{"crash-in-verify", "a member crashed while it audited a received snapshot"},
 	{"crash-leading", "the leader crashed"},
 	{"crash-alone", "the only voter crashed"},
+	{"image-recovers", "a member would have recovered from a crash that did not happen"},
 	{"replay-long", "recovery applied more than fifty entries of the log again"},
 	{"recovers-uncommitted", "a member recovered with entries that were not committed"},
 

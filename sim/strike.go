@@ -16,17 +16,18 @@ import (
 // that lost its disk counts until its operator has replaced it. So a failure is a bug and never bad
 // luck.
 type fates struct {
-	world             *world
-	clientCut         map[int]int
-	clientMute        map[int]int
-	valueSize         int // the largest value that clients write; 0: small ones
-	hurried           int
-	quota             int64 // bytes that a member may store; 0: any number
-	membershipTouched bool
-	undo              []func() // of faults that last, until they are taken back
-	active            int
-	careful           int   // faults that bear no other beside them
-	nextGuest         int64 // when somebody may be added for the sake of a fault
+	world      *world
+	clientCut  map[int]int
+	clientMute map[int]int
+	valueSize  int // the largest value that clients write; 0: small ones
+	hurried    int
+	reigns     int           // of leaders that are to crash
+	reignMax   time.Duration // how long such a reign lasts at most
+	quota      int64         // bytes that a member may store; 0: any number
+	undo       []func()      // of faults that last, until they are taken back
+	active     int
+	careful    int   // faults that bear no other beside them
+	nextGuest  int64 // when somebody may be added for the sake of a fault
 }
 
 func (f *fates) hurry() int { return max(f.hurried, 1) }

@@ -111,7 +111,6 @@ func (w *world) change(changes []replica.Change, done func(error)) {
 	if leader == nil {
 		return
 	}
-	w.fates.membershipTouched = true
 	leader.request(replica.Input{Kind: replica.InputChange, Changes: changes},
 		func(a replica.Answer) { done(a.Err) })
 }

@@ -94,8 +94,11 @@ func (f *fates) pairs(fault faults.Fault) (pairs [][2]int) {
 		block(left, right, true)
 	case faults.SplitOneWay:
 		block(left, right, false)
-	case faults.Isolate, faults.IsolateInbound, faults.IsolateOutbound:
-		m := f.one(fault, present)
+	case faults.Isolate, faults.IsolateInbound, faults.IsolateOutbound, faults.IsolateLeader:
+		m := f.world.leader()
+		if fault.Kind != faults.IsolateLeader {
+			m = f.one(fault, present)
+		}
 		if m == nil {
 			return nil
 		}

@@ -12,6 +12,8 @@ func (f *fates) process(fault faults.Fault) bool {
 	switch fault.Kind {
 	case faults.CrashAll, faults.CrashMost, faults.CrashFollowers:
 		return f.crashMany(fault)
+	case faults.CrashLeaders:
+		return f.crashLeaders(fault)
 	case faults.PauseAll:
 		return f.pause(fault, w.living())
 	case faults.Upgrade:
@@ -79,6 +81,38 @@ func (f *fates) crashAgain(fault faults.Fault, m *member, times int) bool {
 		w.after(between(w.faultRandom, 0, fault.For), func() { f.crashAgain(fault, m, times-1) })
 	}
 	return true
+}
+
+// crashLeaders lets whoever comes to lead crash soon, some times: between its first words as a
+// leader, or when it has committed some entries.
+func (f *fates) crashLeaders(fault faults.Fault) bool {
+	f.reigns += int(fault.Amount)
+	f.reignMax = max(fault.For, time.Millisecond)
+	if leader := f.world.leader(); leader != nil {
+		f.reignBegins(leader)
+	}
+	return true
+}
+
+// reignBegins is told who leads. How long its reign lasts is drawn: of each order of magnitude as
+// often as of any other, for what an old leader leaves behind depends on how far it came.
+func (f *fates) reignBegins(m *member) {
+	w := f.world
+	if f.reigns == 0 || w.healed {
+		return
+	}
+	f.reigns--
+	life, span := m.life, f.reignMax
+	for w.faultRandom.IntN(8) > 0 && span > time.Microsecond {
+		span /= 4
+	}
+	w.after(between(w.faultRandom, 0, span), func() {
+		if m.life != life || !running(m) || w.healed || f.careful > 0 {
+			return
+		}
+		f.crash(m, w.diskRandom, w.faultRandom.IntN(2) == 0)
+		w.restartLater(m, between(w.faultRandom, 0, f.reignMax))
+	})
 }
 
 // restart stops a member in order, which loses nothing, and starts it again.

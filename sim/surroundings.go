@@ -13,7 +13,16 @@ func (v *Surroundings) electionTimeout() time.Duration {
 // farthest is how long a message takes from one member to another at most, besides what its bytes
 // take.
 func (v *Surroundings) farthest() time.Duration {
-	return time.Duration(v[LinkDelay] + v[LinkDelay]/100*(v[LinkSpread]+v[LinkJitter]))
+	return time.Duration(v[LinkDelay]+v[LinkDelay]/100*(v[LinkSpread]+v[LinkJitter])) + v.lateness()
+}
+
+// lateness is how long a message waits for who receives it. Loops that are hardly ever busy do not
+// count.
+func (v *Surroundings) lateness() time.Duration {
+	if v[LoopBusy] <= knobInfos[LoopBusy].Default {
+		return 0
+	}
+	return v.duration(LoopSpan)
 }
 
 // roundTrip is how long a message and its answer take at most.
@@ -51,6 +60,7 @@ func SurroundingsOf(seed uint64) Surroundings {
 		}
 	}
 	d.fit()
+	d.rare()
 	return d.values
 }
 
@@ -106,6 +116,21 @@ func (d *surroundingsDraw) disks() {
 	v[BulkTime] = d.from(100*us, 50*ms)
 	if d.random.IntN(3) == 0 {
 		v[DiskBandwidth] = d.from(1<<20, 1<<30)
+	}
+}
+
+// rare draws what few worlds have: members whose loops are busy, so that what comes to them comes
+// together, and logs that are carried entry by entry. Where the time-outs do not fit that, only
+// safety is promised.
+func (d *surroundingsDraw) rare() {
+	const oneIn = 30
+	v := &d.values
+	if d.random.IntN(oneIn) == 0 {
+		v[LoopSpan] = d.from(4*ms, 500*ms)
+		v[LoopBusy] = d.from(1, 64)
+	}
+	if d.random.IntN(oneIn) == 0 {
+		v[EntryBytes] = d.from(1, 1<<20)
 	}
 }
 

@@ -67,21 +67,20 @@ func (m *member) gather() {
 	now := m.world.now + int64(m.number)*int64(time.Microsecond) // they do not look in step
 	drawn := trace{hash: m.world.options.Seed}
 	drawn.mix(uint64(m.number))
-	drawn.mix(uint64(now / int64(turnSpan)))
+	v := &m.world.options.World
+	span := v.duration(LoopSpan)
+	drawn.mix(uint64(now / int64(span)))
 	every := 50 * time.Microsecond
-	switch drawn.hash % 64 {
-	case 0:
-		every = turnSpan
-	case 1, 2, 3:
-		every = turnSpan / 8
-	case 4, 5, 6, 7, 8, 9, 10, 11:
-		every = turnSpan / 64
+	switch n := drawn.hash % 64; {
+	case n < uint64(v[LoopBusy]):
+		every = span
+	case n < 4:
+		every = max(every, span/8)
+	case n < 12:
+		every = max(every, span/64)
 	}
 	m.turnAfter(every - time.Duration(now)%every)
 }
-
-// turnSpan is how long the loop of a member is as busy as it is, and how late it is at most.
-const turnSpan = 64 * time.Millisecond
 
 // turnAfter plans a turn, unless one is planned.
 func (m *member) turnAfter(delay time.Duration) {
@@ -124,7 +123,9 @@ func (m *member) turn() {
 	}
 	m.world.gathered[gathered(len(in.Messages)+len(in.Requests))]++
 	m.world.sawIf(len(in.Messages)+len(in.Requests) >= 100, "queue-long")
+	m.ears.hear(m, &in)
 	effects := m.replica.Turn(&in)
+	m.ears.judge(m)
 	clear(in.Messages)
 	clear(in.Requests)
 	m.spare = replica.Inputs{Messages: in.Messages[:0], Requests: in.Requests[:0]}
@@ -180,6 +181,7 @@ func (m *member) startWrite(write *replica.Write) {
 		if m.stopped(err) {
 			return
 		}
+		m.wouldRecover()
 		m.world.event(eventWrite, m.number, uint64(len(write.Records)), 0, func() string {
 			return fmt.Sprintf("%d records are durable", len(write.Records))
 		})
@@ -200,6 +202,7 @@ func (m *member) startBulk(bulk *replica.BackgroundTask) {
 		if m.stopped(err) {
 			return
 		}
+		m.wouldRecover()
 		m.world.event(eventBulk, m.number, bulk.Number, 0, func() string { return bulkText(bulk) })
 		m.inbox.BackgroundDone = bulk
 		m.gather()

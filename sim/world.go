@@ -93,6 +93,7 @@ type world struct {
 
 	diskRandom  *rand.Rand
 	faultRandom *rand.Rand
+	imageRandom *rand.Rand
 	operations  uint64
 	asked       uint64 // requests, to sample them
 	healed      bool   // nothing goes wrong any more
@@ -145,6 +146,7 @@ func newWorld(o Options) *world {
 	w.trace.listen = o.Listen
 	w.trace.hash = o.Seed
 	w.diskRandom, w.faultRandom = newRandom(o.Seed, streamDisk), newRandom(o.Seed, streamFaults)
+	w.imageRandom = newRandom(o.Seed, streamImages)
 	w.states, w.campaigns = make([]int, len(stateInfos)), map[replica.Term]int{}
 	w.changedAt, w.grantedIn = map[int]int64{}, map[int64]uint64{}
 	w.network = network{world: w, random: newRandom(o.Seed, streamNetwork)}

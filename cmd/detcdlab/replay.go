@@ -42,7 +42,11 @@ Exit status: 0 the run was told, whatever its verdict, 2 wrong usage, 7 it could
 			}
 			out := cmd.OutOrStdout()
 			colors := colorsOf(out)
-			fmt.Fprintf(out, "%s\n", sim.Scenario{Options: run})
+			told := sim.Scenario{Options: run}
+			if o.file != nil {
+				told.Story, told.Guard = o.file.Story, o.file.Guard
+			}
+			fmt.Fprintf(out, "%s\n", told)
 			run.Listen = func(l sim.Line) {
 				if story.wants(l) {
 					fmt.Fprintln(out, paintLine(colors, l))

@@ -1,11 +1,13 @@
 package guards
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -21,7 +23,9 @@ const variable = "DETCD_WITHOUT_GUARD"
 func buildWithout(t *testing.T, guards []guard) (program string) {
 	t.Helper()
 	dir := t.TempDir()
-	b := &builder{t: t, dir: dir, replaced: map[string]string{}, modules: map[string]string{}}
+	program = filepath.Join(cmp.Or(*keep, dir), "runner")
+	b := &builder{t: t, dir: dir, replaced: map[string]string{}, modules: map[string]string{},
+		switches: map[string]bool{}}
 	for _, g := range guards {
 		for i, e := range g.edits {
 			beside := b.patch(g.name, e)
@@ -30,13 +34,12 @@ func buildWithout(t *testing.T, guards []guard) (program string) {
 			}
 		}
 	}
-	args := []string{"build", "-buildvcs=false", "-o", filepath.Join(dir, "runner"),
-		"-overlay", b.overlay()}
+	args := []string{"build", "-buildvcs=false", "-o", program, "-overlay", b.overlay()}
 	if len(b.modules) > 0 {
 		args = append(args, "-modfile", b.modfile())
 	}
 	b.run("go", append(args, "./sim/builds/testdata/runner")...)
-	return filepath.Join(dir, "runner")
+	return program
 }
 
 // builder gathers the patched files.
@@ -45,6 +48,7 @@ type builder struct {
 	dir      string
 	replaced map[string]string // files of this module, and what stands for them
 	modules  map[string]string // other modules, and their copies
+	switches map[string]bool   // files that were added to these
 }
 
 // off is the condition under which a guard is away.
@@ -67,8 +71,13 @@ func (b *builder) patch(name string, e edit) (beside string) {
 // package.
 func (b *builder) file(e edit) (copied, beside string) {
 	if e.module != "" {
-		folder := b.module(e.module)
-		return filepath.Join(folder, e.file), filepath.Join(folder, "without_guard.go")
+		copied = filepath.Join(b.module(e.module), e.file)
+		beside = filepath.Join(filepath.Dir(copied), added)
+		if !b.switches[beside] {
+			b.switches[beside] = true
+			b.write(beside, switchFor(b.read(copied)))
+		}
+		return copied, beside
 	}
 	original, err := filepath.Abs(filepath.Join(root, e.file))
 	if err != nil {
@@ -78,18 +87,22 @@ func (b *builder) file(e edit) (copied, beside string) {
 		b.replaced[original] = filepath.Join(b.dir, fmt.Sprintf("%d.go", len(b.replaced)))
 		b.write(b.replaced[original], b.read(original))
 	}
-	added := filepath.Join(filepath.Dir(original), "without_guard.go")
-	if b.replaced[added] == "" {
-		b.replaced[added] = filepath.Join(b.dir, fmt.Sprintf("%d.go", len(b.replaced)))
-		b.write(b.replaced[added], switchOf(filepath.Base(filepath.Dir(original))))
+	beside = filepath.Join(filepath.Dir(original), added)
+	if b.replaced[beside] == "" {
+		b.replaced[beside] = filepath.Join(b.dir, fmt.Sprintf("%d.go", len(b.replaced)))
+		b.write(b.replaced[beside], switchFor(b.read(original)))
 	}
-	return b.replaced[original], b.replaced[added]
+	return b.replaced[original], b.replaced[beside]
 }
 
-// switchOf is the file that reads the environment, for one package.
-func switchOf(pkg string) string {
+// added is the name of the file that is added to a package that has guards.
+const added = "without_guard.go"
+
+// switchFor is the file that reads the environment, for the package that another file is of.
+func switchFor(text string) string {
+	pkg := regexp.MustCompile(`(?m)^package (\w+)$`).FindStringSubmatch(text)
 	return fmt.Sprintf("package %s\n\nimport \"os\"\n\nvar withoutGuard = os.Getenv(%q)\n",
-		pkg, variable)
+		pkg[1], variable)
 }
 
 func (b *builder) add(file, text string) { b.write(file, b.read(file)+text) }
@@ -120,7 +133,6 @@ func (b *builder) module(path string) string {
 	}
 	b.run("chmod", "-R", "u+w", copied)
 	b.modules[path] = copied
-	b.write(filepath.Join(copied, "without_guard.go"), switchOf(filepath.Base(filepath.Dir(path))))
 	return copied
 }
 

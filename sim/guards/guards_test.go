@@ -9,8 +9,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"detcd/sim"
 )
 
 // A guard is a piece of the program that keeps a promise.
@@ -20,11 +24,10 @@ type guard struct {
 	more    string // declarations that the edits need, beside the first of them
 	promise string // what is broken without it
 
-	scenario string // that is red without it
-	profile  string // else: of seeds
-	first    int    // of them; 0: 1
-	seeds    int    // among which one is red
-	want     string // in what the judge says; empty: anything
+	profile string // of seeds; empty: only a scenario names it
+	first   int    // of them; 0: 1
+	seeds   int    // among which one is red
+	want    string // in what the judge says; empty: anything
 }
 
 // An edit takes a guard out of one file.
@@ -35,43 +38,85 @@ type edit struct {
 	replace string // the same without the guard where OFF holds
 }
 
-var onlyGuard = flag.String("guard", "", "only the guard of this name")
+// untold are the scenarios that stay green without every guard that is known: each still has to be
+// rewritten until it shows the rule that it tells of.
+var untold = []string{"disk_full", "figure_8", "flipped_bit", "joint_change", "leader_disk_hangs",
+	"only_voter_replaced", "removed_leader", "split_vote"}
+
+var (
+	onlyGuard = flag.String("guard", "", "only the guard of this name")
+	keep      = flag.String("keep", "", "build the runner in this folder, and leave it there")
+)
 
 func TestWithoutItsGuardTheSimulatorIsRed(t *testing.T) {
+	guards := slices.Concat(consensusGuards, storeGuards)
 	program := buildWithout(t, guards)
 	for _, g := range guards {
-		if *onlyGuard != "" && *onlyGuard != g.name {
+		if *onlyGuard != "" && *onlyGuard != g.name || g.profile == "" {
 			continue
 		}
-		t.Run(g.name, func(t *testing.T) {
-			without := runGuard(t, program, g, g.name)
-			t.Logf("%s\n%s", g.promise, without)
-			if !strings.Contains(without, ": safety,") && !strings.Contains(without, ": liveness,") &&
-				!strings.Contains(without, ": crash,") || !strings.Contains(without, g.want) {
-				t.Errorf("without its guard nothing is red; want %q", g.want)
+		t.Run("seeds/"+g.name, func(t *testing.T) {
+			without := runWithout(t, program, g.name, "-profile", g.profile, "-first",
+				fmt.Sprint(max(1, g.first)), "-count", fmt.Sprint(g.seeds), "-duration", "20s")
+			wantRed(t, g, without)
+		})
+	}
+	files, err := filepath.Glob("../testdata/*.txt")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d scenarios: %v", len(files), err)
+	}
+	for _, file := range files {
+		name := guardOf(t, file)
+		story := strings.TrimSuffix(filepath.Base(file), ".txt")
+		if known := !slices.Contains(untold, story); known != (name != "") {
+			t.Errorf("%s names the guard %q, which untold says otherwise", story, name)
+		}
+		if name == "" || *onlyGuard != "" && *onlyGuard != name {
+			continue
+		}
+		t.Run("scenarios/"+story, func(t *testing.T) {
+			at := slices.IndexFunc(guards, func(g guard) bool { return g.name == name })
+			if at < 0 {
+				t.Fatalf("its guard is %q, and there is none of that name", name)
 			}
-			if g.scenario == "" {
-				return // that seeds are green is for others to test
-			}
-			if with := runGuard(t, program, g, ""); !strings.Contains(with, ": green,") {
+			wantRed(t, guards[at], runWithout(t, program, name, "-scenario", file))
+			if with := runWithout(t, program, "", "-scenario", file); !strings.Contains(with,
+				": green,") {
 				t.Errorf("with its guard: %s", with)
 			}
 		})
 	}
 }
 
-// runGuard runs what a guard names, without one guard, and returns the last lines.
-func runGuard(t *testing.T, program string, g guard, without string) string {
-	t.Helper()
-	args := []string{"-until-red"}
-	if g.scenario != "" {
-		args = append(args, "-scenario", "../testdata/"+g.scenario+".txt")
-	} else {
-		args = append(args, "-profile", g.profile, "-first", fmt.Sprint(max(1, g.first)),
-			"-count", fmt.Sprint(g.seeds), "-duration", "20s")
+// guardOf returns the guard that a scenario names.
+func guardOf(t *testing.T, file string) string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Env = append(os.Environ(), variable+"="+without)
+	scenario, err := sim.ParseScenario(string(text))
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return scenario.Guard
+}
+
+// wantRed judges what a run without a guard came to.
+func wantRed(t *testing.T, g guard, without string) {
+	t.Helper()
+	t.Logf("%s\n%s", g.promise, without)
+	red := slices.ContainsFunc([]string{"safety", "liveness", "crash", "lost"},
+		func(verdict string) bool { return strings.Contains(without, ": "+verdict+",") })
+	if !red || !strings.Contains(without, g.want) {
+		t.Errorf("without its guard nothing is red; want %q", g.want)
+	}
+}
+
+// runWithout runs the simulator without one guard until it is red, and returns its last lines.
+func runWithout(t *testing.T, program, guard string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, append(args, "-until-red")...)
+	cmd.Env = append(os.Environ(), variable+"="+guard)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
