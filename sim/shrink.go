@@ -26,6 +26,7 @@ func Shrink(options Options, tries int, report func(Options, Result)) (Options, 
 		s.simpler()
 		s.plainer()
 		s.operations()
+		s.smaller()
 		s.time()
 		s.later()
 		s.clients()
@@ -41,6 +42,7 @@ type shrinker struct {
 	best   Options
 	result Result
 	all    []Op // that were begun, before any was taken out
+	small  bool // the knobs of smaller have been tried, and stay
 	report func(Options, Result)
 }
 
@@ -115,7 +117,7 @@ func (s *shrinker) simpler() {
 // plainer puts the knobs back to their defaults.
 func (s *shrinker) plainer() {
 	for k, value := range PlainSurroundings() {
-		if s.best.World[k] != value {
+		if s.best.World[k] != value && !(s.small && slices.Contains(sizes, Knob(k))) {
 			s.try(func(o *Options) { o.World[k] = value })
 		}
 	}
@@ -142,6 +144,21 @@ func (s *shrinker) operations() {
 		}
 	}
 }
+
+// smaller makes files small where many operations are left: they may be there to fill one.
+func (s *shrinker) smaller() {
+	if len(s.best.Only) <= laterMax || s.small {
+		return
+	}
+	s.small = true
+	for _, k := range sizes {
+		s.try(func(o *Options) { o.World[k] = knobInfos[k].Low })
+	}
+	s.operations()
+}
+
+// sizes are the knobs of smaller.
+var sizes = []Knob{LogSegment, CheckpointBytes, LogBytes, ArchiveSegment, ArchiveFlush}
 
 // later puts in the place of each operation the latest one that does as well. Where operations are
 // needed now and then, as signs that a leader still leads, say, fewer are needed after that.
