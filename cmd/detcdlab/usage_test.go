@@ -177,12 +177,12 @@ func TestAFullDeviceIsNotAVerdict(t *testing.T) {
 	files := put(t, map[string]string{"holds": checkHeading + checkPut + checkFresh,
 		"violated": checkHeading + checkPut + checkStale})
 	for line, want := range map[string]int{
-		"sim --profile calm --duration 1s --world plain":                                exitFailed,
-		"sim --profile calm --duration 1s --world plain --json":                         exitFailed,
-		"sim --seeds 1-2 --profile calm --duration 1s --world plain":                    exitFailed,
-		"sim --profile calm --duration 1s --world plain --trace /dev/full":              exitFailed,
-		"sim --seed 1 --bug ack-before-sync --failures /dev/full --json --duration 30s": exitViolated,
-		"replay 1 --profile calm --duration 1s --world plain":                           exitFailed,
+		"sim --profile calm --duration 1s --world plain":                               exitFailed,
+		"sim --profile calm --duration 1s --world plain --json":                        exitFailed,
+		"sim --seeds 1-2 --profile calm --duration 1s --world plain":                   exitFailed,
+		"sim --profile calm --duration 1s --world plain --trace /dev/full":             exitFailed,
+		"sim --seed 1 --world plain --bug ack-before-sync --failures /dev/full --json": exitViolated,
+		"replay 1 --profile calm --duration 1s --world plain":                          exitFailed,
 		"check FILES/holds":                  exitFailed,
 		"check FILES/holds --json":           exitFailed,
 		"check FILES/holds FILES/holds":      exitFailed,

@@ -92,7 +92,7 @@ func TestABuildThatDiffersIsFoundOut(t *testing.T) {
 	wrong.run = func(ctx context.Context, program string, args ...string) (string, error) {
 		return right.run(ctx, program, append(args, "-disturb", "5s")...)
 	}
-	args := []string{"-first", "1", "-count", "3", "-duration", "10s"}
+	args := []string{"-first", "4", "-count", "3", "-duration", "10s"}
 	for _, b := range []*built{right, &wrong} {
 		if b.told, err = b.run(t.Context(), b.program, args...); err != nil {
 			t.Fatal(err)
@@ -103,7 +103,7 @@ func TestABuildThatDiffersIsFoundOut(t *testing.T) {
 		t.Fatalf("of three seeds that differ, %v are found", seeds)
 	}
 	*buildLength = min(*buildLength, 10*time.Second)
-	text := explain(t, 1, right, &wrong)
+	text := explain(t, 4, right, &wrong)
 	t.Log("\n" + text)
 	if !strings.Contains(text, "5.000000s") || !strings.Contains(text, "disturbed: ") ||
 		!strings.Contains(text, "crashes") {
