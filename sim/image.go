@@ -24,9 +24,6 @@ func (m *member) wouldRecover() {
 			oneIn = 1
 		}
 	}
-	if w.options.Bug != "" { // what is planted in the driver is to be found by what it does
-		return
-	}
 	if w.imageRandom.IntN(oneIn) > 0 || m.disk.failing() || m.disk.damaged || m.disk.forgot ||
 		m.disk.trap != nil {
 		return

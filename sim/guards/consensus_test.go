@@ -15,13 +15,6 @@ var consensusGuards = []guard{
 		profile: "calm", seeds: 40, want: "round trip",
 	},
 	{
-		name: "own-term-commits",
-		edits: []edit{{module: raftModule, file: "log.go",
-			find:    "if at.term != 0 && at.index > l.committed && l.matchTerm(at) {",
-			replace: "if at.term != 0 && at.index > l.committed && (l.matchTerm(at) || OFF) {"}},
-		promise: "a leader counts copies only of entries of its own term",
-	},
-	{
 		name: "votes-are-durable",
 		edits: []edit{{file: "consensus/replica/replica.go",
 			find:    "			votes = append(votes, m)\n",
@@ -34,13 +27,7 @@ var consensusGuards = []guard{
 			find:    "canVote := r.Vote == m.GetFrom() ||\n",
 			replace: "canVote := OFF || r.Vote == m.GetFrom() ||\n"}},
 		promise: "a member has one vote a term",
-	},
-	{
-		name: "leader-is-heard",
-		edits: []edit{{module: raftModule, file: "raft.go",
-			find:    "if !force && inLease {",
-			replace: "if !force && inLease && !(OFF) {"}},
-		promise: "who hears a leader votes for nobody else",
+		profile: "everything", seeds: 40,
 	},
 	{
 		name: "random-time-outs",
@@ -50,6 +37,7 @@ var consensusGuards = []guard{
 				" globalRand.Intn(r.electionTimeout)\n" +
 				"	if OFF {\n		r.randomizedElectionTimeout = r.electionTimeout\n	}"}},
 		promise: "members lose their patience at different times",
+		profile: "everything", seeds: 40,
 	},
 	{
 		name: "logs-join",
@@ -64,13 +52,6 @@ var consensusGuards = []guard{
 			find:    "return pr != nil && !pr.IsLearner && !",
 			replace: "return pr != nil && (!pr.IsLearner || OFF) && !"}},
 		promise: "a learner does not stand for election",
-	},
-	{
-		name: "both-majorities",
-		edits: []edit{{module: raftModule, file: "quorum/joint.go",
-			find:    "	idx1 := c[1].CommittedIndex(l)\n",
-			replace: "	idx1 := c[1].CommittedIndex(l)\n	if OFF {\n		return idx0\n	}\n"}},
-		promise: "while the voters change, old and new ones must both agree",
 	},
 	{
 		name: "read-round",
@@ -93,22 +74,6 @@ var consensusGuards = []guard{
 			find:    "CheckQuorum:               true,",
 			replace: "CheckQuorum:               !(OFF),"}},
 		promise: "a leader that hears no majority steps down",
-	},
-	{
-		name: "removed-steps-down",
-		edits: []edit{{file: "consensus/replica/replica.go",
-			find:    "		StepDownOnRemoval:         true,\n",
-			replace: "		StepDownOnRemoval:         !(OFF),\n"}},
-		promise: "a leader that was removed steps down",
-	},
-	{
-		name: "one-tick",
-		edits: []edit{{file: "consensus/replica/replica.go",
-			find: "	r.ticks++\n	r.node.Tick()\n",
-			replace: "	for late := now; OFF && late > r.ticked+Time(r.options.Tick); {\n" +
-				"		late -= Time(r.options.Tick)\n		r.node.Tick()\n	}\n" +
-				"	r.ticks++\n	r.node.Tick()\n"}},
-		promise: "a clock that jumps is one tick: elections do not depend on clocks",
 	},
 	{
 		name: "forgetful-are-refused",
@@ -134,6 +99,7 @@ var consensusGuards = []guard{
 			find:    "	if r.ticks-r.removedSince == lingerElections*",
 			replace: "	if OFF || r.ticks-r.removedSince == lingerElections*"}},
 		promise: "a voter that is removed stays until its successors can do without it",
+		profile: "everything", seeds: 300,
 	},
 	{
 		name: "expiry-names-its-term",
@@ -152,66 +118,12 @@ var consensusGuards = []guard{
 		promise: "what a leader found due is void once it is deposed",
 	},
 	{
-		name: "install-beside-no-write",
-		edits: []edit{{file: "consensus/replica/write.go",
-			find: "	write := w.gather()\n	promised",
-			replace: "	write := w.gather()\n" +
-				"	if OFF && len(w.queue) > 0 && w.queue[0].GetSnapshot() != nil &&\n" +
-				"		len(write.entries)+len(write.responses) == 0 {\n		r.beginInstall()\n	}\n	promised"}},
-		promise: "nothing is written while a snapshot is installed",
-	},
-	{
-		name: "fetched-once",
-		edits: []edit{{file: "consensus/replica/fetch.go",
-			find: "	known := v.reusable(from)\n",
-			replace: "	known := v.reusable(from)\n	if OFF {\n" +
-				"		known = reusableParts{map[content]*part{}, map[string]*part{}}\n	}\n"}},
-		promise: "a newer snapshot is fetched where the one before was left",
-	},
-	{
-		name: "offers-have-numbers",
-		edits: []edit{
-			{file: "consensus/replica/offer.go",
-				find: "r.send(Message{Kind: MessageOffer, To: to, ID: s.checkpoint.number, Data:" +
-					" w.bytes})",
-				replace: "r.send(Message{Kind: MessageOffer, To: to, ID: r.numberOf(s), Data: w.bytes})"},
-			{file: "consensus/replica/offer.go",
-				find:    "if c != nil && c.number == number {",
-				replace: "if c != nil && (c.number == number || OFF) {"}},
-		more: `
-func (r *Replica) numberOf(s *sender) uint64 {
-	if OFF {
-		return r.background.number
-	}
-	return s.checkpoint.number
-}
-`,
-		promise: "two snapshots are never offered under one number",
-	},
-	{
-		name: "forgetting-is-cheap",
-		edits: []edit{{file: "consensus/replica/request.go",
-			find:    "if q.gone++; 2*q.gone > len(q.list) {",
-			replace: "if q.gone++; OFF || 2*q.gone > len(q.list) {"}},
-		promise: "to forget a request costs the same however many wait",
-	},
-	{
 		name: "snapshots-are-offered",
 		edits: []edit{{file: "consensus/replica/offer.go",
 			find:    "	to, latest := MemberID(m.GetTo()), r.background.latest\n",
 			replace: "	if OFF {\n		return\n	}\n	to, latest := MemberID(m.GetTo()), r.background.latest\n"}},
 		promise: "a follower whose entries are not kept any more gets a snapshot",
-	},
-	{
-		name: "installed-when-durable",
-		edits: []edit{{file: "consensus/replica/snapshot.go",
-			find: "	r.background.number++\n	c.number = r.background.number\n" +
-				"	return &BackgroundTask{checkpoint",
-			replace: "	if OFF {\n" +
-				"		_ = r.machine.Restore(r.options.FS, archiveDir, c.state, c.segments)\n	}\n" +
-				"	r.background.number++\n	c.number = r.background.number\n" +
-				"	return &BackgroundTask{checkpoint"}},
-		promise: "the files of the old state are removed when the new one is durable",
+		profile: "everything", seeds: 40, want: "with clients at work",
 	},
 	{
 		name: "received-are-audited",
@@ -220,23 +132,5 @@ func (r *Replica) numberOf(s *sender) uint64 {
 			replace: "		if OFF {\n			_ = file.Close()\n			continue\n		}\n" +
 				"		if err := errors.Join(file.Sync(), file.Close()); err != nil {"}},
 		promise: "what was received is durable before a checkpoint names it",
-	},
-	{
-		name: "full-disk-waits",
-		edits: []edit{
-			{file: "consensus/replica/disk.go",
-				find:    "if w.Full = errors.Is(err, vfs.ErrNoSpace); w.Full {",
-				replace: "if w.Full = errors.Is(err, vfs.ErrNoSpace) && !(OFF); w.Full {"},
-			{file: "consensus/replica/disk.go",
-				find:    "if b.Full = errors.Is(err, vfs.ErrNoSpace); b.Full {",
-				replace: "if b.Full = errors.Is(err, vfs.ErrNoSpace) && !(OFF); b.Full {"}},
-		promise: "a member whose disk is full waits for room",
-	},
-	{
-		name: "hung-disk-is-known",
-		edits: []edit{{file: "sim/record.go",
-			find:    "		if !stalled {\n",
-			replace: "		if !stalled || OFF {\n"}},
-		promise: "a leader whose disk hangs cannot end leases, which is not its fault",
 	},
 }
