@@ -206,7 +206,7 @@ func (s *search) addSeen(add func(option), r int64, facts []fact) (missing []int
 			}
 		}
 	}
-	if r <= s.lit && len(able) > 1 {
+	if r <= s.lit && (len(able) > 1 || len(able) == 1 && s.placed[able[0]]) {
 		able = s.oneOf(able)
 	}
 	kv := s.state.Get(f.kv.Key)

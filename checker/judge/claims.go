@@ -325,3 +325,24 @@ func (j *judge) compareClaims(*Report) *verdict {
 	}
 	return nil
 }
+
+// dateCompactions lets a compaction of just one revision be wanted since it may have happened, not
+// only since a watch told of it: when a later one has happened, that one cannot any more.
+func (j *judge) dateCompactions() {
+	first := map[int64]int64{} // by revision: when its compaction was first called
+	for i := range j.history {
+		o := &j.history[i]
+		if ask, ok := o.Request.Ask.(*etcd.Compact); ok {
+			if call, known := first[ask.Revision]; !known || o.Call < call {
+				first[ask.Revision] = o.Call
+			}
+		}
+	}
+	for k := range j.floats {
+		if f := &j.floats[k]; f.kind == compactedAt {
+			if call, known := first[f.compacted]; known {
+				f.call = min(f.call, call)
+			}
+		}
+	}
+}

@@ -99,6 +99,12 @@ func storiesOfWatches() []story {
 			message("40", `{"watch":{"canceled":true,"compacted":2}}`)}},
 		{"a watch that needs just what is left", illegal, []string{putA, compactAt("2", "25"),
 			opened, created, message("40", `{"watch":{"canceled":true,"compacted":2}}`)}},
+		{"a watch that is told of a lost compaction, after a later one was answered", legal, []string{
+			strings.Replace(opened, `"start":2`, `"start":1`, 1), created, putA, putBehind("2", "22"),
+			putBehind("3", "24"),
+			`{"client":3,"call":30,"request":{"compact":{"revision":3}},"unknown":true}`,
+			strings.Replace(compactAt("4", "45"), `"return":45`, `"return":46`, 1),
+			message("60", `{"watch":{"canceled":true,"compacted":3}}`)}},
 		{"a watch that is told of a compaction of later", illegal, []string{putA, compactAt("2", "45"),
 			strings.Replace(opened, `"start":2`, `"start":1`, 1), created,
 			message("40", `{"watch":{"canceled":true,"compacted":2}}`)}},
@@ -134,6 +140,17 @@ func storiesOfKeys() []story {
 			`{"client":5,"call":30,"return":50,"request":{"txn":{"compare":[{"key":"a","target":1,` +
 				`"result":1}],"success":[{"range":{"key":"b","revision":2}}]}},` +
 				`"error":"etcdserver: mvcc: required revision has been compacted"}`}},
+		{"who could have made a revision that another made, too, makes the next", legal, []string{
+			strings.NewReplacer(`"key":"a"`, `"key":"\u0000","end":"\u0000"`, `,"prev_kv":true`, "").
+				Replace(opened), created, putA,
+			`{"client":2,"call":21,"request":{"txn":{"compare":[{"key":"x","result":1}],"success":` +
+				`[{"put":{"key":"j"}}],"failure":[{"delete":{"key":"a"}}]}},"unknown":true}`,
+			`{"client":3,"call":22,"request":{"delete":{"key":"a"}},"unknown":true}`,
+			`{"client":1,"call":30,"return":35,"request":{"put":{"key":"x"}},"response":{"revision":4}}`,
+			message("40", `{"revision":5,"watch":{"events":[`+
+				`{"kv":{"key":"a","create":2,"mod":2,"version":1}},{"delete":true,"kv":{"key":"a","mod":3}},`+
+				`{"kv":{"key":"x","create":4,"mod":4,"version":1}},`+
+				`{"kv":{"key":"j","create":5,"mod":5,"version":1}}]}}`)}},
 		{"a revision that a read names and nobody made", illegal, []string{putA, lostPut, lostDel,
 			`{"client":4,"call":60,"return":70,"request":{"range":{"key":"a"}},"response":{"revision":9}}`}},
 	}
@@ -161,6 +178,13 @@ func storiesOfLeases() []story {
 			`{"client":7,"call":60,"return":70,"request":{"grant":{"id":3,"ttl":60}},` +
 				`"error":"etcdserver: lease already exists"}`}},
 	}
+}
+
+// putBehind is a put of another key at a time, behind a revision.
+func putBehind(revision, at string) string {
+	next := string(revision[0] + 1)
+	return strings.NewReplacer(`"call":10,"return":20`, `"call":`+at+`,"return":`+at, `"key":"a"`,
+		`"key":"k`+next+`"`, `"revision":2`, `"revision":`+next).Replace(putA)
 }
 
 // overwritten is a key that was written twice, and a compaction of the first version at a time.

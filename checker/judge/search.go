@@ -140,6 +140,7 @@ func (j *judge) stepsMax() int {
 
 // findOrder searches for an order and reports it.
 func (j *judge) findOrder(report *Report) *verdict {
+	j.dateCompactions()
 	slices.SortStableFunc(j.floats, func(a, b float) int { return cmp.Compare(a.call, b.call) })
 	j.collectEvidence()
 	s := newSearch(j)
