@@ -142,6 +142,10 @@ func (e *ears) role(m *member, change replica.Event) {
 		return
 	}
 	silent := e.ticks - e.latest
+	members := m.replica.Members()
+	if self, found := members.Find(m.id()); !found || self.Learner {
+		e.settled = false // it has no voice any more, which the next event says
+	}
 	if change.Text == "follower" && e.heard != nil && change.Term == m.ledIn && e.settled &&
 		e.latest > 0 && silent < int(m.world.options.World[ElectionTicks]) {
 		m.world.judge.fail("member %d steps down in term %d, and heard a majority %d ticks before",
